@@ -1,0 +1,228 @@
+"""A search space: a table of distributions, the conditions between them, and a baseline.
+
+It knows nothing of models or of Ray, and holds plain data only, so that it can be pickled, written
+as JSON and compared by digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+
+
+class Suggester(Protocol):
+    """The part of an Optuna trial that a space needs."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool
+    ) -> float: ...  # fmt: skip
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int: ...
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parameter appears only when its parent has one of these values.
+
+    Attributes:
+        parent: name of a parameter that stands earlier in the table.
+        values: values of the parent that make the parameter appear.
+    """
+
+    parent: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary in one architecture.
+
+    Attributes:
+        name: the architecture's name.
+        parameters: distribution of each parameter, both ends included; the order is the order in
+            which they are suggested.
+        baseline: the source's own value of each parameter, conditional ones too.
+        conditions: parameters that do not always appear.
+        fixed: parameters taken out of the search, with the value they keep.
+
+    Raises:
+        ValueError: the table contradicts itself, such as a baseline outside it.
+    """
+
+    name: str
+    parameters: Mapping[str, BaseDistribution]
+    baseline: Values
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    fixed: Values = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        seen = set(self.fixed)
+        for name in self.parameters:
+            if name in seen:
+                raise ValueError(f"space {self.name}: {name} is fixed and varies")
+            condition = self.conditions.get(name)
+            if condition and condition.parent not in seen:
+                raise ValueError(
+                    f"space {self.name}: {name} depends on {condition.parent!r}, "
+                    "which does not stand before it"
+                )
+            seen.add(name)
+        if seen != set(self.baseline) | set(self.fixed):
+            odd = ", ".join(sorted(seen ^ set(self.baseline)))
+            raise ValueError(f"space {self.name}: table and baseline differ in {odd}")
+        if self.fixed.keys().isdisjoint(self.parameters):
+            self.assert_contains(self.active({**self.baseline, **self.fixed}))
+
+    def active(self, values: Values) -> dict[str, Value]:
+        """The values without those parameters whose condition they do not meet."""
+        kept: dict[str, Value] = {}
+        for name in [*self.fixed, *self.parameters]:
+            if name in values and self._appears(name, kept):
+                kept[name] = values[name]
+        return kept
+
+    def suggest(self, trial: Suggester) -> dict[str, Value]:
+        """A point: the fixed values, and what the trial proposes for all that appear."""
+        point: dict[str, Value] = dict(self.fixed)
+        for name, among in self.parameters.items():
+            if self._appears(name, point):
+                point[name] = _suggest(trial, name, among)
+        return point
+
+    def contains(self, values: Values) -> bool:
+        """Whether `assert_contains` accepts the values."""
+        try:
+            self.assert_contains(values)
+        except ValueError:
+            return False
+        return True
+
+    def assert_contains(self, values: Values) -> None:
+        """Check a whole point: every parameter that appears, no other, each in range.
+
+        Raises:
+            ValueError: names the parameter, its value and what is allowed.
+        """
+        for name, value in values.items():
+            if name in self.fixed:
+                if value != self.fixed[name]:
+                    raise ValueError(f"{name} = {value!r}: fixed at {self.fixed[name]!r}")
+            elif name not in self.parameters:
+                known = ", ".join([*self.fixed, *self.parameters])
+                raise ValueError(f"unknown parameter {name!r}: space {self.name} has {known}")
+            elif not self._appears(name, values):
+                rule = self.conditions[name]
+                allowed = ", ".join(map(repr, rule.values))
+                raise ValueError(
+                    f"{name} = {value!r}: appears only when {rule.parent} is one of {allowed}"
+                )
+            elif not _inside(self.parameters[name], value):
+                raise ValueError(f"{name} = {value!r}: must be {_rule(self.parameters[name])}")
+        for name in [*self.fixed, *self.parameters]:
+            if name not in values and self._appears(name, values):
+                raise ValueError(f"{name} is missing from the point of space {self.name}")
+
+    def pinned(self, values: Values) -> Self:
+        """The space with some parameters fixed; the values need not lie in their old range.
+
+        Raises:
+            ValueError: a name that is no parameter.
+        """
+        for name in values:
+            if name not in self.parameters and name not in self.fixed:
+                known = ", ".join(self.parameters)
+                raise ValueError(f"unknown parameter {name!r}: space {self.name} has {known}")
+        return replace(
+            self,
+            parameters={k: v for k, v in self.parameters.items() if k not in values},
+            baseline={k: v for k, v in self.baseline.items() if k not in values},
+            conditions={k: v for k, v in self.conditions.items() if k not in values},
+            fixed={**self.fixed, **values},
+        )
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) of the space's JSON: equal exactly when the spaces are."""
+        text = json.dumps(self.to_json(), separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` reads them back."""
+        return {
+            "name": self.name,
+            "parameters": {
+                k: json.loads(distribution_to_json(v)) for k, v in self.parameters.items()
+            },
+            "baseline": dict(self.baseline),
+            "conditions": {
+                k: {"parent": v.parent, "values": list(v.values)}
+                for k, v in self.conditions.items()
+            },
+            "fixed": dict(self.fixed),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The space that `to_json` wrote."""
+        return cls(
+            name=data["name"],
+            parameters={
+                k: json_to_distribution(json.dumps(v)) for k, v in data["parameters"].items()
+            },
+            baseline=data["baseline"],
+            conditions={
+                k: Condition(v["parent"], tuple(v["values"])) for k, v in data["conditions"].items()
+            },
+            fixed=data["fixed"],
+        )
+
+    def _appears(self, name: str, values: Values) -> bool:
+        rule = self.conditions.get(name)
+        return rule is None or (rule.parent in values and values[rule.parent] in rule.values)
+
+
+def _suggest(trial: Suggester, name: str, among: BaseDistribution) -> Value:
+    if isinstance(among, FloatDistribution):
+        return trial.suggest_float(name, among.low, among.high, step=among.step, log=among.log)
+    if isinstance(among, IntDistribution):
+        return trial.suggest_int(name, among.low, among.high, step=among.step, log=among.log)
+    assert isinstance(among, CategoricalDistribution), among
+    value: Value = trial.suggest_categorical(name, among.choices)
+    return value
+
+
+def _inside(among: BaseDistribution, value: Value) -> bool:
+    if isinstance(among, CategoricalDistribution):
+        return any(value == choice and type(value) is type(choice) for choice in among.choices)
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    whole = isinstance(among, IntDistribution)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    if not among.low <= value <= among.high:
+        return False
+    steps = (value - among.low) / among.step if among.step else 0.0
+    return abs(steps - round(steps)) < 1e-8
+
+
+def _rule(among: BaseDistribution) -> str:
+    if isinstance(among, CategoricalDistribution):
+        return "one of " + ", ".join(map(repr, among.choices))
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    kind = "a whole number" if isinstance(among, IntDistribution) else "a number"
+    stepped = among.step is not None and not (kind == "a whole number" and among.step == 1)
+    steps = f" in steps of {among.step}" if stepped else ""
+    return f"{kind} from {among.low} to {among.high}{steps}"

@@ -1,0 +1,30 @@
+"""What may vary in the pooled classifier; the baseline is the source article's configuration."""
+
+from optuna.distributions import FloatDistribution as Float
+from optuna.distributions import IntDistribution as Int
+
+from spaces._space import Space
+
+SPACE = Space(
+    name="pooled",
+    parameters={
+        "lr": Float(3e-4, 1e-2, log=True),
+        "head_size": Int(128, 1024, step=128),
+        "dropout_1": Float(0.0, 0.7),
+        "dropout_2": Float(0.0, 0.7),
+        "label_smoothing": Float(0.0, 0.3),
+        "weight_decay": Float(1e-4, 0.3, log=True),
+        "batch_size": Int(8, 32, step=8),
+        "augment": Float(0.0, 1.5),
+    },
+    baseline={
+        "lr": 3e-3,
+        "head_size": 512,
+        "dropout_1": 0.25,
+        "dropout_2": 0.5,
+        "label_smoothing": 0.1,
+        "weight_decay": 0.01,
+        "batch_size": 8,
+        "augment": 1.0,
+    },
+)

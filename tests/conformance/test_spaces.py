@@ -1,0 +1,58 @@
+"""What every space owes."""
+
+import json
+
+import optuna
+import pytest
+
+import spaces
+from captcha_models import architectures
+from spaces._space import Space
+
+
+def test_every_architecture_has_a_space() -> None:
+    assert set(spaces.names()) == set(architectures.names())
+
+
+@pytest.mark.parametrize("name", spaces.names())
+class TestSpace:
+    def test_baseline_is_inside(self, name: str) -> None:
+        space = spaces.load(name)
+        assert space.name == name
+        space.assert_contains(space.active(space.baseline))
+
+    def test_baseline_is_the_configuration_default(self, name: str) -> None:
+        space, config = spaces.load(name), architectures.config_class(name)()
+        for parameter, value in space.baseline.items():
+            default = getattr(config, parameter)
+            assert default == value, parameter
+            assert type(default) is type(value), parameter
+
+    def test_ends_and_choices_are_configurations(self, name: str) -> None:
+        space, config = spaces.load(name), architectures.config_class(name)()
+        for parameter, among in space.parameters.items():
+            choices = getattr(among, "choices", None) or (among.low, among.high)
+            for value in choices:
+                assert getattr(config.changed(**{parameter: value}), parameter) == value
+
+    def test_json_round_trip(self, name: str) -> None:
+        space = spaces.load(name)
+        again = Space.from_json(json.loads(json.dumps(space.to_json())))
+        assert again == space
+        assert again.digest == space.digest
+
+    def test_suggestions_lie_inside_and_are_configurations(self, name: str) -> None:
+        space, config_class = spaces.load(name), architectures.config_class(name)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+        for _ in range(30):
+            point = space.suggest(study.ask())
+            space.assert_contains(point)
+            config_class.parse(point)
+
+    def test_conditions_name_values_the_parent_can_take(self, name: str) -> None:
+        space = spaces.load(name)
+        for child, rule in space.conditions.items():
+            for value in rule.values:
+                point = space.active({**space.baseline, rule.parent: value})
+                assert child in point
+                space.assert_contains(point)
