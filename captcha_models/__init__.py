@@ -1,0 +1,1 @@
+"""What is trained: images, architectures, training. Knows torch and fastai, never Ray or Optuna."""

@@ -1,0 +1,49 @@
+"""The recognisers, one file each; a file put into this folder is an architecture.
+
+A file `NAME.py` gives `Config` (its settings, with `arch = "NAME"`) and `Model` (a `Recogniser`).
+`_contract.py` says what each owes, `_heads.py` holds the two loss families.
+"""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from captcha_models.architectures._contract import Recogniser
+from captcha_models.charset import Charset
+from captcha_models.config import Config
+from captcha_models.errors import InputError
+from captcha_models.images import HEIGHT, WIDTH
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The architectures found in this folder, sorted."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def config_class(arch: str) -> type[Config]:
+    """The settings of an architecture.
+
+    Raises:
+        InputError: no such architecture.
+    """
+    if arch not in names():
+        raise InputError(f"unknown architecture {arch!r}: choose one of {', '.join(names())}")
+    return cast(type[Config], import_module(f"{__name__}.{arch}").Config)
+
+
+def build(
+    config: Config, charset: Charset, max_length: int, size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> Recogniser:
+    """A recogniser with fresh weights, drawn from torch's global generator.
+
+    Args:
+        config: its settings; their class decides which architecture.
+        charset: what it can read.
+        max_length: L, the characters of the longest label.
+        size: height and width of the images, in pixels.
+    """
+    model = import_module(f"{__name__}.{config.arch}").Model
+    return cast(Recogniser, model(config, charset, max_length, size))

@@ -1,0 +1,71 @@
+"""What every architecture owes: four methods, one unit of loss.
+
+Shapes, for the whole project: N batch, C channels, H height, W width, T time steps,
+K classes with the blank, L label length.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from captcha_models.charset import Charset
+from captcha_models.config import Config
+from captcha_models.ctc import Hypothesis
+
+
+class Recogniser(nn.Module, ABC):
+    """Images in, labels out.
+
+    forward: images (N, 1 or 3, H, W) float32 in [0, 1] -> logits, whose shape the loss family
+    decides. `prepare` has to be the first thing forward does.
+    """
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, config: Config, charset: Charset) -> None:
+        super().__init__()
+        self.config = config
+        self.charset = charset
+
+    @staticmethod
+    def check(config: Config, labels: Sequence[str], size: tuple[int, int]) -> None:
+        """Refuse a configuration that could never read these labels.
+
+        Raises:
+            InputError: naming the field or the label.
+        """
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W): grey images get three equal channels; normalised if the config says so."""
+        if self.config.normalize:
+            mean = images.mean(dim=(1, 2, 3), keepdim=True)
+            # The floor keeps an empty image from being blown up to noise.
+            images = (images - mean) / images.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)
+        return images.expand(-1, 3, -1, -1)
+
+    @abstractmethod
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The criterion as the source defines it, a scalar.
+
+        Args:
+            logits: what forward returned.
+            targets: (N, L) class ids in 1..K-1, padded with 0.
+        """
+
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """What training minimises; the criterion, unless the architecture adds terms to it."""
+        return self.loss(self(images), targets)
+
+    @abstractmethod
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) -ln p(label | image), nats per captcha; the same quantity for every family."""
+
+    @abstractmethod
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[Hypothesis]]:
+        """Per image the most probable labellings, best first, with their log-probabilities."""
+
+    def read_greedily(self, logits: Tensor) -> list[list[int]]:
+        """Per image the class ids read without a search."""
+        return [list(best[0].ids) for best in self.read(logits)]

@@ -1,0 +1,115 @@
+"""The two loss families: one class per position, and CTC over columns."""
+
+import heapq
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from captcha_models import ctc
+from captcha_models.architectures._contract import Recogniser
+from captcha_models.charset import BLANK, Charset
+from captcha_models.config import Config
+from captcha_models.errors import InputError
+
+
+class PositionalRecogniser(Recogniser):
+    """A classifier per character position; logits are (N, L, K).
+
+    K counts class 0, 'unknown', as the source does, though no label contains it.
+    """
+
+    label_smoothing: float
+
+    def __init__(self, config: Config, charset: Charset, length: int) -> None:
+        super().__init__(config, charset)
+        self.length = length
+
+    @staticmethod
+    def check(config: Config, labels: Sequence[str], size: tuple[int, int]) -> None:
+        """Refuse labels of mixed length: every position needs a character."""
+        first = labels[0]
+        for label in labels:
+            if len(label) != len(first):
+                raise InputError(
+                    f"labels of mixed length: {first!r} has {len(first)} characters, {label!r} "
+                    f"{len(label)}; {config.arch} needs one length"
+                )
+
+    def by_position(self, outputs: Tensor) -> Tensor:
+        """(N, L * K) -> (N, L, K)."""
+        return outputs.view(-1, self.length, self.charset.num_classes)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Label-smoothed cross-entropy, mean over characters."""
+        return F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), label_smoothing=self.label_smoothing
+        )
+
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) the sum of the positions' unsmoothed cross-entropies."""
+        losses = F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+        return losses.sum(dim=1)
+
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
+        """Exact n-best: positions are independent, so rankings are merged position by position."""
+        log_probs = logits.float().log_softmax(dim=2)
+        log_probs[:, :, BLANK] = float("-inf")
+        top, ids = log_probs.topk(min(n_best, log_probs.shape[2] - 1), dim=2)
+        return [
+            _merge(scores, classes, n_best)
+            for scores, classes in zip(top.tolist(), ids.tolist(), strict=True)
+        ]
+
+
+def _merge(
+    scores: list[list[float]], classes: list[list[int]], n_best: int
+) -> list[ctc.Hypothesis]:
+    partial: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for row, ids in zip(scores, classes, strict=True):
+        extended = (
+            (total + score, (*prefix, symbol))
+            for total, prefix in partial
+            for score, symbol in zip(row, ids, strict=True)
+        )
+        partial = heapq.nlargest(n_best, extended, key=lambda pair: pair[0])
+    return [ctc.Hypothesis(ids=ids, log_prob=total) for total, ids in partial]
+
+
+class CTCRecogniser(Recogniser):
+    """Class scores per column, any alignment; logits are (T, N, K), class 0 is the blank."""
+
+    beam_width: int
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""
+        lengths = (targets != BLANK).sum(dim=1)
+        return (self.nll(logits, targets) / lengths).mean()
+
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) CTC's negative log of the sum over all alignments."""
+        return ctc.nll_per_captcha(_log_probs(logits), targets, (targets != BLANK).sum(dim=1))
+
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
+        """Prefix beam search at the configuration's beam width."""
+        width = max(self.beam_width, n_best)
+        return ctc.beam_decode(_log_probs(logits), beam_width=width, n_best=n_best)
+
+    def read_greedily(self, logits: Tensor) -> list[list[int]]:
+        """The best path, collapsed."""
+        return ctc.greedy_decode(_log_probs(logits))
+
+
+def _log_probs(logits: Tensor) -> Tensor:
+    # In float32 even under mixed precision: the sums over alignments need it.
+    return logits.float().log_softmax(dim=2)
+
+
+def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:
+    """(1, C, H, W) of the features a body makes of an image, found by a probe."""
+    training = body.training
+    with torch.no_grad():
+        shape: torch.Size = body.eval()(torch.zeros(1, 3, *size)).shape
+    body.train(training)
+    return shape

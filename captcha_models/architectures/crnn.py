@@ -1,0 +1,128 @@
+"""System 3 of the source: a cut resnet34, two bidirectional LSTMs along the width, CTC.
+
+9,557,908 parameters at the source's values and 19 symbols. Source: the article, after Shi, Bai and
+Yao, 2017 (arXiv:1507.05717). Ours besides: maximum over height and an auxiliary CTC head on the
+features (Retsinas et al., 2022, arXiv:2404.11339), and one recurrent layer; all off by default.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from fastai.layers import LinBnDrop
+from fastai.vision.learner import create_body
+from pydantic import Field
+from torch import Tensor, nn
+from torchvision.models import ResNet34_Weights, resnet34
+
+from captcha_models.architectures._heads import CTCRecogniser, body_shape
+from captcha_models.charset import Charset, min_steps
+from captcha_models.config import Config as BaseConfig
+from captcha_models.errors import InputError
+
+
+class Config(BaseConfig):
+    """The CRNN's settings."""
+
+    arch: ClassVar[str] = "crnn"
+
+    cut: int = Field(7, ge=5, le=8)
+    """How many of resnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 steps of 200 px."""
+    map_to_seq_hidden: int = Field(64, ge=4, le=1024)
+    """Features per step that enter the recurrent layers."""
+    rnn_hidden_1: int = Field(256, ge=4, le=1024)
+    """Units per direction of the first LSTM."""
+    rnn_hidden_2: int = Field(128, ge=0, le=1024)
+    """Units per direction of the second LSTM; 0 leaves it out."""
+    dropout: float = Field(0.1, ge=0, le=0.95)
+    """Before the two linear layers."""
+    rnn_dropout: float = Field(0.0, ge=0, le=0.95)
+    """Between the recurrent layers; without a second one it acts after the first."""
+    beam_width: int = Field(10, ge=1, le=1000)
+    """Prefixes kept while decoding."""
+    pool_height: bool = False
+    """Maximum over the height of the features instead of flattening it."""
+    aux_weight: float = Field(0.0, ge=0, le=10)
+    """Weight of the CTC loss of an auxiliary head on the features, in training only."""
+
+
+class Model(CTCRecogniser):
+    """Features of columns, read from left to right and back."""
+
+    def __init__(
+        self, config: Config, charset: Charset, max_length: int, size: tuple[int, int]
+    ) -> None:
+        super().__init__(config, charset)
+        self.beam_width = config.beam_width
+        self.pool_height = config.pool_height
+        self.aux_weight = config.aux_weight
+        self.body = _body(config.cut, config.pretrained)
+        _, channels, height, _ = body_shape(self.body, size)
+        features = channels if config.pool_height else channels * height
+        num_classes = charset.num_classes
+        # fastai's LinBnDrop with lin_first=False is dropout, then linear, with no activation.
+        self.map_to_seq = LinBnDrop(
+            features, config.map_to_seq_hidden, p=config.dropout, bn=False, lin_first=False
+        )
+        self.rnn1 = nn.LSTM(config.map_to_seq_hidden, config.rnn_hidden_1, bidirectional=True)
+        self.rnn_dropout = nn.Dropout(config.rnn_dropout)
+        states = 2 * config.rnn_hidden_1
+        self.rnn2: nn.LSTM | None = None
+        if config.rnn_hidden_2:
+            self.rnn2 = nn.LSTM(states, config.rnn_hidden_2, bidirectional=True)
+            states = 2 * config.rnn_hidden_2
+        self.dense = LinBnDrop(states, num_classes, p=config.dropout, bn=False, lin_first=False)
+        self.aux: nn.Conv1d | None = None
+        if config.aux_weight:
+            self.aux = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
+
+    @staticmethod
+    def check(config: BaseConfig, labels: Sequence[str], size: tuple[int, int]) -> None:
+        """Refuse a cut that leaves fewer steps than some label needs."""
+        assert isinstance(config, Config)
+        steps = body_shape(_body(config.cut, pretrained=False), size)[3]
+        for label in labels:
+            if (needed := min_steps(label)) > steps:
+                raise InputError(
+                    f"cut = {config.cut} leaves {steps} steps of a {size[1]} px wide image, but "
+                    f"label {label!r} needs {needed} (its length plus its equal neighbours); "
+                    "choose a smaller cut"
+                )
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> features of the columns (N, F, T)."""
+        maps: Tensor = self.body(self.prepare(images))
+        return maps.amax(dim=2) if self.pool_height else maps.flatten(1, 2)
+
+    def sequence(self, features: Tensor) -> Tensor:
+        """Features (N, F, T) -> logits (T, N, K)."""
+        states, _ = self.rnn1(self.map_to_seq(features.permute(2, 0, 1)))
+        states = self.rnn_dropout(states)
+        if self.rnn2 is not None:
+            states, _ = self.rnn2(states)
+        logits: Tensor = self.dense(states)
+        return logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> logits (T, N, K)."""
+        return self.sequence(self.features(images))
+
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """CTC, and the auxiliary head's CTC by its weight."""
+        features = self.features(images)
+        loss = self.loss(self.sequence(features), targets)
+        if self.aux is None:
+            return loss
+        return loss + self.aux_weight * self.loss(self.aux(features).permute(2, 0, 1), targets)
+
+
+def _body(cut: int, pretrained: bool) -> nn.Module:
+    try:
+        model = resnet34(weights=ResNet34_Weights.DEFAULT if pretrained else None)
+    except OSError as error:
+        # urllib's and the socket's errors are all OSErrors.
+        raise InputError(
+            f"pretrained = true: the weights of resnet34 cannot be downloaded ({error}); "
+            "train from scratch, or put them into torch's cache"
+        ) from None
+    body: nn.Module = create_body(model, n_in=3, pretrained=False, cut=cut)
+    return body

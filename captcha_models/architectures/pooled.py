@@ -1,0 +1,62 @@
+"""System 1 of the source: xresnet34, pooled over the whole image, L x K outputs.
+
+21,882,464 parameters at the source's values and 19 symbols.
+"""
+
+from typing import ClassVar
+
+from fastai.vision.learner import create_vision_model
+from fastai.vision.models.xresnet import xresnet34
+from pydantic import Field
+from torch import Tensor
+
+from captcha_models.architectures._heads import PositionalRecogniser
+from captcha_models.charset import Charset
+from captcha_models.config import Config as BaseConfig
+from captcha_models.errors import InputError
+
+
+class Config(BaseConfig):
+    """The pooled classifier's settings."""
+
+    arch: ClassVar[str] = "pooled"
+
+    head_size: int = Field(512, ge=8, le=8192)
+    """Width of the hidden linear layer."""
+    dropout_1: float = Field(0.25, ge=0, le=0.95)
+    """Before the hidden layer."""
+    dropout_2: float = Field(0.5, ge=0, le=0.95)
+    """Before the outputs."""
+    label_smoothing: float = Field(0.1, ge=0, le=0.9)
+    """Share of the target spread evenly over all classes."""
+
+
+class Model(PositionalRecogniser):
+    """xresnet34's body, average and maximum over the image, one hidden layer."""
+
+    def __init__(
+        self, config: Config, charset: Charset, length: int, size: tuple[int, int]
+    ) -> None:
+        super().__init__(config, charset, length)
+        refuse_pretrained(config)
+        self.label_smoothing = config.label_smoothing
+        self.layers = create_vision_model(
+            xresnet34,
+            length * charset.num_classes,
+            pretrained=False,
+            lin_ftrs=[config.head_size],
+            ps=[config.dropout_1, config.dropout_2],
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, L, K)."""
+        return self.by_position(self.layers(self.prepare(images)))
+
+
+def refuse_pretrained(config: BaseConfig) -> None:
+    """There are no ImageNet weights of xresnet34 to start from."""
+    if config.pretrained:
+        raise InputError(
+            f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} starts "
+            "from scratch (crnn can be pretrained)"
+        )

@@ -1,0 +1,33 @@
+"""The errors that speak to the person at the keyboard."""
+
+from pydantic import ValidationError
+
+
+class InputError(ValueError):
+    """Something the person gave is wrong; the text says what, which value, and what is allowed.
+
+    Commands print the text on one line and end with exit code 2.
+    """
+
+
+class NonFiniteLossError(RuntimeError):
+    """The training loss became infinite or not a number; the configuration cannot be trained."""
+
+
+def explain(error: ValidationError) -> str:
+    """One line that names each refused field, its value and the rule.
+
+    Args:
+        error: what pydantic raised while a settings object was built.
+    """
+    lines = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"]) or "settings"
+        if item["type"] == "extra_forbidden":
+            lines.append(f"unknown option {name!r}")
+        elif item["type"] == "value_error":
+            lines.append(str(item["ctx"]["error"]))
+        else:
+            rule = item["msg"].removeprefix("Input ").replace("should be", "must be")
+            lines.append(f"{name} = {item['input']!r}: {rule}")
+    return "; ".join(lines)

@@ -1,0 +1,116 @@
+"""fastai's mid-level data API over images that stay on the device."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from fastai.data.core import DataLoaders, TfmdDL, TfmdLists, show_batch
+from fastai.torch_core import TensorBase, TensorImage, show_image
+from fastai.vision.data import get_grid
+from fastcore.basics import fastuple
+from fasttransform import Transform
+from torch import Tensor
+
+from captcha_models.augment import augmentations
+from captcha_models.charset import Charset
+from captcha_models.images import LabelledImages
+from captcha_models.splits import Split
+
+
+class Targets(TensorBase):  # type: ignore[misc]  # fastai is untyped
+    """Class ids (..., L), padded with 0, that know the charset they belong to."""
+
+    charset: Charset
+
+
+class CaptchaImage(fastuple):  # type: ignore[misc]
+    """An image and its targets, which can show itself: (C, H, W) in [0, 1], (L,) class ids."""
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Draw the image under its label."""
+        image, targets = self
+        text = targets.charset.decode(targets.tolist())
+        grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if len(image) == 1 else {}
+        return show_image(image, title=text, ctx=ctx, **grey, **kwargs)
+
+
+class CaptchaTransform(Transform):  # type: ignore[misc]
+    """From an image's number to a CaptchaImage."""
+
+    def __init__(self, images: LabelledImages, charset: Charset) -> None:
+        self.charset = charset
+        self.pixels = torch.from_numpy(images.pixels)
+        self.targets = torch.from_numpy(charset.encode(images.labels))
+
+    def encodes(self, i: int) -> CaptchaImage:
+        """Image number `i`, as floats."""
+        image = TensorImage(self.pixels[i].float() / 255)
+        return CaptchaImage(image, Targets(self.targets[i], charset=self.charset))
+
+
+class ResidentDL(TfmdDL):  # type: ignore[misc]
+    """A loader whose images were moved to the device once, as bytes; a batch is an index."""
+
+    def __init__(self, dataset: TfmdLists, **kwargs: Any) -> None:
+        super().__init__(dataset, num_workers=0, **kwargs)
+        self._resident: tuple[Tensor, Tensor] | None = None
+
+    def _tensors(self) -> tuple[Tensor, Tensor]:
+        if self._resident is None:
+            source: CaptchaTransform = self.dataset.tfms[0]
+            chosen = torch.as_tensor(list(self.dataset.items))
+            device = self.device or torch.device("cpu")
+            self._resident = (
+                source.pixels[chosen].to(device),
+                source.targets[chosen].to(device),
+            )
+        return self._resident
+
+    def __iter__(self) -> Iterator[CaptchaImage]:
+        self.before_iter()
+        pixels, targets = self._tensors()
+        n = len(pixels)
+        order = torch.randperm(n) if self.shuffle else torch.arange(n)
+        for chunk in order[: len(self) * self.bs].to(pixels.device).split(self.bs):
+            images = TensorImage(pixels[chunk].float().div_(255))
+            labels = Targets(targets[chunk], charset=self.dataset.tfms[0].charset)
+            yield self.after_batch(CaptchaImage(images, labels))
+
+
+def make_loaders(
+    images: LabelledImages, split: Split, *, batch_size: int, augment: float, device: torch.device
+) -> DataLoaders:
+    """Training batches, shuffled by torch's global generator and augmented, and validation ones.
+
+    Args:
+        images: all images; only the split's training and validation parts are touched.
+        split: which image is for what.
+        batch_size: images per batch; a last, smaller training batch is left out.
+        augment: strength, see `augmentations`.
+        device: where the images stay.
+    """
+    transform = CaptchaTransform(images, images.charset)
+    parts = [
+        TfmdLists(split.train.tolist(), transform, split_idx=0),
+        TfmdLists(split.valid.tolist(), transform, split_idx=1),
+    ]
+    return DataLoaders.from_dsets(
+        *parts,
+        bs=batch_size,
+        dl_type=ResidentDL,
+        after_batch=augmentations(augment),
+        device=device,
+    )
+
+
+@show_batch.dispatch
+def _show_captchas(
+    x: CaptchaImage, y: object, samples: object, ctxs: Any = None, max_n: int = 10, **kwargs: Any
+) -> Any:
+    images, targets = x
+    shown = min(len(images), max_n)
+    if ctxs is None:
+        ctxs = get_grid(shown, ncols=2, figsize=(9, 1.5 * -(-shown // 2)))
+    for ctx, image, target in zip(ctxs, images, targets, strict=False):
+        CaptchaImage(image, Targets(target, charset=targets.charset)).show(ctx=ctx)
+    return ctxs

@@ -1,0 +1,88 @@
+"""What is measured: sums and counts, divided once."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a recogniser reads a set of images, in eval mode and without augmentation.
+
+    Attributes:
+        num_images: images scored.
+        loss: mean of the criterion as the source defines it (smoothed cross-entropy, or CTC per
+            character).
+        nll: mean of -ln p(label | image), nats per captcha; the same quantity for every
+            architecture.
+        captcha_accuracy: share of images whose whole label is read, in [0, 1].
+        captcha_accuracy_greedy: the same without beam search.
+        char_accuracy: share of characters right, position by position; missing and surplus
+            characters count as wrong.
+        predictions: what was read, in the order of the images.
+        nlls: nats of each image, in the same order.
+    """
+
+    num_images: int
+    loss: float
+    nll: float
+    captcha_accuracy: float
+    captcha_accuracy_greedy: float
+    char_accuracy: float
+    predictions: tuple[str, ...]
+    nlls: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """What training reports after each epoch; its fields are the columns of the epochs table.
+
+    Attributes:
+        epoch: finished epochs, from 1.
+        passes: images trained on so far.
+        lr: learning rate of the epoch's last step.
+        train_loss: running mean of the training criterion, with augmentation, as fastai shows it.
+        valid_loss: the source's criterion on the validation images.
+        train_nll: nats per captcha on training images, as many as there are validation images,
+            eval mode, no augmentation.
+        valid_nll: nats per captcha on the validation images, the same way.
+        gap: `valid_nll - train_nll`.
+        valid_captcha_accuracy: at the trial's beam width, in [0, 1].
+        valid_captcha_accuracy_greedy: without beam search.
+        valid_char_accuracy: in [0, 1].
+        images_per_s: training images per second of this epoch, evaluation left out.
+        seconds: wall time since training began, evaluation counted, earlier sittings counted.
+        device: where it ran.
+    """
+
+    epoch: int
+    passes: int
+    lr: float
+    train_loss: float
+    valid_loss: float
+    train_nll: float
+    valid_nll: float
+    gap: float
+    valid_captcha_accuracy: float
+    valid_captcha_accuracy_greedy: float
+    valid_char_accuracy: float
+    images_per_s: float
+    seconds: float
+    device: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def char_matches(predictions: Sequence[str], labels: Sequence[str]) -> tuple[int, int]:
+    """Characters right and characters counted, position by position.
+
+    A captcha counts as many characters as the longer of prediction and label has, so that missing
+    and surplus ones are both wrong.
+    """
+    right = total = 0
+    for prediction, label in zip(predictions, labels, strict=True):
+        right += sum(a == b for a, b in zip(prediction, label, strict=False))
+        total += max(len(prediction), len(label))
+    return right, total
