@@ -1,0 +1,247 @@
+"""CTC: the loss in nats per captcha, greedy and prefix-beam decoding.
+
+Class 0 is the blank throughout. Shapes: N batch, T steps, K classes with blank, L label length.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from captcha_models.beam import prefix_beam
+
+_ROUNDING = 1e-4  # generous for float32 sums over the steps of a probability up to 1
+
+
+class Hypothesis(NamedTuple):
+    """A labelling and how probable it is.
+
+    Attributes:
+        ids: class ids in 1..K-1, without blanks.
+        log_prob: ln p(ids | image) in nats, over all alignments.
+    """
+
+    ids: tuple[int, ...]
+    log_prob: float
+
+
+def min_steps(targets: Tensor, target_lengths: Tensor | None = None) -> Tensor:
+    """Fewest steps that can spell each label: its length plus its equal neighbours.
+
+    Args:
+        targets: (N, L) class ids; beyond a row's length, anything.
+        target_lengths: (N,) lengths in 0..L; None when all rows have L symbols.
+
+    Returns:
+        (N,) int64. Two equal neighbours need a blank between them, hence the extra step.
+    """
+    batch, width = targets.shape
+    if target_lengths is None:
+        target_lengths = targets.new_full((batch,), width, dtype=torch.int64)
+    inside = torch.arange(1, width, device=targets.device) < target_lengths[:, None]
+    return target_lengths + ((targets[:, 1:] == targets[:, :-1]) & inside).sum(dim=1)
+
+
+def nll_per_captcha(
+    log_probs: Tensor, targets: Tensor, target_lengths: Tensor | None = None
+) -> Tensor:
+    """Negative log-likelihood of each label under CTC, in nats.
+
+    Args:
+        log_probs: (T, N, K) log-softmax outputs; class 0 is the blank. Half precision is summed
+            in float32. The gradient is the right one for outputs of log_softmax only.
+        targets: (N, L) class ids in 1..K-1; beyond a row's length, anything.
+        target_lengths: (N,) lengths in 0..L; None when all rows have L symbols.
+
+    Returns:
+        (N,) -ln p(label | image), summed over all alignments; not divided by L, unlike
+        `nn.CTCLoss(reduction="mean")`. Infinite only where an emission is -inf.
+
+    Raises:
+        ValueError: if the shapes disagree, a length or (on the CPU; a GPU would have to be waited
+            for) a class id is out of range, or T is too short for a label (`min_steps`).
+
+    Source: Graves et al. 2006, section 4.1.
+    """
+    num_steps, batch, num_classes = _check_log_probs(log_probs)
+    if targets.ndim != 2 or len(targets) != batch:
+        raise ValueError(f"targets must be (N, L) with N = {batch}, got {tuple(targets.shape)}")
+    width = targets.shape[1]
+    lengths = target_lengths
+    if lengths is None:
+        lengths = torch.full((batch,), width)
+    elif lengths.shape != (batch,) or bool(((lengths < 0) | (lengths > width)).any()):
+        raise ValueError(f"target_lengths must be ({batch},) with values in 0..{width}")
+    if targets.device.type == "cpu":
+        inside = torch.arange(width) < lengths.cpu()[:, None]
+        wrong = inside & ((targets < 1) | (targets >= num_classes))
+        if wrong.any():
+            row = int(wrong.any(dim=1).nonzero()[0])
+            raise ValueError(
+                f"targets must hold class ids in 1..{num_classes - 1}, "
+                f"got {targets[row].tolist()} in row {row}"
+            )
+    if not batch:
+        return log_probs.new_zeros(0)
+    if num_steps < 2 * width - 1:  # else every label fits, and the GPU need not be waited for
+        needed = min_steps(targets, target_lengths)
+        if (needed > num_steps).any():
+            row = int((needed > num_steps).nonzero()[0])
+            raise ValueError(
+                f"log_probs has T = {num_steps} steps, but the label in row {row} of targets "
+                f"needs {int(needed[row])} (its length plus its equal neighbours)"
+            )
+    return F.ctc_loss(
+        _at_least_float32(log_probs),
+        targets,
+        torch.full((batch,), num_steps),
+        lengths,
+        reduction="none",
+    )
+
+
+def greedy_decode(log_probs: Tensor) -> list[list[int]]:
+    """The labelling of the most probable alignment: best class per step, collapsed.
+
+    Args:
+        log_probs: (T, N, K) log-softmax outputs, or anything with the same order of classes.
+
+    Returns:
+        N lists of class ids in 1..K-1. Not always the most probable labelling: see `beam_decode`.
+
+    Raises:
+        ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2.
+    """
+    _check_log_probs(log_probs)
+    ids, lengths = _greedy(log_probs)
+    return [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
+
+
+@torch.no_grad()
+def beam_decode(
+    log_probs: Tensor, beam_width: int, n_best: int = 1, length: int | None = None
+) -> list[list[Hypothesis]]:
+    """The most probable labellings of each image, best first, by prefix beam search.
+
+    With `n_best=1`, an image whose greedy labelling alone holds more than half of the probability
+    of all its alignments is not searched. That is exact: each alignment belongs to one labelling,
+    so the others share less than half and none of them can be more probable. The beam itself drops
+    only what falls out of its W best prefixes, so it too is exact once W is large enough. Of the
+    labellings it ends with, all that might be among the best are scored anew, since the beam may
+    have lost alignments of some; so the answer can be better than that of other prefix beams.
+
+    Args:
+        log_probs: (T, N, K) log-softmax outputs; class 0 is the blank; -inf allowed.
+        beam_width: W, prefixes kept after each step, at least 1.
+        n_best: hypotheses wanted per image, 1..W.
+        length: return labellings of exactly this many symbols only; None for any length.
+
+    Returns:
+        N lists of up to `n_best` hypotheses; fewer where the beam holds fewer labellings with
+        probability above zero. `log_prob` is exact: the forward recursion, in float64.
+
+    Raises:
+        ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2, holds a NaN or a value
+            above 0; if `beam_width` or `n_best` is out of range; if T steps cannot hold `length`.
+
+    Source: Hannun et al. 2014, arXiv 1408.2873; the short cut and the length are ours.
+    """
+    num_steps, batch, num_classes = _check_log_probs(log_probs)
+    if batch and not bool(log_probs.max() < 1e-2):  # bf16 may round a little above zero; NaN fails
+        raise ValueError("log_probs must be log-probabilities: no NaN, none above 0")
+    if beam_width < 1:
+        raise ValueError(f"beam_width must be at least 1, got {beam_width}")
+    if not 1 <= n_best <= beam_width:
+        raise ValueError(f"n_best must be in 1..beam_width = 1..{beam_width}, got {n_best}")
+    longest = num_steps if num_classes > 2 else (num_steps + 1) // 2
+    if length is not None and not 0 <= length <= longest:
+        raise ValueError(
+            f"length must be in 0..{longest} for T = {num_steps} steps and K = {num_classes} "
+            f"classes, got {length}"
+        )
+
+    log_probs = _at_least_float32(log_probs)
+    mass = log_probs.exp().sum(dim=2).prod(dim=0)  # of all alignments: 1, up to rounding
+    decoded: list[list[Hypothesis]] = [[] for _ in range(batch)]
+    unsure = torch.arange(batch, device=log_probs.device)
+    if n_best == 1:
+        ids, lengths = _greedy(log_probs)
+        probability = _probability(log_probs, ids, lengths)
+        sure = 2 * probability > mass
+        if length is not None:
+            sure &= lengths == length
+        _append(decoded, unsure[sure], ids[sure], lengths[sure], probability[sure].log())
+        unsure = unsure[~sure]
+    if len(unsure):
+        log_probs = log_probs[:, unsure]
+        all_ids, all_lengths, scores = prefix_beam(log_probs, beam_width, length)
+        # What the beam lost is the most that any of its labellings can gain by an exact score.
+        kept = scores.exp()
+        lost = (mass[unsure] - kept.sum(dim=1)).clamp_min(_ROUNDING)[:, None]
+        contends = (kept + lost >= kept[:, n_best - 1 : n_best]) & (scores > -torch.inf)
+        row = contends.nonzero()[:, 0]
+        nll = nll_per_captcha(
+            log_probs.double().index_select(1, row), all_ids[contends], all_lengths[contends]
+        )
+        exact = nll.new_full(scores.shape, -torch.inf).masked_scatter(contends, -nll)
+        log_prob, best = exact.topk(n_best)
+        row, rank = (log_prob > -torch.inf).nonzero(as_tuple=True)
+        place = row, best[row, rank]
+        _append(decoded, unsure[row], all_ids[place], all_lengths[place], log_prob[row, rank])
+    return decoded
+
+
+def _check_log_probs(log_probs: Tensor) -> tuple[int, int, int]:
+    if log_probs.ndim != 3 or log_probs.shape[0] < 1 or log_probs.shape[2] < 2:
+        raise ValueError(
+            f"log_probs must be (T, N, K) with T >= 1 and K >= 2, got {tuple(log_probs.shape)}"
+        )
+    num_steps, batch, num_classes = log_probs.shape
+    return num_steps, batch, num_classes
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _greedy(log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, L) class ids padded with 0, and their lengths (N,)."""
+    path = log_probs.argmax(dim=2).T
+    keep = path != 0
+    keep[:, 1:] &= path[:, 1:] != path[:, :-1]
+    lengths = keep.sum(dim=1)
+    width = int(lengths.max()) if len(lengths) else 0
+    inside = torch.arange(width, device=path.device) < lengths[:, None]
+    ids = path.new_zeros(len(path), width)
+    ids[inside] = path[keep]
+    return ids, lengths
+
+
+def _probability(log_probs: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+    """(N,) p(ids | image) in float64, by the forward recursion on plain probabilities.
+
+    Quicker than with logarithms; what underflows is far too small for the short cut it decides.
+    """
+    batch, width = ids.shape
+    at_ids = log_probs.gather(2, ids.expand(len(log_probs), -1, -1)).double().exp()
+    at_blank = log_probs[:, :, :1].double().exp()
+    differs = F.pad(ids[:, 1:] != ids[:, :-1], (min(width, 1), 0))
+    before = at_ids.new_zeros(batch, width + 1)  # alignments that end in the blank before symbol i
+    before[:, 0] = 1.0
+    after = at_ids.new_zeros(batch, width)  # and in symbol i
+    for step_ids, step_blank in zip(at_ids, at_blank, strict=True):
+        skipped = F.pad(after, (1, 0))
+        before, after = (
+            (before + skipped) * step_blank,
+            (before[:, :-1] + after + skipped[:, :-1] * differs) * step_ids,
+        )
+    return (before + F.pad(after, (1, 0))).gather(1, lengths[:, None]).squeeze(1)
+
+
+def _append(
+    decoded: list[list[Hypothesis]], rows: Tensor, ids: Tensor, lengths: Tensor, log_prob: Tensor
+) -> None:
+    columns = (rows.tolist(), ids.tolist(), lengths.tolist(), log_prob.tolist())
+    for row, symbols, length, score in zip(*columns, strict=True):
+        decoded[row].append(Hypothesis(tuple(symbols[:length]), score))
