@@ -1,4 +1,4 @@
-"""What may vary in the classifier that keeps its spatial layout; the baseline is the source article's configuration."""
+"""What may vary in the classifier without pooling; the baseline is the source's configuration."""
 
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int

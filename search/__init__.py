@@ -1,0 +1,1 @@
+"""How we look: settings, trials on Ray, records, and what they say."""

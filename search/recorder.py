@@ -1,0 +1,125 @@
+"""What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from search.control import Control
+from search.progress import Progress
+from search.records import RunFolder, State
+from search.results import ranking
+from search.space_run import SpaceRun
+
+
+class Recorder(Callback):
+    """Writes the run folder as trials report; the only writer, on the driver."""
+
+    def __init__(self, run: SpaceRun, control: Control, progress: Progress) -> None:
+        self._run = run
+        self._folder = run.folder
+        self._control = control
+        self._progress = progress
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # Ray pickles a run's callbacks into a file that nobody here ever reads.
+        return Callback, ()
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record that a trial starts, or starts again."""
+        config = trial.config
+        if config["trial"] not in self._folder.records.trials:
+            self._run.start_trial(config["number"], config["values"])
+        self._progress.update(running=config["trial"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record an epoch."""
+        if "metrics" not in result:
+            return
+        name = result.get("checkpoint_dir_name")
+        assert trial.storage is not None
+        place = Path(trial.storage.trial_fs_path) / name if name else None
+        checkpoint = str(place.relative_to(self._folder.path.resolve())) if place else None
+        self._folder.add_epoch(
+            trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
+        )
+        self._progress.update()
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record how a trial ended, keep its model if it is the best, free its checkpoints."""
+        name = trial.config["trial"]
+        error = trial.last_result.get("error")
+        whole = self._run.is_whole(name)
+        if self._control.interrupted and not (error or whole):
+            return
+        self._end(name, "failed" if error else "completed" if whole else "stopped", error)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record a trial that Ray gave up."""
+        if not self._control.interrupted:
+            self._end(trial.config["trial"], "failed", _reason(trial))
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Let the progress line move."""
+        self._progress.tick()
+
+    def _end(self, name: str, state: State, error: str | None) -> None:
+        if name in self._folder.records.trials:
+            self._folder.end_trial(name, state, error)
+            _keep_best(self._folder, self._run.space.name)
+            _discard_checkpoints(self._folder, name)
+        self._progress.update(ended=name)
+
+
+def tidy(run: SpaceRun) -> None:
+    """Keep the space's best model, and under ray/ nothing but checkpoints to go on from."""
+    folder, records = run.folder, run.folder.records
+    _keep_best(folder, run.space.name)
+    running = [name for name, row in records.trials.items() if row["state"] == "running"]
+    keep = {kept[1] for name in running if (kept := records.checkpoint(name))}
+    for place in sorted((folder.path / "ray").rglob("*"), reverse=True):
+        if place in keep or not keep.isdisjoint(place.parents):
+            continue
+        if not place.is_dir() or place.is_symlink():
+            place.unlink()
+        elif not any(place.iterdir()):
+            place.rmdir()
+    if not keep:
+        shutil.rmtree(folder.path / "ray", ignore_errors=True)
+
+
+def _keep_best(folder: RunFolder, space: str) -> None:
+    """Make best/SPACE hold the model of the best trial that still has one."""
+    for name, epoch in ranking(folder.records, space):
+        if folder.records.best_on_disk(space) == (name, epoch):
+            return
+        place = folder.path / str(folder.records.epochs[name][epoch]["checkpoint"])
+        if (place / "model.safetensors").is_file():
+            folder.keep_model(space, name, epoch, place)
+            return
+
+
+def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
+    """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
+    places = {row["checkpoint"] for row in folder.records.epochs.get(trial, {}).values()}
+    for place in places - {None}:
+        shutil.rmtree(folder.path / place, ignore_errors=True)
+
+
+def _reason(trial: Trial) -> str:
+    """Last line of what Ray wrote about the error; its pickled form is left unread."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+    except (OSError, TypeError):
+        lines = []
+    return lines[-1].strip() if lines else "the trial's worker was lost"

@@ -1,0 +1,140 @@
+"""Search for the best configuration of one architecture or of all.
+
+    python -m search.run --space crnn
+
+Trials run on Ray Tune, Optuna proposes them, and all that is found lies in the run folder, which
+`python -m search.analyse` reads. Exit codes: 0 done or time budget spent, 1 all trials failed,
+2 wrong input, 130 interrupted.
+"""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+import spaces
+from captcha_models.cli import assignments, command_line
+from captcha_models.errors import InputError
+
+_OWN = {"space", "runs_dir", "name", "resume", "address", "as_json", "pairs"}
+_FIELDS = {"time_budget": "time_budget_s"}
+
+
+class _Command(click.Command):
+    """With `--json`, also ends with one object when the input is wrong."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except (click.ClickException, InputError) as error:
+            if "--json" in sys.argv[1:]:
+                text = error.format_message() if isinstance(error, click.ClickException) else error
+                _print_json({"run": None, "spaces": {}, "error": " ".join(str(text).split())})
+            raise
+
+
+@click.command(cls=_Command)
+@click.option("--space", help=f"{', '.join(spaces.names())} or all.")
+@click.option("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
+@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@click.option("--synthetic-seed", type=int, help="Seed of generated images.")
+@click.option("--trials", type=int, help="Trials per space, the baseline counted.  [20]")
+@click.option("--epochs", type=int, help="Full budget of a trial.  [20]")
+@click.option("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
+@click.option("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
+@click.option("--objective", help="nll: least valid_nll (default); accuracy: most captchas read.")
+@click.option("--gpus-per-trial", help="1/n or whole; by default one where there are GPUs.")
+@click.option("--cpus-per-trial", type=int, help="Also the threads of a trial.")
+@click.option("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
+@click.option(
+    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True
+)
+@click.option("--name", help="The run folder is RUNS_DIR/NAME; by default time and space.")
+@click.option("--resume", is_flag=True, help="Go on with the run --name, with its own settings.")
+@click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Fix one parameter.")
+@click.option("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")
+def search(**options: Any) -> int:
+    """Search for the best configuration; leaves a run folder."""
+    as_json: bool = options["as_json"]
+    context = click.get_current_context()
+    given = {
+        _FIELDS.get(name, name): value
+        for name, value in options.items()
+        if name not in _OWN and context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
+    if options["pairs"]:
+        given["fixed"] = assignments(options["pairs"])
+    space, resume = options["space"], options["resume"]
+    if space is not None:
+        given["spaces"] = spaces.names() if space == "all" else (space,)
+    elif not resume:
+        raise InputError(f"--space is missing: choose {', '.join(spaces.names())} or all")
+    if space is not None and not resume and space not in (*spaces.names(), "all"):
+        raise InputError(f"no space {space!r}: choose {', '.join(spaces.names())} or all")
+    place = options["runs_dir"] / _name(options["name"], space, resume)
+
+    from search.settings import Settings
+
+    settings = None if resume else Settings.parse(given)
+
+    from search.results import errors, leaderboard, summary
+    from search.sitting import Sitting
+    from search.terminal import print_leaderboard
+
+    sitting = Sitting(place, lambda line: click.echo(line, err=as_json), options["address"])
+    code = sitting.resume(given) if settings is None else sitting.begin(settings)
+    records = sitting.records
+    if records is None:
+        click.echo("interrupted before the first trial: nothing was written", err=True)
+    elif not as_json:
+        for name in records.run["spaces"]:
+            print_leaderboard(leaderboard(records, name), name)
+    if records is not None:
+        failures = [line for name in records.run["spaces"] for line in errors(records, name)]
+        _closing(summary(records), failures, sitting.control.interrupted)
+    if as_json:
+        _print_json(summary(records) if records else {"run": None, "spaces": {}})
+    return code
+
+
+def _name(name: str | None, space: str | None, resume: bool) -> str:
+    if name is None:
+        if resume:
+            raise InputError("--resume: say which run with --name")
+        return f"{datetime.now():%Y-%m-%d-%H%M%S}-{space}"
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise InputError(f"--name {name!r}: a plain name without slashes; the folder is --runs-dir")
+    return name
+
+
+def _closing(found: dict[str, Any], failures: list[str], interrupted: bool) -> None:
+    """What was found and what went wrong, errors last, on standard error."""
+    for space, part in found["spaces"].items():
+        best, states = part["best"], part["trials"]
+        told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+        click.echo(f"{space}: {told or 'no trial'}", err=True)
+        if best:
+            click.echo(
+                f"  best: {best['trial']} ({best['state']}, {best['epochs']} epochs): "
+                f"valid_nll {best['valid_nll']:.4g}, train_nll {best['train_nll']:.4g}, "
+                f"captcha accuracy {100 * best['valid_captcha_accuracy']:.1f} %: {best['model']}",
+                err=True,
+            )
+    if interrupted:
+        name = Path(found["run"]).name
+        click.echo(f"interrupted; go on with: --name {name} --resume", err=True)
+    for line in failures:
+        click.echo(line, err=True)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    click.echo(json.dumps(values, allow_nan=False))
+
+
+if __name__ == "__main__":
+    command_line(search)

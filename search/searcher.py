@@ -1,0 +1,166 @@
+"""Optuna behind Ray Tune, telling the study the truth about every trial.
+
+Ray's own adapter tells Optuna that a trial stopped early is complete at its low-budget value, that
+a trial it lost is still running, and pickles itself; this one does not.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers import TPESampler
+from optuna.storages import RDBStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import Trial, TrialState
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from search.control import Control
+from search.space_run import SpaceRun
+
+VALUE = "objective"
+"""Key of the objective in what a trial reports."""
+
+ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
+"""Metrics kept with each trial of the study, for optuna-dashboard."""
+
+
+def open_study(run: SpaceRun) -> Study:
+    """The space's study in the run folder; a new one begins with the baseline.
+
+    The sampler's seed also depends on how many trials there are, or a resumed search would draw
+    the same points again.
+    """
+    space, settings = run.space, run.settings
+    url = f"sqlite:///{run.folder.path / 'study.db'}"
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    least = settings.goal.mode == "min"
+    study = optuna.create_study(
+        storage=storage,
+        study_name=space.name,
+        load_if_exists=True,
+        direction=StudyDirection.MINIMIZE if least else StudyDirection.MAXIMIZE,
+    )
+    if not study.get_trials(deepcopy=False):
+        start = space.active({**space.baseline, **space.fixed})
+        study.enqueue_trial({k: v for k, v in start.items() if k in space.parameters})
+    begun = sum(t.state != TrialState.WAITING for t in study.get_trials(deepcopy=False))
+    seed = int(np.random.SeedSequence([settings.seed, begun]).generate_state(1)[0])
+    study.sampler = TPESampler(multivariate=True, group=True, seed=seed)
+    return study
+
+
+class StudySearch(OptunaSearch):
+    """Proposes the points of one space, unfinished trials of an earlier sitting first.
+
+    Args:
+        run: what is searched.
+        study: from `open_study`; only this process writes it.
+        unfinished: numbers of the trials to go on with.
+        control: tells when no further trial shall begin. What an interruption cuts off stays
+            running in the study, to be taken up again.
+    """
+
+    def __init__(
+        self, run: SpaceRun, study: Study, unfinished: list[int], control: Control
+    ) -> None:
+        super().__init__(
+            space=run.space.suggest,
+            metric=VALUE,
+            mode=run.settings.goal.mode,
+            sampler=study.sampler,
+            study_name=study.study_name,
+            storage=study._storage,
+        )
+        self._study = study
+        self._ot_study = study  # type: ignore[assignment]  # The parent has opened it once more.
+        self._run = run
+        self._unfinished = list(unfinished)
+        self._control = control
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """A trial's number, name, point and the checkpoint to go on from; or no more."""
+        if self._control.closed:
+            return Searcher.FINISHED  # type: ignore[return-value]
+        if self._unfinished:
+            trial = resumed_trial(self._study, self._unfinished.pop(0))
+        else:
+            trial = self._study.ask()
+        self._ot_trials[trial_id] = trial
+        name = self._run.trial_name(trial.number)
+        kept = self._run.folder.records.checkpoint(name)
+        return {
+            "trial": name,
+            "number": trial.number,
+            "values": self._run.space.suggest(trial),
+            "resume": str(kept[1].resolve()) if kept else None,
+        }
+
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """Pass an epoch's value on; an epoch repeated after a retry is already known."""
+        if VALUE in result:
+            report(self._ot_trials[trial_id], result["epoch"], result[VALUE])
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell the study how the trial ended: complete only with its whole budget."""
+        if trial_id in self._completed_trials:
+            return
+        trial = self._ot_trials[trial_id]
+        known, epochs = dict(result or {}), self._run.settings.epochs
+        if self._control.interrupted and known.get("epoch", 0) < epochs:
+            return
+        if VALUE in known:
+            # The last report of a trial never comes through on_trial_result.
+            report(trial, known["epoch"], known[VALUE])
+            for name in ATTRIBUTES:
+                if (value := known.get(f"metrics/{name}")) is not None:
+                    trial.set_user_attr(name, value)
+        failed = error or "error" in known
+        tell(self._study, trial.number, epochs, failed=failed)
+        self._completed_trials.add(trial_id)
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # Ray pickles its searcher at the start; what it writes is never read, and a placeholder
+        # keeps the study's connection and the folder's lock out of it.
+        return object, ()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Leave an empty file: the study and the records are what a search resumes from."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Never used: nothing in a run folder is unpickled."""
+        raise NotImplementedError("a search resumes from its records, not from Ray's snapshot")
+
+
+def resumed_trial(study: Study, number: int) -> Trial:
+    """The live handle of a trial that an earlier process left running."""
+    frozen = study.get_trials(deepcopy=False)[number]
+    return Trial(study, frozen._trial_id)
+
+
+def report(trial: Trial, epoch: int, value: float) -> None:
+    """Give an intermediate value, unless that epoch has one."""
+    frozen = trial.storage.get_trial(trial._trial_id)
+    if epoch not in frozen.intermediate_values:
+        trial.report(value, epoch)
+
+
+def tell(study: Study, number: int, epochs: int, *, failed: bool = False) -> None:
+    """End a running trial by what it reported.
+
+    Complete with its last value if that is of the full budget, pruned if it is of a lower one,
+    failed if it raised or never reported.
+    """
+    values = study.get_trials(deepcopy=False)[number].intermediate_values
+    last = max(values, default=0)
+    if failed or not values:
+        study.tell(number, state=TrialState.FAIL)
+    elif last >= epochs:
+        study.tell(number, values[last])
+    else:
+        study.tell(number, state=TrialState.PRUNED)

@@ -1,0 +1,148 @@
+"""What a search is told: how many trials, how long each, what counts as better, and its share."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from captcha_models.errors import InputError, explain
+
+REDUCTION = 3
+"""ASHA keeps the best third of the trials at each rung."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What counts as better: a metric of the last epoch, and its direction.
+
+    Attributes:
+        metric: a field of EpochMetrics.
+        mode: `min` or `max`.
+    """
+
+    metric: str
+    mode: Literal["min", "max"]
+
+
+GOALS = {"nll": Goal("valid_nll", "min"), "accuracy": Goal("valid_captcha_accuracy", "max")}
+
+
+class Settings(BaseModel):
+    """Everything that decides a search, apart from where it runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    spaces: tuple[str, ...] = Field(min_length=1)
+    """Names of the spaces, searched one after another."""
+    data: str = "auto"
+    """Where the images come from, as `captcha_models.sources.open_images` reads it."""
+    skip_bad: bool = False
+    """Leave unreadable images out instead of refusing them."""
+    synthetic_seed: int = Field(0, ge=0)
+    """Seed of generated images."""
+    trials: int = Field(20, ge=1, le=100_000)
+    """Trials of each space, the baseline counted."""
+    epochs: int = Field(20, ge=1, le=10_000)
+    """Full budget of a trial, in epochs."""
+    time_budget_s: float | None = Field(None, gt=0)
+    """Seconds of searching per sitting; None is no limit."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Decides the suggestions; trial number n trains with `seed + n`."""
+    objective: Literal["nll", "accuracy"] = "nll"
+    """Key of GOALS."""
+    gpus_per_trial: float | None = Field(None, ge=0)
+    """1/n of a GPU or whole ones; None is one where there are GPUs, else none."""
+    cpus_per_trial: int | None = Field(None, ge=1)
+    """CPUs, and so threads, of a trial; None is one, or up to four beside a GPU."""
+    max_concurrent: int | None = Field(None, ge=1)
+    """Most trials at a time; None is as many as fit."""
+    fold: int = Field(0, ge=0)
+    """Which fold validates."""
+    folds: int = Field(5, ge=2)
+    """How many folds the images outside the locked test set form."""
+    fixed: dict[str, str] = Field(default_factory=dict)
+    """Fields of the configuration that do not vary, as they were typed."""
+
+    @field_validator("time_budget_s", mode="before")
+    @classmethod
+    def _read_duration(cls, value: object) -> object:
+        return seconds(value) if isinstance(value, str) else value
+
+    @field_validator("gpus_per_trial", mode="before")
+    @classmethod
+    def _read_share(cls, value: object) -> object:
+        return gpu_share(value) if isinstance(value, str | int | float) else value
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values.
+
+        Raises:
+            InputError: names each refused field, its value and the rule.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise InputError(explain(error)) from None
+
+    @property
+    def goal(self) -> Goal:
+        """What counts as better."""
+        return GOALS[self.objective]
+
+    @property
+    def grace(self) -> int:
+        """Epochs every trial gets: a quarter of the budget, for one-cycle starts slowly."""
+        return math.ceil(self.epochs / 4)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which ASHA may stop a trial, below the full budget."""
+        found = []
+        rung = self.grace
+        while rung < self.epochs:
+            found.append(rung)
+            rung *= REDUCTION
+        return tuple(found)
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: str) -> float:
+    """Seconds of a duration such as `90`, `15m` or `2h`.
+
+    Raises:
+        ValueError: written otherwise, or not above zero.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip().lower())
+    if not match or not float(match[1]):
+        raise ValueError(f"time budget {text!r}: write seconds, or a number with m, h or d: 15m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def gpu_share(value: str | float) -> float:
+    """GPUs of one trial: 0, a whole number, or 1/n written as such or as a decimal.
+
+    Other fractions are refused: 0.6 would leave 0.4 of each GPU idle.
+
+    Raises:
+        ValueError: anything else.
+    """
+    text = str(value)
+    over = re.fullmatch(r"1/(\d+)", text)
+    try:
+        share = 1 / int(over[1]) if over else float(text)
+    except (ValueError, ZeroDivisionError):
+        share = math.nan
+    if math.isfinite(share) and share >= 0 and share == int(share):
+        return share
+    if 0 < share < 1:
+        trials = round(1 / share)
+        if abs(share * trials - 1) <= 0.02:
+            # Rounded down to Ray's smallest unit, so that n trials do fit.
+            return math.floor(1e4 / trials) / 1e4
+    raise ValueError(f"GPUs per trial {text!r}: write 0, a whole number, or 1/n such as 1/3 or 0.5")

@@ -1,0 +1,88 @@
+"""From what was typed to what will run: spaces with their pins, data, split; every check on input.
+
+Nothing is written here, so that a refused input leaves nothing behind.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spaces
+from captcha_models.architectures import config_class
+from captcha_models.errors import InputError
+from captcha_models.sources import open_images
+from captcha_models.splits import make_split
+from captcha_models.training import check
+from search.objective import Data
+from search.settings import Settings
+from spaces._space import Space
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One space as it will be searched.
+
+    Attributes:
+        space: what varies, pins taken out.
+        base: values of the Config that do not vary.
+    """
+
+    space: Space
+    base: dict[str, Any]
+
+
+def plan_spaces(settings: Settings) -> dict[str, Plan]:
+    """The spaces of a search with what `--set` fixes in them.
+
+    A field that only some of the architectures have is set in those.
+
+    Raises:
+        InputError: an unknown space or field, or a value out of range.
+    """
+    known: set[str] = set()
+    plans = {}
+    for name in settings.spaces:
+        if name not in spaces.names():
+            raise InputError(f"no space {name!r}: choose one of {', '.join(spaces.names())} or all")
+        fields = config_class(name)
+        known |= fields.model_fields.keys()
+        typed = {k: v for k, v in settings.fixed.items() if k in fields.model_fields}
+        config = fields.parse({**typed, "epochs": settings.epochs})
+        whole = spaces.load(name)
+        space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
+        base = {k: v for k, v in config.model_dump().items() if k not in space.parameters}
+        plans[name] = Plan(space, base)
+    if "epochs" in settings.fixed:
+        raise InputError("--set epochs: use --epochs")
+    for name in settings.fixed:
+        if name not in known:
+            raise InputError(f"--set {name}: unknown; known are {', '.join(sorted(known))}")
+    return plans
+
+
+def load_data(settings: Settings) -> Data:
+    """The images and their split.
+
+    Raises:
+        InputError: no such place, a wrong image, too few of them.
+    """
+    images = open_images(
+        settings.data, skip_bad=settings.skip_bad, synthetic_seed=settings.synthetic_seed
+    )
+    return Data(images, make_split(images.names, fold=settings.fold, folds=settings.folds))
+
+
+def check_baselines(plans: dict[str, Plan], data: Data) -> None:
+    """Refuse a search whose first trial could not even begin.
+
+    Raises:
+        InputError: names the field and the label.
+    """
+    for name, plan in plans.items():
+        start = plan.space.active({**plan.space.baseline, **plan.space.fixed})
+        check(config_class(name).parse({**plan.base, **start}), data.images)
+
+
+def absolute(spec: str) -> str:
+    """The data's place, so that it is found again from another working directory."""
+    return str(Path(spec).resolve()) if Path(spec).exists() else spec

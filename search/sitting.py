@@ -1,0 +1,227 @@
+"""One sitting of a search: check everything, connect, search each space, say how it went.
+
+A run may take several sittings; each begins where the records end.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
+from captcha_models.errors import InputError
+from search import provenance
+from search.cluster import Cluster, Share, connect, share
+from search.control import Control
+from search.objective import Data, Objective, train
+from search.progress import Progress
+from search.records import RUN_FILE, Records, RunFolder, now, read_run
+from search.results import counts
+from search.settings import Settings
+from search.setup import Plan, absolute, check_baselines, load_data, plan_spaces
+from search.space_run import SpaceRun
+from spaces._space import Space
+
+AGAIN = ("trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
+"""Settings that a resumed run may be given anew: how far and on what, never what is compared."""
+
+
+@dataclass
+class Sitting:
+    """What a sitting is given, and how it ends.
+
+    Attributes:
+        place: the run folder.
+        say: prints one line.
+        address: of Ray; see `cluster.connect`.
+        num_cpus: of a private local Ray; None is all.
+        objective: what a trial is.
+        records: what the run folder says, once there is one.
+    """
+
+    place: Path
+    say: Callable[[str], None]
+    address: str | None = None
+    num_cpus: int | None = None
+    objective: Objective = train
+    records: Records | None = None
+    control: Control = field(default_factory=Control)
+
+    def begin(self, settings: Settings) -> int:
+        """Start a new run; the exit code.
+
+        Raises:
+            InputError: something given is wrong; nothing has been written.
+        """
+        settings = settings.model_copy(update={"data": absolute(settings.data)})
+        if self.place.exists():
+            raise InputError(
+                f"{self.place} exists: choose another --name, or continue it with --resume"
+            )
+        plans = plan_spaces(settings)
+        with self._guarded():
+            data = self._load(settings)
+            check_baselines(plans, data)
+            with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                each = self._look(cluster, settings)
+                run = _describe(settings, plans, data, cluster)
+                with RunFolder.create(self.place, run) as folder:
+                    self._search(folder, settings, plans, data, each)
+        return self._exit_code()
+
+    def resume(self, changes: dict[str, Any]) -> int:
+        """Go on with a run; the exit code.
+
+        Args:
+            changes: settings that were given this time.
+
+        Raises:
+            InputError: no such run, another search is writing it, a setting or the data differ
+                from what the run was started with.
+        """
+        with self._guarded(), RunFolder.open(self.place) as folder:
+            self.records = folder.records
+            settings = _continued(folder.records, changes)
+            plans = {
+                name: Plan(Space.from_json(saved["space"]), saved["base"])
+                for name, saved in folder.records.run["spaces"].items()
+            }
+            data = self._load(settings)
+            before, found = folder.records.run["data"]["digest"], data.images.digest
+            if found != before:
+                raise InputError(
+                    f"the images differ from those {self.place} was started with "
+                    f"(digest {found[:12]}, not {before[:12]}): give the same --data"
+                )
+            with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                each = self._look(cluster, settings)
+                folder.update_run(settings=settings.model_dump(mode="json"))
+                self._search(folder, settings, plans, data, each)
+        return self._exit_code()
+
+    def _load(self, settings: Settings) -> Data:
+        data = load_data(settings)
+        split, images = data.split, data.images
+        self.say(images.describe())
+        self.say(
+            f"split: {len(split.train)} train, {len(split.valid)} valid (fold {split.fold} of "
+            f"{split.folds}), {len(split.test)} in the locked test set"
+        )
+        return data
+
+    def _look(self, cluster: Cluster, settings: Settings) -> Share:
+        each = share(cluster, settings)
+        gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
+        self.say(
+            f"ray: {cluster.description}; {each.concurrent} trial(s) at a time, each with "
+            f"{each.cpus} CPU(s){gpus}"
+        )
+        return each
+
+    def _search(
+        self,
+        folder: RunFolder,
+        settings: Settings,
+        plans: dict[str, Plan],
+        data: Any,
+        each: Share,
+    ) -> None:
+        from search.tuner import search_space
+
+        self.records = folder.records
+        self.say(f"run: {folder.path}")
+        sittings = [
+            *folder.records.run["sittings"],
+            {"started": now(), "command": provenance.command()},
+        ]
+        folder.update_run(sittings=sittings)
+        budget = settings.time_budget_s
+        ends = None if budget is None else time.monotonic() + budget
+        try:
+            with Progress(folder.records, settings.trials, settings.epochs) as progress:
+                for left, plan in zip(range(len(plans), 0, -1), plans.values(), strict=True):
+                    # What one space leaves of its part goes to those after it.
+                    part = None if ends is None else max(0.0, ends - time.monotonic()) / left
+                    self.control.start_budget(part)
+                    run = SpaceRun(folder, plan.space, settings, plan.base)
+                    search_space(run, data, each, self.control, progress, self.objective)
+                    if self.control.interrupted:
+                        break
+        finally:
+            sittings[-1] |= {"ended": now(), "interrupted": self.control.interrupted}
+            folder.update_run(sittings=sittings)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            with self.control.signals():
+                yield
+        except KeyboardInterrupt:
+            self.control.interrupted = True
+            if self.records is None and (self.place / RUN_FILE).is_file():
+                self.records = read_run(self.place)
+
+    def _exit_code(self) -> int:
+        if self.control.interrupted or self.records is None:
+            return INTERRUPTED
+        found = [counts(self.records, space) for space in self.records.run["spaces"]]
+        useful = sum(c["completed"] + c["stopped"] for c in found)
+        return ALL_FAILED if not useful and any(c["failed"] for c in found) else OK
+
+
+def _describe(
+    settings: Settings, plans: dict[str, Plan], data: Data, cluster: Cluster
+) -> dict[str, Any]:
+    """What run.json says of a new run."""
+    images, split = data.images, data.split
+    return {
+        "started": now(),
+        "settings": settings.model_dump(mode="json"),
+        "versions": provenance.versions(),
+        "git_revision": provenance.git_revision(),
+        "data": {
+            "source": images.source,
+            "digest": images.digest,
+            "num_images": len(images),
+            "num_skipped": images.num_skipped,
+            "symbols": images.charset.symbols,
+        },
+        "split": {
+            "num_train": len(split.train),
+            "num_valid": len(split.valid),
+            "num_test": len(split.test),
+            "fold": split.fold,
+            "folds": split.folds,
+            "seed": split.seed,
+        },
+        "hardware": {**provenance.hardware(), "ray": cluster.description},
+        "spaces": {
+            name: {"space": plan.space.to_json(), "digest": plan.space.digest, "base": plan.base}
+            for name, plan in plans.items()
+        },
+        "sittings": [],
+    }
+
+
+def _continued(records: Records, changes: dict[str, Any]) -> Settings:
+    """The settings of a run that goes on.
+
+    Raises:
+        InputError: one is given that differs and cannot change.
+    """
+    before = Settings.parse(records.run["settings"])
+    after = Settings.parse({**records.run["settings"], **changes})
+    for name in changes:
+        old, new = getattr(before, name), getattr(after, name)
+        if name == "data":
+            continue  # Judged by the images' digest.
+        if name not in AGAIN and new != old:
+            raise InputError(
+                f"--{name.replace('_', '-')} {new!r} contradicts the run, which was started with "
+                f"{old!r}: leave it out, or start a new run"
+            )
+    if after.trials < before.trials:
+        raise InputError(f"--trials {after.trials}: the run has {before.trials}; it can only grow")
+    return after.model_copy(update={"data": absolute(after.data)})

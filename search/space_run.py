@@ -1,0 +1,50 @@
+"""One space of a run: what is searched, and where it is recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.records import RunFolder, now
+from search.settings import Settings
+from spaces._space import Space
+
+
+@dataclass(frozen=True)
+class SpaceRun:
+    """What the parts of a space's search share.
+
+    Attributes:
+        folder: where it is recorded.
+        space: what varies.
+        settings: of the whole search.
+        base: values of the Config that do not vary, `epochs` among them.
+    """
+
+    folder: RunFolder
+    space: Space
+    settings: Settings
+    base: Mapping[str, Any]
+
+    def trial_name(self, number: int) -> str:
+        """Name of a trial everywhere: in the records, the tables and the models."""
+        return f"{self.space.name}-{number:03d}"
+
+    def start_trial(self, number: int, values: Mapping[str, Any]) -> None:
+        """Append the row of a trial that starts: what it is, and its whole configuration."""
+        self.folder.add_trial(
+            trial=self.trial_name(number),
+            space=self.space.name,
+            number=number,
+            baseline=number == 0,
+            state="running",
+            seed=self.settings.seed + number,
+            config={**self.base, **values},
+            started=now(),
+            ended=None,
+            epochs=0,
+            error=None,
+        )
+
+    def is_whole(self, trial: str) -> bool:
+        """Whether the trial has had its full budget."""
+        return self.folder.records.last_epoch(trial) >= self.settings.epochs

@@ -1,0 +1,125 @@
+"""Run the trials of one space on Ray Tune, from wherever an earlier sitting left off."""
+
+import time
+import warnings
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from ray import tune
+from ray.tune import Stopper
+
+from search.cluster import Share
+from search.control import Control
+from search.objective import Objective
+from search.progress import Progress
+from search.reconcile import finish_leftovers, reconcile
+from search.recorder import Recorder, tidy
+from search.scheduler import Rungs
+from search.searcher import StudySearch, open_study
+from search.space_run import SpaceRun
+from search.worker import Plan, run_trial
+
+RETRIES = 2
+"""Further attempts of a trial whose worker was lost; each goes on from its last checkpoint."""
+
+
+class _Stop(Stopper):
+    """Asks Control; see there how a search ends."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._control.spent
+
+    def stop_all(self) -> bool:
+        return self._control.cut
+
+
+def search_space(
+    run: SpaceRun,
+    data: Any,
+    share: Share,
+    control: Control,
+    progress: Progress,
+    objective: Objective,
+) -> None:
+    """Search one space until it has its trials, the budget is spent, or the person stops it.
+
+    Ray has to be connected. May be called again for the same folder: finished trials stay as they
+    are, unfinished ones go on from their last checkpoint.
+
+    Args:
+        run: what is searched, and where it is recorded.
+        data: what the objective reads; put into Ray's object store once.
+        share: of each trial.
+        control: tells when to stop; its budget is running.
+        progress: shown to.
+        objective: what a trial is.
+    """
+    _quieten()
+    study = open_study(run)
+    unfinished = reconcile(run, study)
+    tidy(run)
+    ended = sum(t.state.is_finished() for t in study.get_trials(deepcopy=False))
+    missing = run.settings.trials - ended
+    if missing > 0 and not control.closed:
+        searcher = StudySearch(run, study, unfinished, control)
+        scheduler = Rungs(run.settings)
+        scheduler.replay(run.folder.records, run.space.name, run.settings.goal.metric)
+        trainable = tune.with_resources(
+            tune.with_parameters(
+                run_trial, objective=objective, data=data, plan=_plan(run, share, control)
+            ),
+            {"cpu": share.cpus, "gpu": share.gpus},
+        )
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=missing,
+                # Without it a searcher's trials start one by one.
+                max_concurrent_trials=share.concurrent,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.config["trial"]),
+            ),
+            run_config=tune.RunConfig(
+                # Each sitting its own folder: Ray numbers checkpoints from 0 again.
+                name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
+                storage_path=str(run.folder.path.resolve() / "ray"),
+                callbacks=[Recorder(run, control, progress)],
+                stop=_Stop(control),
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+                # One would make Ray write a snapshot at every checkpoint.
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                verbose=0,
+            ),
+        )
+        with control.searching():
+            tuner.fit()
+    if not control.interrupted:
+        finish_leftovers(run, study)
+    tidy(run)
+
+
+def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
+    left = control.remaining_s
+    return Plan(
+        arch=run.space.name,
+        base=run.base,
+        epochs=run.settings.epochs,
+        rungs=run.settings.rungs,
+        metric=run.settings.goal.metric,
+        seed=run.settings.seed,
+        cpus=share.cpus,
+        gpus=share.gpus,
+        deadline=None if left is None else time.time() + left,
+    )
+
+
+def _quieten() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # TPESampler's multivariate and group; tested with the locked version.
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)

@@ -1,0 +1,110 @@
+"""What runs on a worker: one trial, reporting each epoch to Ray Tune."""
+
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from captcha_models.errors import NonFiniteLossError
+from captcha_models.metrics import EpochMetrics
+from search.objective import Objective, Savable, Task
+from search.searcher import VALUE
+
+CHECKPOINT_EVERY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all trials of a space have in common.
+
+    Attributes:
+        arch: the architecture.
+        base: values of its Config that do not vary, `epochs` among them.
+        epochs: the full budget.
+        rungs: epochs after which a trial may be stopped.
+        metric: the EpochMetrics field that is the objective.
+        seed: added to the trial's number.
+        cpus: of a trial.
+        gpus: of a trial.
+        deadline: time (Unix) after which the next report is the last; None is never.
+    """
+
+    arch: str
+    base: Mapping[str, Any]
+    epochs: int
+    rungs: tuple[int, ...]
+    metric: str
+    seed: int
+    cpus: int
+    gpus: float
+    deadline: float | None
+
+
+def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: Plan) -> None:
+    """Train one trial; the function that Ray Tune calls.
+
+    A checkpoint goes with a report wherever the trial may end: at the rungs, at the last epoch and
+    after the deadline, and otherwise once a minute. An error of the trial's own is reported rather
+    than raised, for raising makes Ray try again what would only fail again; a lost worker or a
+    lack of memory still is tried again.
+
+    Args:
+        config: `number` and `values` from the searcher; `resume`, a folder, or None.
+        objective: what to run.
+        data: its second argument.
+        plan: what all trials share.
+    """
+    task = Task(
+        arch=plan.arch,
+        config={**plan.base, **config["values"]},
+        seed=plan.seed + config["number"],
+        cpus=plan.cpus,
+        gpus=plan.gpus,
+    )
+    epoch, last_saved = 0, time.monotonic()
+
+    def on_epoch(metrics: EpochMetrics, snapshot: Savable) -> None:
+        nonlocal epoch, last_saved
+        for name in (plan.metric, "train_nll", "valid_nll"):
+            if not math.isfinite(value := getattr(metrics, name)):
+                raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
+        epoch = metrics.epoch
+        row = {"epoch": epoch, VALUE: getattr(metrics, plan.metric), "metrics": metrics.as_dict()}
+        if _due(plan, epoch, last_saved):
+            with tempfile.TemporaryDirectory() as folder:
+                snapshot.save_model(Path(folder))
+                if epoch < plan.epochs:
+                    snapshot.save_checkpoint(Path(folder))
+                last_saved = time.monotonic()
+                tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
+        else:
+            tune.report(row)
+
+    try:
+        retried = tune.get_checkpoint()
+        if retried is not None:
+            with retried.as_directory() as folder:
+                objective(task, data, on_epoch, Path(folder))
+        else:
+            objective(task, data, on_epoch, Path(config["resume"]) if config["resume"] else None)
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            raise
+        tune.report({"epoch": epoch, "error": last_line(error)})
+
+
+def last_line(error: BaseException) -> str:
+    """Kind and last line of an error, on one line."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1].strip()}".rstrip(": ")
+
+
+def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
+    late = plan.deadline is not None and time.time() >= plan.deadline
+    waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
+    return epoch >= plan.epochs or epoch in plan.rungs or late or waited
