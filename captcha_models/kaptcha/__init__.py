@@ -4,8 +4,8 @@
     texts = labels(style, seed=0, n=1000)
     images = draw(style, texts, seed=0)  # uint8 (1000, 1, 50, 200)
 
-An own implementation of the default look of Kaptcha, a Java library: text, two displacement fields that never change,
-two noise curves, a gradient. `device` draws whole batches on an accelerator.
+An own implementation of the default look of Kaptcha, a Java library: text, two displacement fields
+that never change, two noise curves, a gradient. `device` draws whole batches on an accelerator.
 """
 
 from captcha_models.kaptcha.render import draw

@@ -1,4 +1,4 @@
-"""Counter-based random numbers: image i's numbers depend on (seed, i) alone, whatever is drawn beside it."""
+"""Counter-based random numbers: those of image i depend on (seed, i) alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ def uniforms(seed: int, indices: NDArray[np.int64], count: int) -> NDArray[np.fl
     Returns:
         (N, count) in [0, 1), multiples of 2**-53.
 
-    Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), applied to seed, image and position in turn.
+    Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), applied to seed, image and
+        position in turn.
     Integer arithmetic only, so every machine gives the same numbers.
     """
     key = _mix(np.array([(seed + 1) * _STEP & _MASK], dtype=np.uint64))

@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from captcha_models.errors import InputError
 from captcha_models.kaptcha import distort, text
+from captcha_models.kaptcha.faces import FACES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +21,11 @@ class Style:
     Attributes:
         width: W, at least 1.
         height: H, at least 1.
-        alphabet: symbols of the labels, drawn uniformly; a symbol listed twice is twice as frequent.
+        alphabet: symbols of the labels, drawn uniformly; a symbol listed twice is twice as
+            frequent.
         length: symbols per label, or (fewest, most), both included.
-        fonts: file names in this package's `fonts` folder, or paths; each symbol picks one at random.
+        fonts: "sans" and "typewriter", the fitted faces; or file names in this package's
+            `fonts` folder, or paths. Each symbol picks one at random.
         font_size: px per em.
         weight: px added around the letters' outlines, at least 0.
         left: px from the left edge to the first pen position; None for W // (symbols + 2).
@@ -43,7 +47,7 @@ class Style:
     height: int = 50
     alphabet: str = "2345678bcdefgmnnpwxy"
     length: int | tuple[int, int] = 5
-    fonts: tuple[str, ...] = ("Go-Bold.ttf", "DejaVuSansMono-Bold.ttf")
+    fonts: tuple[str, ...] = ("sans", "typewriter")
     font_size: float = 40.0
     weight: float = 0.0
     left: int | None = None
@@ -58,43 +62,46 @@ class Style:
     jpeg: int = 75
 
     def __post_init__(self) -> None:
-        self._check(
-            "width", isinstance(self.width, int) and self.width >= 1, "a whole number of at least 1"
-        )
-        self._check(
-            "height",
-            isinstance(self.height, int) and self.height >= 1,
-            "a whole number of at least 1",
-        )
-        self._check("font_size", _finite(self.font_size) and self.font_size > 0, "greater than 0")
-        self._check("weight", _finite(self.weight) and self.weight >= 0, "at least 0")
-        self._check("distortion", _finite(self.distortion) and self.distortion >= 0, "at least 0")
-        self._check("noise", _finite(self.noise) and self.noise >= 0, "at least 0")
-        self._check("curves", self.curves >= 0, "at least 0")
-        self._check("jpeg", 0 <= self.jpeg <= 95, "a quality from 1 to 95, or 0 for no compression")
-        self._check(
-            "gradient", all(0 <= g <= 255 for g in self.gradient), "two grey values from 0 to 255"
-        )
-        fewest, most = self.lengths
-        self._check("length", 1 <= fewest <= most, "a number of at least 1, or (fewest, most)")
-        self._check("alphabet", len(self.alphabet) > 0, "at least one symbol")
-        self._check("fonts", len(self.fonts) > 0, "at least one font file")
-        for font in self.fonts:
-            try:
-                text.load_font(font, float(self.font_size))
-            except OSError:
-                raise InputError(f"fonts = {font!r}: no such font file") from None
-            lacking = [s for s in self.symbols if not text.has_glyph(font, s)]
+        for name, least in (("width", 1), ("height", 1), ("curves", 0)):
             self._check(
-                "alphabet", not lacking, f"only symbols that {font} has, not {''.join(lacking)!r}"
+                name, _whole(getattr(self, name), least), f"a whole number of at least {least}"
             )
-        need = self.pen(most) + int(most * self.table.advance[:-1].mean())
-        self._check(
-            "width", self.width >= need, f"at least {need} for {most} symbols of this font and size"
+        for name in ("weight", "distortion", "noise"):
+            self._check(name, _number(getattr(self, name)), "a number of at least 0")
+        self._check("font_size", _number(self.font_size) and self.font_size > 0, "greater than 0")
+        self._check("spacing", _whole(self.spacing, -self.width), "a whole number")
+        self._check("left", self.left is None or _whole(self.left, 0), "None or at least 0")
+        in_image = self.baseline is None or (
+            _number(self.baseline) and self.baseline <= self.height
         )
-        self._check(
-            "height", self.height >= self.base, f"at least {self.base:g} to hold the baseline"
-        )
+        self._check("baseline", in_image, "None or from 0 to the height")
+        self._check("jpeg", _whole(self.jpeg, 0) and self.jpeg <= 95, "0 for none, or 1 to 95")
+        two = len(self.gradient) == 2 and all(_whole(g, 0) and g <= 255 for g in self.gradient)
+        self._check("gradient", two, "two whole grey values from 0 to 255")
+        span = self.length if isinstance(self.length, tuple) else (self.length, self.length)
+        ordered = len(span) == 2 and all(_whole(n, 1) for n in span) and span[0] <= span[1]
+        self._check("length", ordered, "a whole number of at least 1, or (fewest, most)")
+        self._check("alphabet", len(self.alphabet) > 0, "at least one symbol")
+        self._check_fonts()
+        faces = [text.face_of(name) for name in self.fonts]
+        widths = [text.advance_of(f, s, self.font_size) for f in faces for s in self.symbols]
+        typical = sum(widths) / len(widths) + self.spacing
+        need = max(self.pen(n) + round(n * typical) for n in self.lengths)
+        fits = f"at least {need}, to hold {self.lengths[1]} symbols of this size"
+        self._check("width", self.width >= need, fits)
+        self._check("height", self.height >= self.base, f"at least {self.base:g}, the baseline")
+
+    def _check_fonts(self) -> None:
+        known = ", ".join(FACES)
+        named = isinstance(self.fonts, tuple) and len(self.fonts) > 0
+        self._check("fonts", named, f"a tuple of font files, or of {known}")
+        for name in self.fonts:
+            font = text.face_of(name).font
+            try:
+                lacking = "".join(s for s in self.symbols if not text.has_glyph(font, s))
+            except OSError:
+                self._check("fonts", False, f"font files, or {known}; {name!r} is neither")
+            self._check("alphabet", not lacking, f"symbols that {font} has; it lacks {lacking!r}")
 
     def _check(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
@@ -127,30 +134,37 @@ class Style:
     def table(self) -> text.GlyphTable:
         """The glyphs."""
         glyphs = [
-            text.glyph(f, s, self.font_size, self.weight, self.base, self.height, self.spacing)
-            for f in self.fonts
-            for s in self.symbols
+            text.draw_glyph(
+                text.face_of(font), symbol, self.font_size, self.weight, self.base, self.height
+            )
+            for font in self.fonts
+            for symbol in self.symbols
         ]
         if self.shadow:
-            glyphs = [text.with_shadow(g) for g in glyphs]
-        return text.make_table(glyphs, self.symbols, self.height)
+            glyphs = [text.with_shadow(glyph) for glyph in glyphs]
+        return text.make_table(glyphs, self.symbols, self.spacing, self.height)
 
     @cached_property
-    def sources(self) -> NDArray[np.intp]:
-        """(H * W,) where each pixel's ink comes from, see `distort.source_pixels`."""
-        return distort.source_pixels(self.width, self.height, self.distortion, self.fish_eye)
+    def warp(self) -> sparse.csr_array:
+        """(H * W, W * H) the distortion, see `distort.warp`."""
+        return distort.warp(self.width, self.height, self.distortion, self.fish_eye)
 
     @cached_property
     def background(self) -> NDArray[np.uint8]:
-        """(H, W) the linear gradient along the diagonal."""
-        y, x = np.mgrid[: self.height, : self.width] + 0.5
-        share = (x * self.width + y * self.height) / (self.width**2 + self.height**2)
+        """(H, W) the linear gradient along the diagonal, in 256 steps, rounded down."""
+        y, x = np.mgrid[: self.height, : self.width]
+        share = (x * self.width + y * self.height) * 256 // (self.width**2 + self.height**2)
         first, last = self.gradient
-        return np.floor(first + share * (last - first) + 0.5).astype(np.uint8)
+        grey: NDArray[np.uint8] = (first + share * (last - first) // 256).astype(np.uint8)
+        return grey
 
 
-def _finite(value: float) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 PRESETS: dict[str, Style] = {

@@ -1,5 +1,6 @@
 """Glyph masks and type-setting: which column of which glyph covers each column of an image."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from captcha_models.kaptcha.faces import FACES, Face, Fit
+
 FONTS = Path(__file__).parent.parent / "fonts"
-# Glyphs are drawn this much larger and averaged down: unhinted shapes, as the original renderer draws them.
+# Glyphs are drawn this much larger and averaged down: unhinted shapes, as the original renderer
+# draws them.
 _OVERSAMPLE = 8
+_FIT_SIZE = 40.0
 
 
 @lru_cache(maxsize=64)
@@ -27,16 +32,22 @@ def load_font(name: str, size: float) -> ImageFont.FreeTypeFont:
     )
 
 
+def face_of(name: str) -> Face:
+    """A face by its name in `FACES`, or a font file as it is."""
+    return FACES.get(name) or Face(name, {})
+
+
 @lru_cache(maxsize=4096)
 def has_glyph(font: str, symbol: str) -> bool:
-    """Whether the font draws `symbol` with a shape of its own rather than with the box of a missing one."""
+    """Whether the font draws `symbol` with ink and not with the box of a missing one."""
     face = load_font(font, 40.0)
-    return bytes(face.getmask(symbol)) not in (b"", bytes(face.getmask("\U0010fffe")))
+    shape = bytes(face.getmask(symbol))
+    return any(shape) and shape != bytes(face.getmask("\U0010fffe"))
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """One symbol of one font.
+    """One symbol of one face.
 
     Attributes:
         ink: (H, width) 0 to 255, the baseline in place, empty columns cut off.
@@ -49,41 +60,85 @@ class Glyph:
     advance: int
 
 
-@lru_cache(maxsize=4096)
-def glyph(
-    font: str, symbol: str, size: float, weight: float, baseline: float, height: int, spacing: int
+def draw_glyph(
+    face: Face, symbol: str, size: float, weight: float, baseline: float, height: int
 ) -> Glyph:
-    """Draw one symbol.
+    """Draw one symbol; without a fit it advances by the whole px of its ink's width.
 
     Args:
-        font: file name or path.
+        face: gives the shape.
         symbol: one character.
         size: px per em.
         weight: px added around the outline, at least 0.
         baseline: px from the top of the image.
         height: H, of the image.
-        spacing: px between the ink of neighbours.
     """
-    k = _OVERSAMPLE
-    face = load_font(font, size * k)
-    x0, _, x1, _ = face.getbbox(symbol, anchor="ls")
-    pad = int(np.ceil(size * 0.5 + weight)) + 1
-    columns = pad + int(np.ceil(x1 / k)) + pad
-    large = Image.new("L", (columns * k, height * k))
+    font, fit = shape_of(face, symbol, size)
+    scale = size / _FIT_SIZE
+    left, right = fit.left * scale, fit.right * scale
+    top, bottom = baseline + fit.top * scale, baseline + fit.bottom * scale
+    x0, y0, x1, y1 = _ink_box(font, symbol)
+    pad = math.ceil(weight * _OVERSAMPLE) + 1
+    large = Image.new("L", (x1 - x0 + 2 * pad, y1 - y0 + 2 * pad))
     ImageDraw.Draw(large).text(
-        (pad * k, round(baseline * k)),
-        symbol,
-        fill=255,
-        font=face,
-        anchor="ls",
-        stroke_width=weight * k,
+        (pad - x0, pad - y0), symbol, 255, font, "ls", stroke_width=weight * _OVERSAMPLE
     )
-    ink = np.asarray(large.reduce(k))
+    first, last = math.floor(left - weight) - 1, math.ceil(right + weight) + 1
+    across, down = (x1 - x0) / (right - left), (y1 - y0) / (bottom - top)
+    rows = pad + (np.arange(height + 1.0) - top) * down
+    columns = pad + (np.arange(first, last + 1.0) - left) * across
+    average = _integral(_integral(np.asarray(large), rows).T, columns).T / (across * down)
+    ink = np.floor(np.minimum(average, 255.0) + 0.5).astype(np.uint8)
     inked = np.flatnonzero(ink.max(axis=0))
-    if inked.size == 0:
-        return Glyph(np.zeros((height, 0), np.uint8), 0, spacing)
-    first, last = int(inked[0]), int(inked[-1]) + 1
-    return Glyph(ink[:, first:last].copy(), first - pad, int((x1 - x0) / k) + spacing)
+    begin, end = (int(inked[0]), int(inked[-1]) + 1) if inked.size else (0, 0)
+    return Glyph(ink[:, begin:end].copy(), first + begin, advance_of(face, symbol, size))
+
+
+def shape_of(face: Face, symbol: str, size: float) -> tuple[ImageFont.FreeTypeFont, Fit]:
+    """The font that draws a symbol, enlarged, and its box: the fitted one or the font's own."""
+    fit = face.fits.get(symbol)
+    font = load_font(fit.font if fit else face.font, size * _OVERSAMPLE)
+    if fit is None:
+        k = _FIT_SIZE / size / _OVERSAMPLE
+        left, top, right, bottom = (edge * k for edge in _ink_box(font, symbol))
+        fit = Fit(face.font, left, top, right, bottom, int(right - left))
+    return font, fit
+
+
+def advance_of(face: Face, symbol: str, size: float) -> int:
+    """From one pen position to the next, px, without the spacing."""
+    return round(shape_of(face, symbol, size)[1].advance * size / _FIT_SIZE)
+
+
+@lru_cache(maxsize=4096)
+def _ink_box(font: ImageFont.FreeTypeFont, symbol: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the ink, px from the pen and the baseline."""
+    mask, (x, y) = font.getmask2(symbol, "L", anchor="ls")
+    # The mask spans the font's own advance too; only ink counts.
+    left, top, right, bottom = mask.getbbox() or (0, 0, 1, 1)
+    return x + left, y + top, x + right, y + bottom
+
+
+def _integral(values: NDArray[np.generic], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of rows between neighbouring edges, parts of rows included; (edges - 1, columns).
+
+    Parts are multiples of 1 / 4096, so that every sum is exact and the same everywhere.
+    """
+    below = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=below[1:])
+    edges = np.clip(edges, 0.0, len(values))
+    whole = np.minimum(edges.astype(int), len(values) - 1)
+    part = np.round((edges - whole) * 4096.0)[:, None] / 4096.0
+    return np.diff(below[whole] + part * (below[whole + 1] - below[whole]), axis=0)
+
+
+def with_shadow(plain: Glyph, offset: int = 3, share: float = 0.45) -> Glyph:
+    """The glyph over its own grey shadow, `offset` px to the right and down."""
+    height, width = plain.ink.shape
+    ink = np.zeros((height, width + offset), np.uint8)
+    ink[offset:, offset:] = (plain.ink[: max(0, height - offset)] * share).astype(np.uint8)
+    ink[:, :width] = np.maximum(ink[:, :width], plain.ink)
+    return Glyph(ink, plain.left, plain.advance)
 
 
 @dataclass(frozen=True)
@@ -107,10 +162,11 @@ class GlyphTable:
     symbols: dict[str, int]
 
 
-def make_table(glyphs: Sequence[Glyph], symbols: Sequence[str], height: int) -> GlyphTable:
-    """Cut glyphs, ordered by font and then by symbol, into one table of columns."""
-    empty = Glyph(np.zeros((height, 0), np.uint8), 0, 0)
-    every = [*glyphs, empty]
+def make_table(
+    glyphs: Sequence[Glyph], symbols: Sequence[str], spacing: int, height: int
+) -> GlyphTable:
+    """Cut glyphs, ordered by font, then by symbol, into columns; `spacing` px follow each."""
+    every = [*glyphs, Glyph(np.zeros((height, 0), np.uint8), 0, -spacing)]
     width = np.array([g.ink.shape[1] for g in every], np.int32)
     columns = np.concatenate([np.zeros((1, height), np.uint8)] + [g.ink.T for g in every])
     return GlyphTable(
@@ -118,42 +174,31 @@ def make_table(glyphs: Sequence[Glyph], symbols: Sequence[str], height: int) -> 
         start=(1 + np.cumsum(width) - width).astype(np.int32),
         left=np.array([g.left for g in every], np.int32),
         width=width,
-        advance=np.array([g.advance for g in every], np.int32),
+        advance=np.array([g.advance + spacing for g in every], np.int32),
         symbols={symbol: place for place, symbol in enumerate(symbols)},
     )
 
 
 def set_type(
-    table: GlyphTable, ids: NDArray[np.int32], pen: NDArray[np.int32], width: int
+    table: GlyphTable, ids: NDArray[np.int32], pens: NDArray[np.int32], width: int
 ) -> NDArray[np.int32]:
     """Place each text's glyphs one after another.
 
     Args:
         table: the glyphs.
         ids: (N, L) glyphs; shorter texts end in the empty glyph.
-        pen: (N,) px from the left edge to the first pen position.
+        pens: (N, L) px from the left edge to each glyph's pen position.
         width: W, of the image.
 
     Returns:
-        (2, N, W) rows of `table.columns`: glyphs at even places, then those at odd places. Neighbours may overlap,
-        glyphs two places apart never do.
+        (2, N, W) rows of `table.columns`: glyphs at even places, then those at odd places.
+        Neighbours may overlap, glyphs two places apart do not.
     """
     rows = np.zeros((2, len(ids), width), np.int32)
     x = np.arange(width, dtype=np.int32)[None, :]
-    pen = pen.astype(np.int32)
     for place in range(ids.shape[1]):
         g = ids[:, place]
-        column = x - (pen + table.left[g])[:, None]
+        column = x - (pens[:, place] + table.left[g])[:, None]
         covered = (column >= 0) & (column < table.width[g][:, None])
         np.copyto(rows[place % 2], column + table.start[g][:, None], where=covered)
-        pen = pen + table.advance[g]
     return rows
-
-
-def with_shadow(plain: Glyph, offset: int = 3, share: float = 0.45) -> Glyph:
-    """The glyph over its own grey shadow, `offset` px to the right and down."""
-    height, width = plain.ink.shape
-    ink = np.zeros((height, width + offset), np.uint8)
-    ink[offset:, offset:] = (plain.ink[:-offset] * share).astype(np.uint8)
-    ink[:, :width] = np.maximum(ink[:, :width], plain.ink)
-    return Glyph(ink, plain.left, plain.advance)
