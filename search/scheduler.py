@@ -7,8 +7,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from search.records import Records
-from search.searcher import VALUE
 from search.settings import REDUCTION, Settings
+from search.worker import VALUE
 
 
 @dataclass(frozen=True)

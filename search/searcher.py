@@ -19,9 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.control import Control
 from search.space_run import SpaceRun
-
-VALUE = "objective"
-"""Key of the objective in what a trial reports."""
+from search.worker import VALUE
 
 ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
 """Metrics kept with each trial of the study, for optuna-dashboard."""

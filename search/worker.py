@@ -13,7 +13,9 @@ from ray import tune
 from captcha_models.errors import NonFiniteLossError
 from captcha_models.metrics import EpochMetrics
 from search.objective import Objective, Savable, Task
-from search.searcher import VALUE
+
+VALUE = "objective"
+"""Key of the objective in what a trial reports."""
 
 CHECKPOINT_EVERY_S = 60.0
 
