@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -65,4 +66,4 @@ class Charset:
 
 def min_steps(label: str) -> int:
     """Fewest CTC time steps that can emit the label: its length plus its equal neighbours."""
-    return len(label) + sum(a == b for a, b in zip(label, label[1:], strict=False))
+    return len(label) + sum(a == b for a, b in pairwise(label))

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,17 @@ class Loaded:
     model: Recogniser
     card: Card
     path: Path
+
+    def check(self, labels: Sequence[str]) -> None:
+        """Refuse labels the model can never read.
+
+        Raises:
+            InputError: naming the label, and the symbol or the length.
+        """
+        card = self.card
+        self.model.charset.encode(labels)
+        size = (card.height, card.width)
+        self.model.check(self.model.config, labels, size, card.max_length)
 
 
 def save_model(path: Path, model: Recogniser, card: Card) -> None:

@@ -47,6 +47,15 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.names)
 
+    def describe(self) -> str:
+        """One line for the person: how many, from where, over which alphabet."""
+        left_out = f", {self.num_skipped} wrong files left out" if self.num_skipped else ""
+        length = self.label_length or "mixed"
+        return (
+            f"data: {len(self)} images from {self.source}{left_out}; labels of length {length} "
+            f"over {self.charset.symbols}"
+        )
+
     @cached_property
     def charset(self) -> Charset:
         """The alphabet of the labels."""

@@ -1,7 +1,7 @@
 """The one training loop: fastai's Learner with torch's fused AdamW and no copies to the host."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import fastai.callback.schedule  # noqa: F401  (gives Learner its fit_one_cycle)
 import torch
@@ -31,7 +31,7 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
     def __init__(
         self, dls: DataLoaders, model: Recogniser, config: Config, cbs: Sequence[Callback] = ()
     ) -> None:
-        callbacks = [TrainEvalCallback(), CastToTensor(), SmoothLoss(), *cbs]
+        callbacks = [TrainEvalCallback(), CastToTensor(), RunningLoss(), *cbs]
         if config.clip:
             callbacks.append(GradientClip(max_norm=config.clip))
         self.weight_decay = config.weight_decay
@@ -57,16 +57,20 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
         self.opt = OptimWrapper(opt=optimiser)
 
     def _do_one_batch(self) -> None:
+        if not self.training:
+            super()._do_one_batch()
+            return
         self.loss_grad = self.model.training_loss(*self.xb, *self.yb)
         self.loss = self.loss_grad.detach()
         self("after_loss")
         self._do_grad_opt()
 
-    def _do_epoch_validate(self, ds_idx: int = 1, dl: Any = None) -> None:
-        """Left to the report at the end of an epoch, which scores in large batches."""
+    def _do_epoch(self) -> None:
+        # Validation is the epoch report's, which scores in large batches.
+        self._do_epoch_train()
 
 
-class SmoothLoss(Callback):  # type: ignore[misc]
+class RunningLoss(Callback):  # type: ignore[misc]
     """fastai's smoothed training loss, kept on the device until somebody asks."""
 
     order = 50
@@ -92,5 +96,5 @@ def _norms_and_biases(model: nn.Module) -> list[nn.Parameter]:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             found += list(module.parameters())
         elif isinstance(getattr(module, "bias", None), nn.Parameter):
-            found.append(module.bias)
+            found.append(cast(nn.Parameter, module.bias))
     return found

@@ -55,6 +55,11 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         super().__init__(dataset, num_workers=0, **kwargs)
         self._resident: tuple[Tensor, Tensor] | None = None
 
+    @property
+    def n_inp(self) -> int:
+        """Images are the one input; fastai would draw a batch, and chance, to find out."""
+        return 1
+
     def _tensors(self) -> tuple[Tensor, Tensor]:
         if self._resident is None:
             source: CaptchaTransform = self.dataset.tfms[0]
@@ -71,7 +76,8 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         pixels, targets = self._tensors()
         n = len(pixels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        for chunk in order[: len(self) * self.bs].to(pixels.device).split(self.bs):
+        order = order[: len(self) * self.bs].to(pixels.device)
+        for chunk in torch.split(order, self.bs):
             images = TensorImage(pixels[chunk].float().div_(255))
             labels = Targets(targets[chunk], charset=self.dataset.tfms[0].charset)
             yield self.after_batch(CaptchaImage(images, labels))
@@ -103,7 +109,7 @@ def make_loaders(
     )
 
 
-@show_batch.dispatch
+@show_batch.dispatch  # type: ignore[untyped-decorator]
 def _show_captchas(
     x: CaptchaImage, y: object, samples: object, ctxs: Any = None, max_n: int = 10, **kwargs: Any
 ) -> Any:

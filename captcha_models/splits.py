@@ -32,6 +32,13 @@ class Split:
     folds: int
     seed: int
 
+    def describe(self) -> str:
+        """One line for the person: the size of each part."""
+        return (
+            f"split: {len(self.train)} images train, {len(self.valid)} validate (fold {self.fold} "
+            f"of {self.folds}), {len(self.test)} are the locked test set"
+        )
+
 
 def is_locked(name: str) -> bool:
     """Whether the file name puts an image into the locked test set, whatever the seed."""

@@ -4,15 +4,16 @@ The only seam between training and search is `on_epoch`: training has never hear
 """
 
 import random
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
+from fastai.learner import Recorder
 from torch import Tensor
 
 from captcha_models.architectures import build
@@ -113,9 +114,8 @@ def fit(
         NonFiniteLossError: the training loss is infinite or not a number.
     """
     check(config, images)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     _seed_everything(seed, 0)
-    learner, subset = _prepare(config, images, split, seed, where, callbacks)
+    learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks)
     report = _EpochReport(config, images, split, seed, subset, on_epoch)
     if resume is not None:
         report.previous = _restore(resume / CHECKPOINT_FILE, learner, report.card(None))
@@ -198,7 +198,7 @@ class _EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
 
     def after_train(self) -> None:
         """Score both sides and report."""
-        train_loss = self.learn.smooth_loss.read()
+        train_loss = self.learn.running_loss.read()
         train_s = time.perf_counter() - self.train_began
         if not np.isfinite(train_loss):
             raise NonFiniteLossError(
@@ -258,9 +258,9 @@ def _restore(path: Path, learner: CaptchaLearner, expected: Card) -> EpochMetric
     tensors, header = read_tensors(path)
     wanted = expected.model_dump(mode="json")
     for key in ("arch", "config", "symbols", "data", "split", "seed"):
-        found, now = header.get(key), wanted[key]
+        found, now = header[key], wanted[key]
         if key == "data":
-            found, now = found.get("digest"), now["digest"]
+            found, now = found["digest"], now["digest"]
         if found != now:
             raise InputError(f"{path} belongs to another training: its {key} is {found}, not {now}")
     model = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
@@ -284,7 +284,22 @@ def _seed_everything(seed: int, epoch: int) -> None:
     mixed = int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])
     torch.manual_seed(mixed)
     random.seed(mixed)
-    np.random.seed(mixed)  # fastai's transforms draw from all three
+    np.random.seed(mixed)  # noqa: NPY002  (fastai's transforms draw from all three)
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The device of that name, or the GPU if there is one, else the CPU.
+
+    Raises:
+        InputError: no such device on this machine.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used: {reason}") from None
+    return device
 
 
 def _device_name(device: torch.device) -> str:
@@ -293,6 +308,27 @@ def _device_name(device: torch.device) -> str:
 
 def summary(config: Config, images: LabelledImages, split: Split, seed: int) -> str:
     """Every layer with its output shape, as fastai's Learner tells it."""
-    learner, _ = _prepare(config, images, split, seed, torch.device("cpu"), ())
-    text: Any = learner.summary()
-    return str(text)
+    learner = _prepare(config, images, split, seed, torch.device("cpu"), ())[0]
+    # What follows repeats the whole model as the owner of its loss function.
+    return str(learner.summary()).partition("Optimizer used")[0].rstrip()
+
+
+def find_lr(
+    config: Config, images: LabelledImages, split: Split, *, seed: int, device: str | None = None
+) -> tuple[float, list[float], list[float]]:
+    """Fastai's learning-rate search: a mock training with an ever-growing rate.
+
+    Returns:
+        The suggestion (the valley), and the rates and smoothed losses it was read from.
+    """
+    _seed_everything(seed, 0)
+    learner = _prepare(config, images, split, seed, pick_device(device), [Recorder()])[0]
+    with tempfile.TemporaryDirectory() as folder:
+        learner.path = Path(folder)
+        suggestion = learner.lr_find(show_plot=False)
+    recorder = learner.recorder
+    return (
+        float(suggestion.valley),
+        list(map(float, recorder.lrs)),
+        list(map(float, recorder.losses)),
+    )

@@ -6,7 +6,6 @@ K classes with the blank, L label length.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -22,16 +21,22 @@ class Recogniser(nn.Module, ABC):
     decides. `prepare` has to be the first thing forward does.
     """
 
-    Config: ClassVar[type[Config]]
-
     def __init__(self, config: Config, charset: Charset) -> None:
         super().__init__()
         self.config = config
         self.charset = charset
 
     @staticmethod
-    def check(config: Config, labels: Sequence[str], size: tuple[int, int]) -> None:
+    def check(
+        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
         """Refuse a configuration that could never read these labels.
+
+        Args:
+            config: to be built, or that a model was built from.
+            labels: every label it shall read.
+            size: height and width of the images, in pixels.
+            length: L the model was built for; None if it is still to be built.
 
         Raises:
             InputError: naming the field or the label.

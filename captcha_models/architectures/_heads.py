@@ -27,14 +27,16 @@ class PositionalRecogniser(Recogniser):
         self.length = length
 
     @staticmethod
-    def check(config: Config, labels: Sequence[str], size: tuple[int, int]) -> None:
+    def check(
+        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
         """Refuse labels of mixed length: every position needs a character."""
-        first = labels[0]
+        expected = length or len(labels[0])
         for label in labels:
-            if len(label) != len(first):
+            if len(label) != expected:
                 raise InputError(
-                    f"labels of mixed length: {first!r} has {len(first)} characters, {label!r} "
-                    f"{len(label)}; {config.arch} needs one length"
+                    f"label {label!r} has {len(label)} characters, not {expected}: {config.arch} "
+                    "reads labels of one length"
                 )
 
     def by_position(self, outputs: Tensor) -> Tensor:

@@ -76,7 +76,12 @@ class Model(CTCRecogniser):
             self.aux = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
 
     @staticmethod
-    def check(config: BaseConfig, labels: Sequence[str], size: tuple[int, int]) -> None:
+    def check(
+        config: BaseConfig,
+        labels: Sequence[str],
+        size: tuple[int, int],
+        length: int | None = None,
+    ) -> None:
         """Refuse a cut that leaves fewer steps than some label needs."""
         assert isinstance(config, Config)
         steps = body_shape(_body(config.cut, pretrained=False), size)[3]

@@ -1,0 +1,43 @@
+# Everything needs only make, Python 3.11 or later and a package index; all of it stays in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+# Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: search test test-fast lint setup lock dashboard
+search: $(READY)
+	@$(BIN)/python -m search.run --space crnn $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(READY)
+	@$(BIN)/python -m pytest -m "not ray and not slow" $(ARGS)
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+dashboard: $(READY)
+	@$(BIN)/python -m search.dashboard $(ARGS)
+
+setup: $(READY)
+
+# The stamp comes last, so a set-up that was cut off is begun afresh.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed: make PYTHON=python3.12"; exit 2; }
+	@echo "setting up .venv (about 6 GB, once)"
+	@$(PYTHON) -m venv --clear .venv
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+lock: $(READY)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock

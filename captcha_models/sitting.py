@@ -1,0 +1,107 @@
+"""One training and its folder: progress, checkpoints, curve, model; can be taken up again."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from captcha_models.checkpoint import CHECKPOINT_FILE, MODEL_FILE, read_tensors
+from captcha_models.config import Config
+from captcha_models.errors import InputError
+from captcha_models.images import LabelledImages
+from captcha_models.metrics import EpochMetrics
+from captcha_models.pictures import draw_curve
+from captcha_models.progress import TrainingProgress
+from captcha_models.splits import Split
+from captcha_models.training import Snapshot, fit
+
+LOG_FILE = "epochs.jsonl"
+CURVE_FILE = "curve.png"
+CHECKPOINT_EVERY_S = 30.0
+
+
+def train_in(
+    folder: Path,
+    config: Config,
+    images: LabelledImages,
+    split: Split,
+    *,
+    seed: int,
+    device: str | None = None,
+    resume: bool = False,
+) -> EpochMetrics:
+    """Train in a folder, which then holds the model, the epochs and their picture.
+
+    Args:
+        folder: made if it is not there; it must not hold a training, unless `resume`.
+        config: what to train.
+        images: all images.
+        split: which image is for what.
+        seed: of everything random.
+        device: see `fit`.
+        resume: go on from the folder's checkpoint.
+
+    Returns:
+        The last epoch's metrics.
+
+    Raises:
+        InputError: the folder holds a training already, or none to go on from.
+    """
+    checkpoint = folder / CHECKPOINT_FILE
+    history: list[EpochMetrics] = []
+    if resume:
+        history = _history(folder)
+    elif checkpoint.exists() or (folder / MODEL_FILE).exists():
+        raise InputError(f"{folder} holds a training already: --resume goes on, or choose another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder} cannot be made: {error.strerror}") from None
+    (folder / LOG_FILE).write_text("".join(_row(epoch) for epoch in history), encoding="utf-8")
+    last_saved = time.monotonic()
+
+    with TrainingProgress(config.epochs) as progress:
+        for epoch in history:
+            progress.line(epoch)
+
+        def on_epoch(metrics: EpochMetrics, snapshot: Snapshot) -> None:
+            nonlocal last_saved
+            history.append(metrics)
+            progress.line(metrics)
+            with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+                log.write(_row(metrics))
+                log.flush()
+                os.fsync(log.fileno())
+            if time.monotonic() - last_saved > CHECKPOINT_EVERY_S:
+                snapshot.save_checkpoint(folder)
+                last_saved = time.monotonic()
+
+        last = fit(
+            config,
+            images,
+            split,
+            seed=seed,
+            device=device,
+            on_epoch=on_epoch,
+            resume=folder if resume else None,
+            callbacks=[progress],
+        )
+    last.save_model(folder)
+    config.save(folder / "config.toml")
+    draw_curve(history, folder / CURVE_FILE, f"{config.arch}, seed {seed}, fold {split.fold}")
+    checkpoint.unlink(missing_ok=True)
+    return last.metrics
+
+
+def _history(folder: Path) -> list[EpochMetrics]:
+    if (folder / MODEL_FILE).exists():
+        raise InputError(f"{folder}: this training is finished, there is nothing to resume")
+    if not (folder / CHECKPOINT_FILE).exists():
+        raise InputError(f"{folder} holds no {CHECKPOINT_FILE} to resume from")
+    done = read_tensors(folder / CHECKPOINT_FILE)[1]["metrics"]["epoch"]
+    rows = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[:done]
+    return [EpochMetrics(**json.loads(row)) for row in rows]
+
+
+def _row(metrics: EpochMetrics) -> str:
+    return json.dumps(metrics.as_dict()) + "\n"

@@ -1,0 +1,122 @@
+"""Train one configuration, without Ray and without Optuna.
+
+    python -m captcha_models.train --arch crnn --config quick --seed 0 --out DIR
+
+Leaves `model.safetensors`, `config.toml`, `epochs.jsonl`, `batch.png` and `curve.png` in DIR; while
+it runs, a checkpoint that `--resume` goes on from.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from captcha_models.cli import assignments, command_line
+from captcha_models.config import read_values
+from captcha_models.errors import InputError, NonFiniteLossError
+
+
+@click.command()
+@click.option("--arch", required=True, help="pooled, spatial or crnn.")
+@click.option(
+    "--data",
+    default="auto",
+    show_default=True,
+    help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.",
+)
+@click.option("--config", "config_name", help="Configuration file, or a shipped one: quick.")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
+@click.option("--epochs", type=int, help="Passes over the training images.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--fold", type=int, default=0, show_default=True, help="Which fold validates.")
+@click.option("--folds", type=int, default=5, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for what it leaves.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+@click.option("--device", help="Such as cpu or cuda:0; the GPU if there is one.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; all cores by default.")
+@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--lr-find", is_flag=True, help="Search a learning rate instead of training.")
+@click.option("--summary", is_flag=True, help="Show the layers instead of training.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+def train(
+    arch: str,
+    data: str,
+    config_name: str | None,
+    pairs: tuple[str, ...],
+    epochs: int | None,
+    seed: int,
+    fold: int,
+    folds: int,
+    out: Path | None,
+    resume: bool,
+    device: str | None,
+    threads: int | None,
+    skip_bad: bool,
+    synthetic_seed: int,
+    lr_find: bool,
+    summary: bool,
+    as_json: bool,
+) -> None:
+    """Train one configuration on one fold; no Ray, no Optuna."""
+    # Here, so that --help and a wrong option answer at once.
+    import torch
+
+    from captcha_models import pictures, training
+    from captcha_models.architectures import config_class
+    from captcha_models.loaders import make_loaders
+    from captcha_models.sitting import train_in
+    from captcha_models.sources import open_images
+    from captcha_models.splits import make_split
+
+    config = config_class(arch).parse(
+        {
+            **(read_values(config_name, arch) if config_name else {}),
+            **assignments(pairs),
+            **({"epochs": epochs} if epochs is not None else {}),
+        }
+    )
+    if resume and out is None:
+        raise InputError("--resume needs --out: the folder to go on in")
+    if threads:
+        torch.set_num_threads(threads)
+    where = training.pick_device(device)
+    images = open_images(data, skip_bad=skip_bad, synthetic_seed=synthetic_seed)
+    click.echo(images.describe(), err=True)
+    split = make_split(images.names, fold=fold, folds=folds)
+    click.echo(split.describe(), err=True)
+    training.check(config, images)
+    if summary:
+        click.echo(training.summary(config, images, split, seed))
+        return
+    folder = out or Path("runs") / f"train-{arch}-{datetime.now():%Y%m%d-%H%M%S}"
+    if lr_find:
+        best, lrs, losses = training.find_lr(config, images, split, seed=seed, device=device)
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures.draw_lr_find(lrs, losses, best, folder / "lr_find.png")
+        click.echo(f"suggested lr {best:.2g}; {folder / 'lr_find.png'}")
+        return
+    try:
+        metrics = train_in(folder, config, images, split, seed=seed, device=device, resume=resume)
+    except NonFiniteLossError as error:
+        raise InputError(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo(f"--out {folder} --resume goes on from the last checkpoint", err=True)
+        raise
+    batch = make_loaders(
+        images, split, batch_size=max(config.batch_size, 12), augment=config.augment, device=where
+    )
+    pictures.draw_batch(batch, folder / "batch.png")
+    click.echo(
+        f"validation: captchas {metrics.valid_captcha_accuracy:.2%}, characters "
+        f"{metrics.valid_char_accuracy:.2%}, NLL {metrics.valid_nll:.4f} nats "
+        f"(train {metrics.train_nll:.4f}, gap {metrics.gap:+.4f}); "
+        f"{metrics.seconds:.0f} s; {folder}"
+    )
+    if as_json:
+        click.echo(json.dumps({"model": str(folder / "model.safetensors"), **metrics.as_dict()}))
+
+
+if __name__ == "__main__":
+    command_line(train)

@@ -1,0 +1,129 @@
+"""Score an exported model on labelled images.
+
+python -m search.evaluate MODEL --data DATA [--json]
+"""
+
+import json
+from typing import Any
+
+import click
+
+from captcha_models.cli import command_line
+from captcha_models.errors import InputError
+
+MISREAD_SHOWN = 20
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", required=True, help="Folder or zip of LABEL.png, download, synthetic[:N].")
+@click.option(
+    "--split",
+    "part",
+    type=click.Choice(["valid", "train", "test"]),
+    help="On the images the model was trained on: valid (default) or train.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
+def evaluate(
+    model: str, data: str, part: str | None, skip_bad: bool, synthetic_seed: int, as_json: bool
+) -> None:
+    """Score MODEL, a model file or the folder of a training or a search.
+
+    Scores every image of DATA, unless they are the very images the model was trained on: then
+    only those that validated it, or with --split train those it learned from.
+    """
+    import torch
+
+    from captcha_models.checkpoint import load_model
+    from captcha_models.evaluate import evaluate as score
+    from captcha_models.sources import open_images
+
+    loaded = load_model(model)
+    images = open_images(data, skip_bad=skip_bad, synthetic_seed=synthetic_seed)
+    click.echo(images.describe(), err=True)
+    rows, chosen = choose(loaded.card.data["digest"], loaded.card.split, images, part)
+    labels = [images.labels[i] for i in rows]
+    loaded.check(labels)
+    scores = score(loaded.model, torch.from_numpy(images.pixels[rows]), labels)
+    num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
+    low, high = wilson(num_right, scores.num_images)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "model": str(loaded.path),
+                    "split": chosen,
+                    "num_images": scores.num_images,
+                    "captcha_accuracy": scores.captcha_accuracy,
+                    "captcha_accuracy_ci95": [low, high],
+                    "captcha_accuracy_greedy": scores.captcha_accuracy_greedy,
+                    "char_accuracy": scores.char_accuracy,
+                    "nll": scores.nll,
+                    "digest": images.digest,
+                },
+                allow_nan=False,
+            )
+        )
+        return
+    click.echo(
+        f"{scores.num_images} images ({chosen}): captchas {scores.captcha_accuracy:.2%} "
+        f"(95 % interval {low:.2%} to {high:.2%}), characters {scores.char_accuracy:.2%}, "
+        f"NLL {scores.nll:.4f} nats per captcha"
+    )
+    misread = [
+        (label, read) for label, read in zip(labels, scores.predictions, strict=True)
+        if label != read
+    ]  # fmt: skip
+    for label, read in misread[:MISREAD_SHOWN]:
+        click.echo(f"  {label} read as {read}")
+    if len(misread) > MISREAD_SHOWN:
+        click.echo(f"  and {len(misread) - MISREAD_SHOWN} more")
+
+
+def choose(
+    trained_on: str, split: dict[str, int] | None, images: Any, part: str | None
+) -> tuple[list[int], str]:
+    """Which images to score, and what to call them.
+
+    Args:
+        trained_on: digest of the model's images.
+        split: of the model's training, None if nothing was held out.
+        images: what was given to be scored.
+        part: what was asked for.
+
+    Raises:
+        InputError: the locked test set, or a part of images that are not the model's own.
+    """
+    from captcha_models.splits import make_split
+
+    if images.digest != trained_on:
+        if part:
+            raise InputError(
+                f"--split {part}: the model was trained on other images than these, so all of "
+                "them are scored; leave --split out"
+            )
+        return list(range(len(images))), "all images"
+    if part == "test":
+        raise InputError(
+            "--split test: the locked test set judges once, in search.confirm; choose valid or "
+            "train"
+        )
+    if split is None:
+        raise InputError("the model was trained on every one of these images; give others")
+    parts = make_split(images.names, **split)
+    rows = parts.train if part == "train" else parts.valid
+    return rows.tolist(), part or "valid"
+
+
+def wilson(num_right: int, num_images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(num_right, num_images).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+if __name__ == "__main__":
+    command_line(evaluate)

@@ -1,0 +1,238 @@
+"""What every architecture owes; each file in the folder is put through it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from captcha_models.architectures import build, config_class, names
+from captcha_models.architectures._contract import Recogniser
+from captcha_models.charset import Charset
+from captcha_models.checkpoint import load_model
+from captcha_models.errors import InputError
+from captcha_models.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.splits import Split, make_split
+from captcha_models.training import Snapshot, check, fit
+
+SYMBOLS = "2345678bcdefgmnpwxy"
+LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
+SOURCE_PARAMETERS = {"pooled": 21_882_464, "spatial": 28_575_004, "crnn": 9_557_908}
+SMALL = {
+    "crnn": {"cut": 5, "map_to_seq_hidden": 16, "rnn_hidden_1": 16, "rnn_hidden_2": 0},
+    "pooled": {"head_size": 32},
+    "spatial": {"head_size": 32},
+}
+
+
+def fresh(arch: str, seed: int = 0, **values: object) -> Recogniser:
+    torch.manual_seed(seed)
+    return build(config_class(arch).parse(values), Charset(SYMBOLS), 5)
+
+
+def pixels(count: int) -> Tensor:
+    return torch.rand(count, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(params=names())
+def arch(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_source_values_give_the_source_parameter_count(arch: str) -> None:
+    assert sum(p.numel() for p in fresh(arch).parameters()) == SOURCE_PARAMETERS[arch]
+
+
+def test_scores_are_finite_and_of_one_unit(arch: str) -> None:
+    model = fresh(arch, **SMALL[arch]).eval()
+    targets = torch.from_numpy(model.charset.encode(LABELS))
+    with torch.no_grad():
+        logits = model(pixels(4))
+    nll = model.nll(logits, targets)
+    assert nll.shape == (4,)
+    assert torch.isfinite(nll).all()
+    # An untrained model knows nothing: about as many nats as guessing, far from 0.
+    assert 8 < nll.mean() < 160
+    assert torch.isfinite(model.loss(logits, targets))
+    read = model.read(logits, n_best=3)
+    assert [len(best) for best in read] == [3] * 4
+    for best in read:
+        scores = [hypothesis.log_prob for hypothesis in best]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < i < model.charset.num_classes for h in best for i in h.ids)
+
+
+def test_the_score_of_a_reading_is_its_nll(arch: str) -> None:
+    model = fresh(arch, **SMALL[arch]).eval()
+    with torch.no_grad():
+        logits = model(pixels(3))
+    for row, best in enumerate(model.read(logits)):
+        if not best[0].ids:
+            continue
+        targets = torch.tensor([best[0].ids])
+        one = logits[:, row : row + 1] if arch == "crnn" else logits[row : row + 1]
+        assert model.nll(one, targets).item() == pytest.approx(-best[0].log_prob, abs=1e-3)
+
+
+def test_a_row_does_not_depend_on_its_neighbours(arch: str) -> None:
+    model = fresh(arch, normalize=True, **SMALL[arch]).eval()
+    images = pixels(4)
+    targets = torch.from_numpy(model.charset.encode(LABELS))
+    with torch.no_grad():
+        together = model.nll(model(images), targets)
+        alone = torch.cat(
+            [model.nll(model(images[i : i + 1]), targets[i : i + 1]) for i in range(4)]
+        )
+    torch.testing.assert_close(together, alone, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"pool_height": True, "aux_weight": 0.5}])
+def test_the_gradient_reaches_every_parameter(arch: str, options: dict[str, object]) -> None:
+    if options and arch != "crnn":
+        options = {"normalize": True}
+    model = fresh(arch, **SMALL[arch], **options)
+    for name, parameter in model.named_parameters():
+        if name.endswith("weight") and not parameter.any():
+            # xresnet starts the last normalisation of each block at 0, which hides the block.
+            torch.nn.init.ones_(parameter)
+    targets = torch.from_numpy(model.charset.encode(LABELS))
+    model.training_loss(pixels(4), targets).backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+def test_grey_and_colour_of_the_same_pixels_agree(arch: str) -> None:
+    model = fresh(arch, **SMALL[arch], normalize=True).eval()
+    images = pixels(2)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model(images), model(images.repeat(1, 3, 1, 1)), atol=1e-3, rtol=1e-3
+        )
+
+
+def test_labels_of_mixed_length_only_suit_ctc(arch: str) -> None:
+    config = config_class(arch).parse(SMALL[arch])
+    model = type(fresh(arch, **SMALL[arch]))
+    if arch == "crnn":
+        model.check(config, ["ab", "abc"], (HEIGHT, WIDTH))
+    else:
+        with pytest.raises(InputError, match="'abc' has 3 characters, not 2"):
+            model.check(config, ["ab", "abc"], (HEIGHT, WIDTH))
+
+
+def split_of(images: LabelledImages, count: int) -> Split:
+    rows = np.arange(count)
+    return Split(train=rows, valid=rows, test=rows[:0], fold=0, folds=5, seed=0)
+
+
+def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
+    arch: str, drawn: LabelledImages, tmp_path: Path
+) -> None:
+    config = config_class(arch).parse(
+        {**SMALL[arch], "epochs": 3, "batch_size": 8, "lr": 1e-3, "dropout_1": 0.2}
+        if arch != "crnn"
+        else {**SMALL[arch], "epochs": 3, "batch_size": 8, "lr": 1e-3, "dropout": 0.2}
+    )
+    split = split_of(drawn, 16)
+
+    def run(keep: int | None = None, resume: Path | None = None) -> list[tuple[float, float]]:
+        seen = []
+
+        def on_epoch(metrics: object, snapshot: Snapshot) -> None:
+            seen.append((snapshot.metrics.train_loss, snapshot.metrics.valid_nll))
+            if snapshot.metrics.epoch == keep:
+                snapshot.save_checkpoint(tmp_path)
+
+        fit(config, drawn, split, seed=5, on_epoch=on_epoch, device="cpu", resume=resume)
+        return seen
+
+    whole = run(keep=2)
+    assert len(whole) == 3
+    assert [valid for _, valid in run(resume=tmp_path)] == [valid for _, valid in whole[2:]]
+    assert run() == whole
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    arch: str, drawn: LabelledImages, tmp_path: Path
+) -> None:
+    config = config_class(arch).parse({**SMALL[arch], "epochs": 1, "batch_size": 8})
+    split = split_of(drawn, 8)
+    fit(config, drawn, split, seed=1, on_epoch=lambda m, s: s.save_checkpoint(tmp_path) and None)
+    with pytest.raises(InputError, match="seed is 1, not 2"):
+        fit(config, drawn, split, seed=2, on_epoch=lambda m, s: None, resume=tmp_path)
+    with pytest.raises(InputError, match="its config is"):
+        other = config.changed(lr=0.5)
+        fit(other, drawn, split, seed=1, on_epoch=lambda m, s: None, resume=tmp_path)
+
+
+def test_a_saved_model_gives_the_same_answers(
+    arch: str, drawn: LabelledImages, tmp_path: Path
+) -> None:
+    config = config_class(arch).parse({**SMALL[arch], "epochs": 1, "batch_size": 8})
+    last = fit(config, drawn, split_of(drawn, 8), seed=1, on_epoch=lambda m, s: None, device="cpu")
+    loaded = load_model(last.save_model(tmp_path).parent)
+    last.model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(pixels(2)), last.model(pixels(2)), rtol=0, atol=0)
+    assert loaded.card.arch == arch
+    assert loaded.card.parsed_config() == config
+    assert loaded.card.data["digest"] == drawn.digest
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_too_few_images_for_a_batch(arch: str, drawn: LabelledImages) -> None:
+    config = config_class(arch).parse({**SMALL[arch], "epochs": 1, "batch_size": 64})
+    with pytest.raises(InputError, match="only 16 training images"):
+        fit(config, drawn, split_of(drawn, 16), seed=0, on_epoch=lambda m, s: None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_overfits_eight_images(arch: str, drawn: LabelledImages) -> None:
+    # Classifiers hide 'learned by heart' behind dropout and smoothing: off for this test.
+    plain = {
+        "crnn": {
+            "cut": 6,
+            "pool_height": True,
+            "aux_weight": 0.5,
+            "dropout": 0.0,
+            "clip": 5,
+            "map_to_seq_hidden": 64,
+            "rnn_hidden_1": 64,
+            "epochs": 100,
+        },
+        "pooled": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
+        "spatial": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
+    }[arch]
+    config = config_class(arch).parse(
+        {**SMALL[arch], "epochs": 50, "batch_size": 8, "augment": 0, "normalize": True, **plain}
+    )
+    last = fit(config, drawn, split_of(drawn, 8), seed=0, on_epoch=lambda m, s: None, device="cpu")
+    assert last.metrics.valid_captcha_accuracy == 1.0
+
+
+def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) -> None:
+    config = config_class("crnn").parse({"cut": 8})
+    images = LabelledImages(
+        names=("8cccc.png",), labels=("8cccc",), pixels=drawn.pixels[:1], source="test"
+    )
+    with pytest.raises(InputError, match="leaves 7 steps .* label '8cccc' needs 8"):
+        check(config, images)
+    check(config.changed(cut=7), images)
+
+
+def test_unknown_architectures_fields_and_values() -> None:
+    with pytest.raises(InputError, match="unknown architecture 'cnn': choose one of crnn"):
+        config_class("cnn")
+    with pytest.raises(InputError, match="unknown option 'cutt'; crnn knows: .*cut"):
+        config_class("crnn").parse({"cutt": 5})
+    with pytest.raises(InputError, match="cut = 9: must be less than or equal to 8"):
+        config_class("crnn").parse({"cut": 9})
+    with pytest.raises(InputError, match="publishes no weights for xresnet34"):
+        fresh("pooled", pretrained=True)
+
+
+def test_split_sizes_of_drawn_images(drawn: LabelledImages) -> None:
+    split = make_split(drawn.names)
+    assert len(split.train) + len(split.valid) + len(split.test) == len(drawn)

@@ -1,0 +1,38 @@
+"""Shared by all tests: one thread, no network but this machine's, small drawn images."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The real images, where CAPTCHA_DATA names them."""
+    place = os.environ.get("CAPTCHA_DATA")
+    if not place:
+        pytest.skip("CAPTCHA_DATA does not name the real images")
+    return Path(place)
+
+
+@pytest.fixture(scope="session")
+def drawn():  # type: ignore[no-untyped-def]
+    """120 generated images."""
+    from captcha_models.sources import synthetic
+
+    return synthetic(120, seed=3)
+
+
+@pytest.fixture(autouse=True)
+def keep_random_state() -> Iterator[None]:
+    """Training seeds the global generators; no test shall depend on another's."""
+    state = torch.get_rng_state()
+    yield
+    torch.set_rng_state(state)

@@ -1,0 +1,57 @@
+import hashlib
+import random
+
+import numpy as np
+import pytest
+
+from captcha_models.errors import InputError
+from captcha_models.splits import is_locked, make_split
+
+NAMES = [f"{i:05d}.png" for i in range(500)]
+
+
+def test_parts_are_disjoint_and_cover_all() -> None:
+    split = make_split(NAMES, fold=2, seed=7)
+    rows = np.concatenate([split.train, split.valid, split.test])
+    assert sorted(rows.tolist()) == list(range(len(NAMES)))
+
+
+def test_the_locked_test_set_is_decided_by_the_name_alone() -> None:
+    locked = {
+        name
+        for name in NAMES
+        if int.from_bytes(hashlib.sha256(b"locked-test:" + name.encode()).digest(), "big") % 100
+        < 10
+    }
+    assert 25 < len(locked) < 75
+    for fold, folds, seed in ((0, 5, 0), (3, 5, 1), (6, 10, 2)):
+        split = make_split(NAMES, fold=fold, folds=folds, seed=seed)
+        assert {NAMES[i] for i in split.test} == locked
+    assert {name for name in NAMES if is_locked(name)} == locked
+
+
+def test_the_order_of_names_does_not_matter() -> None:
+    shuffled = NAMES.copy()
+    random.Random(1).shuffle(shuffled)
+    one, other = make_split(NAMES), make_split(shuffled)
+    assert {NAMES[i] for i in one.valid} == {shuffled[i] for i in other.valid}
+    assert {NAMES[i] for i in one.train} == {shuffled[i] for i in other.train}
+
+
+def test_folds_cover_the_rest_evenly_and_follow_the_seed() -> None:
+    folds = [set(make_split(NAMES, fold=fold).valid.tolist()) for fold in range(5)]
+    assert max(map(len, folds)) - min(map(len, folds)) <= 1
+    assert len(set.union(*folds)) == sum(map(len, folds))
+    assert folds[0] != set(make_split(NAMES, fold=0, seed=1).valid.tolist())
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_too_few_images(count: int) -> None:
+    with pytest.raises(InputError, match="too few images"):
+        make_split(NAMES[:count])
+
+
+@pytest.mark.parametrize(("fold", "folds"), [(5, 5), (-1, 5), (0, 1)])
+def test_folds_that_do_not_exist(fold: int, folds: int) -> None:
+    with pytest.raises(InputError, match="fold"):
+        make_split(NAMES, fold=fold, folds=folds)
