@@ -1,4 +1,6 @@
-"""The prefix beam search behind `captcha_models.ctc.beam_decode`, as tensors over the whole batch.
+"""What `captcha_models.ctc.beam_decode` consists of: a prefix beam search, and how to avoid it.
+
+All of it works on tensors over the whole batch.
 
 Shapes: N batch, T steps, K classes with blank, L label length, W beam width.
 """
@@ -7,6 +9,8 @@ from functools import reduce
 
 import torch
 from torch import Tensor
+
+ROUNDING = 1e-4  # of probabilities up to 1 in float32; far more than some hundred steps lose
 
 _NEVER = -torch.inf
 _PAIRS_AT_ONCE = 2**22  # prefixes compared with prefixes at a time: bounds memory at large widths
@@ -143,3 +147,79 @@ def _pairs(width: int, num_classes: int, device: torch.device) -> tuple[Tensor, 
     pair_of = torch.full((width, num_ranks + 1), len(prefix_rank) - 1, device=device)
     pair_of[:, :-1][keep] = torch.arange(len(prefix_rank) - 1, device=device)
     return prefix_rank, class_rank, pair_of
+
+
+def settle(
+    probs: Tensor, mass: Tensor, switches: int, length: int | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The most probable labelling of each image that a look at a few labellings can settle.
+
+    Looked at are the labellings of the greedy alignment and of those in which any of the
+    `switches` least sure steps take their second-best class. The best of them is the best of all
+    if it has more than these together leave over, since no other labelling can have more.
+
+    Args:
+        probs: (T, N, K) class probabilities, float32 or float64.
+        mass: (N,) probability of all alignments together.
+        switches: steps to vary, 0..T; 2**switches labellings are looked at.
+        length: as in `prefix_beam`.
+
+    Returns:
+        Whether an image is settled (N,), and, where it is, ids (N, L) padded with 0, lengths (N,)
+        and probabilities (N,).
+    """
+    num_steps, batch, _ = probs.shape
+    paths = probs.argmax(dim=2).T[:, None]
+    if switches:
+        (first, second), (_, other) = (pair.unbind(2) for pair in probs.topk(2))
+        steps = (second / first).T.topk(switches).indices
+        tried = torch.arange(2**switches, device=steps.device)[:, None]
+        bits = (tried >> torch.arange(switches, device=steps.device)) % 2 == 1
+        switched = torch.zeros(batch, len(tried), num_steps, dtype=torch.bool, device=steps.device)
+        switched.scatter_(2, steps[:, None].expand(-1, len(tried), -1), bits.expand(batch, -1, -1))
+        paths = torch.where(switched, other.T[:, None], paths)
+
+    tries = paths.shape[1]
+    ids, lengths = collapse(paths.flatten(0, 1))
+    repeated = probs[:, :, None].expand(-1, -1, tries, -1).flatten(1, 2)
+    found = probability(repeated, ids, lengths).view(batch, tries)
+    ids, lengths = ids.view(batch, tries, ids.shape[1]), lengths.view(batch, tries)
+    if switches:
+        same = (ids[:, :, None] == ids[:, None]).all(dim=3)
+        found = found.masked_fill(same.tril(-1).any(dim=2), 0.0)
+    left = mass - found.sum(dim=1)
+    if length is not None:
+        found = found.masked_fill(lengths != length, 0.0)
+    best, which = found.max(dim=1)
+    rows = torch.arange(batch, device=ids.device)
+    return best > left + ROUNDING, ids[rows, which], lengths[rows, which], best
+
+
+def collapse(paths: Tensor) -> tuple[Tensor, Tensor]:
+    """What alignments (N, T) spell: ids (N, L) padded with 0, and their lengths (N,)."""
+    keep = paths != 0
+    keep[:, 1:] &= paths[:, 1:] != paths[:, :-1]
+    lengths = keep.sum(dim=1)
+    width = int(lengths.max()) if len(lengths) else 0
+    ids = paths.new_zeros(len(paths), width)
+    ids[torch.arange(width, device=ids.device) < lengths[:, None]] = paths[keep]
+    return ids, lengths
+
+
+def probability(probs: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
+    """(N,) p(ids | image) for probs (T, N, K), by the forward recursion without logarithms.
+
+    Quicker than with them; what underflows is too small to settle anything.
+    """
+    symbols = probs.gather(2, ids.expand(len(probs), -1, -1)).transpose(1, 2).contiguous()
+    differs = torch.ones_like(symbols[0])
+    differs[1:] = (ids[:, 1:] != ids[:, :-1]).T
+    # (L + 1, N): alignments so far that end in symbol i, counted from 1, and in the blank after it.
+    in_symbol = symbols.new_zeros(ids.shape[1] + 1, len(ids))
+    in_blank = torch.zeros_like(in_symbol)
+    in_blank[0] = 1.0
+    for symbol, blank in zip(symbols, probs[:, :, 0].contiguous(), strict=True):
+        grown = (in_blank[:-1] + in_symbol[1:]).addcmul_(in_symbol[:-1], differs).mul_(symbol)
+        in_blank.add_(in_symbol).mul_(blank)
+        in_symbol[1:] = grown
+    return (in_blank + in_symbol).gather(0, lengths[None]).squeeze(0)

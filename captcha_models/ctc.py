@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from captcha_models.beam import prefix_beam
+from captcha_models.beam import ROUNDING, collapse, prefix_beam, settle
 
-_ROUNDING = 1e-4  # generous for float32 sums over the steps of a probability up to 1
+_SWITCHES = 4  # unsure steps that the short cut varies; few images are left, and 5 costs twice
 
 
 class Hypothesis(NamedTuple):
@@ -114,7 +114,7 @@ def greedy_decode(log_probs: Tensor) -> list[list[int]]:
         ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2.
     """
     _check_log_probs(log_probs)
-    ids, lengths = _greedy(log_probs)
+    ids, lengths = collapse(log_probs.argmax(dim=2).T)
     return [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
 
 
@@ -124,12 +124,16 @@ def beam_decode(
 ) -> list[list[Hypothesis]]:
     """The most probable labellings of each image, best first, by prefix beam search.
 
-    With `n_best=1`, an image whose greedy labelling alone holds more than half of the probability
-    of all its alignments is not searched. That is exact: each alignment belongs to one labelling,
-    so the others share less than half and none of them can be more probable. The beam itself drops
-    only what falls out of its W best prefixes, so it too is exact once W is large enough. Of the
-    labellings it ends with, all that might be among the best are scored anew, since the beam may
-    have lost alignments of some; so the answer can be better than that of other prefix beams.
+    With `n_best=1`, an image is searched only if a short cut cannot settle it: the exact
+    probabilities of the greedy labelling and, failing that, of those that the second-best classes
+    of the least sure steps spell. This is exact. Each alignment belongs to one labelling, so a
+    labelling not looked at has at most the probability that the known ones leave over; one that
+    has more than is left is the best of all.
+
+    The beam drops only what falls out of its W best prefixes, so it too is exact once W is large
+    enough. Of the labellings it ends with, all that might be among the best are scored anew, since
+    it may have lost alignments of some; so the answer can be better than that of other prefix
+    beams of the same width, never worse.
 
     Args:
         log_probs: (T, N, K) log-softmax outputs; class 0 is the blank; -inf allowed.
@@ -139,7 +143,7 @@ def beam_decode(
 
     Returns:
         N lists of up to `n_best` hypotheses; fewer where the beam holds fewer labellings with
-        probability above zero. `log_prob` is exact: the forward recursion, in float64.
+        probability above zero. `log_prob` is the sum over all alignments, by the forward recursion.
 
     Raises:
         ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2, holds a NaN or a value
@@ -162,27 +166,30 @@ def beam_decode(
         )
 
     log_probs = _at_least_float32(log_probs)
-    mass = log_probs.exp().sum(dim=2).prod(dim=0)  # of all alignments: 1, up to rounding
+    probs = log_probs.exp()
+    mass = probs.sum(dim=2).prod(dim=0)  # of all alignments: 1, up to rounding
     decoded: list[list[Hypothesis]] = [[] for _ in range(batch)]
     unsure = torch.arange(batch, device=log_probs.device)
     if n_best == 1:
-        ids, lengths = _greedy(log_probs)
-        probability = _probability(log_probs, ids, lengths)
-        sure = 2 * probability > mass
-        if length is not None:
-            sure &= lengths == length
-        _append(decoded, unsure[sure], ids[sure], lengths[sure], probability[sure].log())
-        unsure = unsure[~sure]
+        settled, ids, lengths, found = settle(probs, mass, 0, length)
+        _append(decoded, unsure[settled], ids[settled], lengths[settled], found[settled].log())
+        # 2**s labellings of which the best has more than they leave have one of at least this.
+        hopeful = (~settled & (found > 1 / (2**_SWITCHES + 1))).nonzero()[:, 0]
+        again, ids, lengths, found = settle(
+            probs[:, hopeful], mass[hopeful], min(_SWITCHES, num_steps), length
+        )
+        _append(decoded, hopeful[again], ids[again], lengths[again], found[again].log())
+        settled[hopeful] = again
+        log_probs, mass, unsure = log_probs[:, ~settled], mass[~settled], unsure[~settled]
     if len(unsure):
-        log_probs = log_probs[:, unsure]
         all_ids, all_lengths, scores = prefix_beam(log_probs, beam_width, length)
         # What the beam lost is the most that any of its labellings can gain by an exact score.
         kept = scores.exp()
-        lost = (mass[unsure] - kept.sum(dim=1)).clamp_min(_ROUNDING)[:, None]
+        lost = (mass - kept.sum(dim=1)).clamp_min(ROUNDING)[:, None]
         contends = (kept + lost >= kept[:, n_best - 1 : n_best]) & (scores > -torch.inf)
         row = contends.nonzero()[:, 0]
         nll = nll_per_captcha(
-            log_probs.double().index_select(1, row), all_ids[contends], all_lengths[contends]
+            log_probs.index_select(1, row), all_ids[contends], all_lengths[contends]
         )
         exact = nll.new_full(scores.shape, -torch.inf).masked_scatter(contends, -nll)
         log_prob, best = exact.topk(n_best)
@@ -203,40 +210,6 @@ def _check_log_probs(log_probs: Tensor) -> tuple[int, int, int]:
 
 def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _greedy(log_probs: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, L) class ids padded with 0, and their lengths (N,)."""
-    path = log_probs.argmax(dim=2).T
-    keep = path != 0
-    keep[:, 1:] &= path[:, 1:] != path[:, :-1]
-    lengths = keep.sum(dim=1)
-    width = int(lengths.max()) if len(lengths) else 0
-    inside = torch.arange(width, device=path.device) < lengths[:, None]
-    ids = path.new_zeros(len(path), width)
-    ids[inside] = path[keep]
-    return ids, lengths
-
-
-def _probability(log_probs: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
-    """(N,) p(ids | image) in float64, by the forward recursion on plain probabilities.
-
-    Quicker than with logarithms; what underflows is far too small for the short cut it decides.
-    """
-    batch, width = ids.shape
-    at_ids = log_probs.gather(2, ids.expand(len(log_probs), -1, -1)).double().exp()
-    at_blank = log_probs[:, :, :1].double().exp()
-    differs = F.pad(ids[:, 1:] != ids[:, :-1], (min(width, 1), 0))
-    before = at_ids.new_zeros(batch, width + 1)  # alignments that end in the blank before symbol i
-    before[:, 0] = 1.0
-    after = at_ids.new_zeros(batch, width)  # and in symbol i
-    for step_ids, step_blank in zip(at_ids, at_blank, strict=True):
-        skipped = F.pad(after, (1, 0))
-        before, after = (
-            (before + skipped) * step_blank,
-            (before[:, :-1] + after + skipped[:, :-1] * differs) * step_ids,
-        )
-    return (before + F.pad(after, (1, 0))).gather(1, lengths[:, None]).squeeze(1)
 
 
 def _append(

@@ -186,9 +186,9 @@ def test_narrow_beam_is_ordered_exactly_scored_and_never_better_than_the_best(
         scores = [hypothesis.log_prob for hypothesis in found]
         assert 1 <= len(found) <= n_best
         assert scores == sorted(scores, reverse=True)
-        assert scores[0] <= wanted[0][1] + 1e-9
+        assert scores[0] <= wanted[0][1] + 1e-5
         assert len({hypothesis.ids for hypothesis in found}) == len(found)
-        assert scores == pytest.approx([table[hypothesis.ids] for hypothesis in found], abs=1e-6)
+        assert scores == pytest.approx([table[hypothesis.ids] for hypothesis in found], abs=1e-5)
 
 
 @few
@@ -239,14 +239,23 @@ def test_short_cut_gives_the_answer_of_the_search(
     searched = beam_decode(log_probs, 50, n_best=2, length=length)  # n_best > 1 always searches
     assert [row[0].ids for row in quick] == [row[0].ids for row in searched]
     assert [row[0].log_prob for row in quick] == pytest.approx(
-        [row[0].log_prob for row in searched], abs=1e-6
+        [row[0].log_prob for row in searched], abs=1e-5
     )
 
 
-def test_short_cut_holds_for_emissions_that_do_not_sum_to_one() -> None:
-    p = torch.tensor([[0.60, 0.65], [0.60, 0.65]])  # greedy ('') has 0.36, its rival 'a' 1.2025
-    ((best,),) = beam_decode(p.log()[:, None] - 0.01 + torch.tensor([0.1, 0.0]), 4)
+def test_short_cut_counts_with_emissions_that_do_not_sum_to_one() -> None:
+    log_probs = torch.tensor([0.9, 0.85]).log().expand(2, 1, 2)
+    ((best,),) = beam_decode(log_probs, 4)  # the greedy labelling () has 0.81, (1,) has 2.25
     assert best.ids == (1,)
+
+
+def test_short_cut_is_not_taken_in_by_rounding() -> None:
+    """Where next to all probability is known to have another length, what is left is a rounding."""
+    log_probs = emissions(1, 5, 2000, 4, 40.0)
+    for length in range(6):
+        for (best,) in beam_decode(log_probs, 2, length=length):
+            assert len(best.ids) == length
+            assert math.isfinite(best.log_prob)
 
 
 def test_rows_do_not_depend_on_their_neighbours() -> None:
@@ -323,7 +332,7 @@ def test_agrees_with_fast_ctc_decode(sharp: float) -> None:
     # Scoring what the beam ends with anew can only help.
     ours = [row[0].log_prob for row in beam_decode(log_probs, 100)]
     gains = np.subtract(ours, exact_scores(log_probs, theirs))
-    assert gains.min() > -1e-9
+    assert gains.min() > -1e-5
     assert gains.max() > 0.01 or sharp > 1.0
 
 

@@ -1,0 +1,259 @@
+"""Our CTC decoders beside the source article's and fast-ctc-decode: speed, and how often exact.
+
+    python -m benchmarks.decode_speed [--quick] [--json]
+
+Microseconds of processor time per sequence on one thread, for 13 steps x 20 classes and beam
+width 10, in two settings:
+
+random        the softmax of standard normal logits: flat, the hardest case for a beam.
+trained-like  the outputs of a recogniser that is nearly always right. Five symbols stand on random
+              steps; the class of a step, symbol or blank, has a probability of 1 - 10^-u with u
+              uniform in 2..5, so above 0.99; the rest is spread over the others at random. A symbol
+              spills into a blank step behind it: there blank and symbol are rivals with any
+              shares (about three steps of 13), though the labelling stays the same. One step in a
+              hundred has a true rival, another class with a share uniform in 0.05..0.5.
+
+Every round times all decoders in turn, so that a slow moment of the machine meets them all; a
+figure is the median of the rounds, with the least and the most. A turn lasts 50 ms or more. Ours
+and fast-ctc-decode decode 1,000 sequences at a time, the slow ones a part of them; inputs are
+prepared beforehand in the form that a decoder takes. Ratios are the article's time over a
+decoder's, round by round: 300 is 300 times as quick.
+
+Exact is the share of answers that are the truly most probable labelling, by enumeration of all
+4,096 alignments of 6 steps x 4 classes: flat / medium / sharp random emissions.
+"""
+
+import gc
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import click
+import fast_ctc_decode
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.article_decoder import article_decode
+from captcha_models.ctc import beam_decode, greedy_decode
+from tests.reference import AllPaths
+
+STEPS, CLASSES, SYMBOLS, WIDTH = 13, 20, 5, 10
+LEAST_S = 0.05  # a decoder's turn in a round lasts at least so long
+SHARPNESS = {"flat": 1.0, "medium": 3.0, "sharp": 8.0}
+ALPHABET = [chr(ord("a") + c) for c in range(CLASSES)]
+
+Labellings = list[list[int]]
+Decode = Callable[[Tensor], Callable[[], Labellings]]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decoder under test.
+
+    Attributes:
+        name: as the table shows it.
+        bind: turns log-softmax outputs (T, N, K) into a call that decodes them, ready to be timed.
+        share: part of the sequences it is timed on.
+    """
+
+    name: str
+    bind: Decode
+    share: float = 1.0
+
+
+def random_emissions(num: int, generator: torch.Generator) -> Tensor:
+    """(T, num, K) log-softmax of standard normal logits."""
+    return torch.randn(STEPS, num, CLASSES, generator=generator).log_softmax(dim=2)
+
+
+def trained_like_emissions(num: int, generator: torch.Generator) -> Tensor:
+    """(T, num, K) log-probabilities as the module's docstring describes them."""
+    rand = partial(torch.rand, generator=generator)
+    classes = torch.zeros(STEPS, num, dtype=torch.int64)
+    places = rand(STEPS, num).argsort(dim=0)[:SYMBOLS]
+    classes.scatter_(0, places, torch.randint(1, CLASSES, places.shape, generator=generator))
+
+    before = classes.roll(1, dims=0)
+    before[0] = 0
+    spills = (classes == 0) & (before != 0)
+    wrong = rand(STEPS, num) < 0.01
+    others = (classes + torch.randint(1, CLASSES, classes.shape, generator=generator)) % CLASSES
+    rivals = torch.where(wrong, others, before)
+    shares = torch.where(wrong, 0.05 + 0.45 * rand(STEPS, num), rand(STEPS, num) * spills)
+
+    left = 10 ** -(2 + 3 * rand(STEPS, num, 1))
+    probs = left * torch.randn(STEPS, num, CLASSES, generator=generator).softmax(dim=2)
+    for ids, share in ((classes, 1 - shares), (rivals, shares)):
+        probs.scatter_add_(2, ids[..., None], share[..., None] * (1 - left))
+    return probs.log().log_softmax(dim=2)
+
+
+def ours(log_probs: Tensor, n_best: int = 1) -> Callable[[], Labellings]:
+    """`beam_decode`; `n_best` above 1 turns its short cut off."""
+
+    def decode() -> Labellings:
+        return [list(found[0].ids) for found in beam_decode(log_probs, WIDTH, n_best)]
+
+    return decode
+
+
+def article(log_probs: Tensor) -> Callable[[], Labellings]:
+    """The article's decoder on numpy rows."""
+    images = list(log_probs.transpose(0, 1).contiguous().numpy())
+    return lambda: [article_decode(image, WIDTH) for image in images]
+
+
+def fast(log_probs: Tensor, cut: float) -> Callable[[], Labellings]:
+    """fast-ctc-decode, which leaves out classes less probable than `cut`."""
+    images = list(log_probs.exp().transpose(0, 1).contiguous().numpy())
+    alphabet = ALPHABET[: log_probs.shape[2]]
+
+    def decode() -> Labellings:
+        texts = (fast_ctc_decode.beam_search(x, alphabet, WIDTH, cut)[0] for x in images)
+        return [[ord(symbol) - ord("a") for symbol in text] for text in texts]
+
+    return decode
+
+
+def pyctc(log_probs: Tensor) -> Callable[[], Labellings]:
+    """pyctcdecode without a language model."""
+    from pyctcdecode import build_ctcdecoder
+
+    images = list(log_probs.transpose(0, 1).contiguous().numpy())
+    decoder = build_ctcdecoder(["", *ALPHABET[1 : log_probs.shape[2]]])
+    return lambda: [
+        [ord(symbol) - ord("a") for symbol in decoder.decode(x, beam_width=WIDTH)] for x in images
+    ]
+
+
+def decoders() -> list[Decoder]:
+    """All decoders that are installed, ours first."""
+    found = [
+        Decoder("ours, greedy", lambda x: partial(greedy_decode, x)),
+        Decoder(f"ours, beam {WIDTH}", ours),
+        Decoder(f"ours, beam {WIDTH}, 2 best*", partial(ours, n_best=2)),
+        Decoder("the article's", article, share=0.05),
+        Decoder("fast-ctc-decode, cut 0.01", partial(fast, cut=0.01)),
+        Decoder("fast-ctc-decode, cut 0", partial(fast, cut=0.0)),
+    ]
+    try:
+        import pyctcdecode  # noqa: F401
+    except ImportError:
+        return found
+    return [*found, Decoder("pyctcdecode", pyctc, share=0.02)]
+
+
+def timed(found: Sequence[Decoder], log_probs: Tensor, rounds: int) -> dict[str, list[float]]:
+    """Microseconds per sequence of every round, by decoder."""
+    calls = []
+    for decoder in found:
+        num = max(10, round(decoder.share * log_probs.shape[1]))
+        call = decoder.bind(log_probs[:, :num].contiguous())
+        call()
+        repeats = 1 + int(LEAST_S / seconds(call))  # a call of 2 ms is over before caches are warm
+        calls.append((decoder.name, num * repeats, repeats, call))
+    times: dict[str, list[float]] = {decoder.name: [] for decoder in found}
+    for _ in range(rounds):
+        for name, num, repeats, call in calls:
+            times[name].append(1e6 * seconds(call, repeats) / num)
+    return times
+
+
+def seconds(call: Callable[[], Labellings], repeats: int = 1) -> float:
+    """Processor time of all calls together."""
+    gc.disable()  # as timeit does: a collection costs whoever happens to trigger it
+    start = time.process_time()
+    for _ in range(repeats):
+        call()
+    taken = time.process_time() - start
+    gc.enable()
+    return taken
+
+
+def exact_shares(found: Sequence[Decoder], num: int, generator: torch.Generator) -> dict[str, str]:
+    """Share of answers as probable as the best labelling, in percent, by decoder."""
+    paths = AllPaths(num_steps=6, num_classes=4)
+    column = {label: i for i, label in enumerate(paths.labellings)}
+    shares: dict[str, list[str]] = {decoder.name: [] for decoder in found}
+    for sharp in SHARPNESS.values():
+        logits = sharp * torch.randn(6, num, 4, generator=generator)
+        log_probs = logits.log_softmax(dim=2)
+        table = paths.log_probabilities(log_probs.numpy())
+        for decoder in found:
+            answers = [column[tuple(label)] for label in decoder.bind(log_probs)()]
+            exact = table[np.arange(num), answers] > table.max(axis=1) - 1e-5
+            shares[decoder.name].append(f"{100 * exact.mean():.1f}")
+    return {name: " / ".join(parts) for name, parts in shares.items()}
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, least and most."""
+    return statistics.median(values), min(values), max(values)
+
+
+def ratios(slow: Sequence[float], quick: Sequence[float]) -> tuple[float, float, float]:
+    """How many times as quick: median, least and most of the rounds."""
+    return spread([a / b for a, b in zip(slow, quick, strict=True)])
+
+
+def shown(values: tuple[float, float, float]) -> str:
+    """`median (least-most)` in three digits."""
+    median, low, high = (f"{v:,.0f}" if v >= 100 else f"{v:.3g}" for v in values)
+    return f"{median} ({low}-{high})"
+
+
+@click.command(help="Time our CTC decoders beside the article's and fast-ctc-decode.")
+@click.option("--quick", is_flag=True, help="Fewer sequences and cases: about ten seconds.")
+@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON.")
+def main(quick: bool, as_json: bool) -> None:
+    """Print the table, and the ratios on the trained-like emissions as JSON."""
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    num, rounds, cases = (400, 5, 300) if quick else (1000, 7, 1000)
+    found = decoders()
+    settings = {
+        "random": random_emissions(num, generator),
+        "trained-like": trained_like_emissions(num, generator),
+    }
+    times = {name: timed(found, log_probs, rounds) for name, log_probs in settings.items()}
+    shares = exact_shares(found, cases, generator)
+
+    baseline = "the article's"
+    table = Table(title=f"us per sequence, {STEPS} steps x {CLASSES} classes, {rounds} rounds")
+    table.caption = "* more than one: no short cut. pyctcdecode, where missing: it pins numpy < 2."
+    table.add_column("decoder")
+    for name in settings:
+        table.add_column(name, justify="right")
+        table.add_column("x article", justify="right")
+    table.add_column("exact, %: " + " / ".join(SHARPNESS), justify="right")
+    for decoder in found:
+        cells = []
+        for by_decoder in times.values():
+            own = by_decoder[decoder.name]
+            cells += [shown(spread(own)), shown(ratios(by_decoder[baseline], own))]
+        table.add_row(decoder.name, *cells, shares[decoder.name])
+    if len(found) < 7:
+        table.add_row("pyctcdecode", "not installed")
+    Console(width=150).print(table)
+
+    if as_json:
+        trained = times["trained-like"]
+        own = trained[f"ours, beam {WIDTH}"]
+        result: dict[str, float] = {}
+        for suffix, peer in (("", baseline), ("_fast_ctc_decode", "fast-ctc-decode, cut 0.01")):
+            values = ratios(trained[peer], own)
+            result |= {
+                key + suffix: round(value, 2)
+                for key, value in zip(("ratio", "low", "high"), values, strict=True)
+            }
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
