@@ -122,7 +122,7 @@ def fast(log_probs: Tensor, cut: float) -> Callable[[], Labellings]:
 
 
 def pyctc(log_probs: Tensor) -> Callable[[], Labellings]:
-    """pyctcdecode without a language model."""
+    """The same for pyctcdecode, without a language model."""
     from pyctcdecode import build_ctcdecoder
 
     images = list(log_probs.transpose(0, 1).contiguous().numpy())
@@ -209,13 +209,13 @@ def shown(values: tuple[float, float, float]) -> str:
 
 
 @click.command(help="Time our CTC decoders beside the article's and fast-ctc-decode.")
-@click.option("--quick", is_flag=True, help="Fewer sequences and cases: about ten seconds.")
+@click.option("--quick", is_flag=True, help="Fewer rounds and cases: about ten seconds.")
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON.")
 def main(quick: bool, as_json: bool) -> None:
     """Print the table, and the ratios on the trained-like emissions as JSON."""
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    num, rounds, cases = (400, 5, 300) if quick else (1000, 7, 1000)
+    num, (rounds, cases) = 1000, (5, 300) if quick else (11, 2000)
     found = decoders()
     settings = {
         "random": random_emissions(num, generator),
