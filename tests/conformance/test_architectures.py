@@ -217,7 +217,7 @@ def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) 
     images = LabelledImages(
         names=("8cccc.png",), labels=("8cccc",), pixels=drawn.pixels[:1], source="test"
     )
-    with pytest.raises(InputError, match="leaves 7 steps .* label '8cccc' needs 8"):
+    with pytest.raises(InputError, match=r"leaves 7 steps .* label '8cccc' needs 8"):
         check(config, images)
     check(config.changed(cut=7), images)
 
@@ -225,7 +225,7 @@ def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) 
 def test_unknown_architectures_fields_and_values() -> None:
     with pytest.raises(InputError, match="unknown architecture 'cnn': choose one of crnn"):
         config_class("cnn")
-    with pytest.raises(InputError, match="unknown option 'cutt'; crnn knows: .*cut"):
+    with pytest.raises(InputError, match=r"unknown option 'cutt'; crnn knows: .*cut"):
         config_class("crnn").parse({"cutt": 5})
     with pytest.raises(InputError, match="cut = 9: must be less than or equal to 8"):
         config_class("crnn").parse({"cut": 9})

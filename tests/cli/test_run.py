@@ -1,0 +1,278 @@
+"""`python -m search.run` and `search.analyse` as a person starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.records import read_run
+from tests.unit import _runs
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(module: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", f"search.{module}", *map(str, arguments)]
+
+
+def environment(**values: str) -> dict[str, str]:
+    return {**{k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}, **values}
+
+
+def call(module: str, *arguments: object, **values: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(module, *arguments),
+        cwd=ROOT,
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+    )
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a refused call; nothing else may have been said."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize("module", ["run", "analyse"])
+def test_help_answers_at_once(module: str) -> None:
+    took = []
+    for _ in range(3):
+        begin = time.monotonic()
+        done = call(module, "--help")
+        took.append(time.monotonic() - begin)
+        assert done.returncode == 0
+        assert done.stdout.startswith("Usage: ")
+    assert min(took) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "--space is missing: choose crnn, pooled, spatial or all"),
+        (("--space", "vit"), "no space 'vit': choose crnn, pooled, spatial or all"),
+        (("--space", "crnn", "--colour"), "No such option"),
+        (("--space", "crnn", "--trials", "0"), "trials = 0"),
+        (("--space", "crnn", "--trials", "some"), "'some' is not a valid integer"),
+        (("--space", "crnn", "--time-budget", "soon"), "time budget 'soon'"),
+        (("--space", "crnn", "--gpus-per-trial", "0.6"), "GPUs per trial '0.6'"),
+        (("--space", "crnn", "--objective", "speed"), "objective = 'speed'"),
+        (("--space", "crnn", "--set", "cut"), "write NAME=VALUE"),
+        (("--space", "crnn", "--name", "../x"), "--name '../x': a plain name"),
+        (("--resume",), "say which run with --name"),
+        (("--resume", "--name", "none"), "no run folder at"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    done = call("run", *arguments, "--runs-dir", tmp_path / "runs")
+    assert text in error_of(done)
+    assert done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--space", "crnn", "--set", "depth=3"), "--set depth: unknown; known are"),
+        (("--space", "crnn", "--set", "epochs=3"), "--set epochs: use --epochs"),
+        (("--space", "pooled", "--set", "head_size=x"), "head_size = 'x'"),
+        (("--space", "crnn", "--set", "cut=8"), "cut"),
+        (("--space", "crnn", "--data", "/no/such/place"), "/no/such/place"),
+    ],
+)
+def test_wrong_input_ends_with_the_object_of_json_and_leaves_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    data = () if "--data" in arguments else ("--data", repeated_symbols(tmp_path))
+    done = call("run", *arguments, *data, "--runs-dir", tmp_path / "runs", "--json")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert text in last["error"]
+    assert not (tmp_path / "runs").exists()
+
+
+def repeated_symbols(folder: Path) -> Path:
+    """Images whose labels need more steps than a body cut at 8 leaves."""
+    from PIL import Image
+
+    place = folder / "images"
+    place.mkdir()
+    for i in range(40):
+        Image.new("L", (200, 50), i).save(place / f"aaab{'abcdefghij'[i % 10]}{i // 10}.png")
+    return place
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(200)
+def test_more_gpus_than_there_are_is_refused_at_once(tmp_path: Path) -> None:
+    done = call(
+        "run", "--space", "crnn", "--data", "synthetic:60", "--gpus-per-trial", 64,
+        "--runs-dir", tmp_path / "runs",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "each trial asks for 64 GPU on one machine, but a private local Ray has" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(500)
+def test_a_search_refuses_a_second_is_interrupted_killed_and_resumed(tmp_path: Path) -> None:
+    """One run through all of it, for starting a real search costs half a minute."""
+    runs, run = tmp_path / "runs", tmp_path / "runs" / "r"
+    first = ("--space", "crnn", "--data", "synthetic:60", "--trials", 3, "--epochs", 2)
+    pins = ("--set", "cut=5", "--set", "batch_size=16", "--max-concurrent", 2)
+    again = ("--runs-dir", runs, "--name", "r", "--json")
+
+    driver = start(*first, *pins, *again)
+    wait(driver, lambda: len(read_run(run).epochs) > 0)
+    second = call("run", "--resume", *again)
+    assert second.returncode == 2
+    assert f"another search is writing {run}" in second.stderr
+    third = call("run", *first, *again)
+    assert third.returncode == 2
+    assert "exists: choose another --name" in third.stderr
+    # As a terminal does: to the driver, to Ray and to its workers.
+    os.killpg(driver.pid, signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted; go on with: --name r --resume" in err
+    found = object_of(out)["spaces"]["crnn"]
+    assert found["trials"]["unfinished"] >= 1
+    assert found["trials"]["failed"] == 0
+    ended = {n: row for n, row in read_run(run).trials.items() if row["state"] != "running"}
+
+    contradiction = call("run", "--resume", *again, "--epochs", 5)
+    assert contradiction.returncode == 2
+    assert "--epochs 5 contradicts the run, which was started with 2" in contradiction.stderr
+    other = call("run", "--resume", *again, "--synthetic-seed", 0, "--data", "synthetic:61")
+    assert other.returncode == 2
+    assert "the images differ" in other.stderr
+
+    driver = start("--resume", *again)
+    out, err = driver.communicate(timeout=300)
+    assert driver.returncode == 0, err
+    assert err.splitlines()[0].startswith("data: 60 images")
+    assert "in the locked test set" in err.splitlines()[1]
+    assert err.splitlines()[2].startswith("ray: a private local Ray has")
+    found = object_of(out)["spaces"]["crnn"]
+    assert found["trials"]["completed"] + found["trials"]["stopped"] == 3
+    assert found["trials"]["failed"] == found["trials"]["unfinished"] == 0
+    best = found["best"]
+    assert Path(best["model"]).is_file()
+    assert best["config"]["cut"] == 5
+    assert best["gap"] == pytest.approx(best["valid_nll"] - best["train_nll"])
+    records = read_run(run)
+    for name, row in ended.items():
+        assert records.trials[name] == row
+    assert records.trials["crnn-000"]["config"]["lr"] == 0.003
+    assert len(records.run["sittings"]) == 2
+
+    shown = call("analyse", run)
+    assert shown.returncode == 0
+    assert "crnn-000 (baseline)" in shown.stdout
+    assert "train nll" in shown.stdout
+    assert json.loads(call("analyse", run, "--json").stdout) == object_of(out)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(200)
+def test_when_all_trials_fail_the_exit_code_is_1(tmp_path: Path) -> None:
+    done = call(
+        "run", "--space", "crnn", "--data", "synthetic:60", "--trials", 1, "--epochs", 1, "--json",
+        "--set", "batch_size=4096", "--runs-dir", tmp_path, "--name", "r",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    found = object_of(done.stdout)["spaces"]["crnn"]
+    assert found["trials"]["failed"] == 1
+    assert found["best"] is None
+    assert done.stderr.splitlines()[-1].startswith("crnn-000 failed: InputError: ")
+
+
+class TestAnalyse:
+    def test_shows_train_and_valid_side_by_side_for_the_newest_run(self, tmp_path: Path) -> None:
+        from tests.unit.test_results import write
+
+        write(tmp_path / "old").close()
+        done = call("analyse", "--runs-dir", tmp_path, COLUMNS="120")
+        assert done.returncode == 0, done.stderr
+        heads = next(line for line in done.stdout.splitlines() if "train nll" in line).split("  ")
+        assert [h.strip() for h in heads if h.strip()][3:6] == ["train nll", "valid nll", "gap"]
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith("crnn-00")]
+        assert rows[0][:6] == ["crnn-002", "completed", "2", "0.2500", "0.5000", "0.2500"]
+        assert "crnn-003 failed: ValueError: no" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("prepare", "text"),
+        [
+            (lambda p: None, "no run folder at"),
+            (lambda p: p.mkdir(), "is not a run folder: it holds no run.json"),
+            (lambda p: (p.mkdir(), (p / "run.json").write_text("{}")), "version"),
+        ],
+    )
+    def test_what_is_no_run_is_one_line(
+        self, tmp_path: Path, prepare: Callable[[Path], object], text: str
+    ) -> None:
+        prepare(tmp_path / "run")
+        assert text in error_of(call("analyse", tmp_path / "run"))
+
+    def test_no_run_at_all(self, tmp_path: Path) -> None:
+        assert "no run in" in error_of(call("analyse", "--runs-dir", tmp_path))
+
+    def test_a_run_without_a_trial(self, tmp_path: Path) -> None:
+        from search.records import RunFolder
+
+        RunFolder.create(tmp_path / "run", _runs.run_json()).close()
+        done = call("analyse", tmp_path / "run")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "crnn: 0 trials" in done.stdout
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("run", *arguments),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait(driver: subprocess.Popen[str], until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 150
+    while True:
+        assert driver.poll() is None, driver.communicate()[1]
+        assert time.monotonic() < deadline
+        try:
+            if until():
+                return
+        except ValueError:
+            pass  # No run folder yet.
+        time.sleep(0.1)
+
+
+def object_of(text: str) -> Mapping[str, Any]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    found: Mapping[str, Any] = json.loads(text.splitlines()[-1], parse_constant=refuse)
+    return found

@@ -1,0 +1,135 @@
+"""`captcha_models.train` and `search.evaluate` as a person calls them."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from captcha_models.sources import synthetic
+
+ROOT = Path(__file__).parents[2]
+FAST = ["--arch", "crnn", "--threads", "1", "--device", "cpu", "--set", "cut=5"]
+FAST += ["--set", "rnn_hidden_1=16", "--set", "rnn_hidden_2=0", "--set", "batch_size=16"]
+
+
+def call(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 generated images in a zip."""
+    import io
+
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("data") / "images.zip"
+    images = synthetic(80, seed=1)
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name, pixels in zip(images.names, images.pixels, strict=True):
+            file = io.BytesIO()
+            Image.fromarray(pixels[0]).save(file, "PNG")
+            zipped.writestr(f"set/{name}", file.getvalue())
+    return path
+
+
+@pytest.mark.slow
+def test_train_then_evaluate_gives_the_same_figures(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = call("captcha_models.train", *FAST, "--data", archive, "--epochs", 2, "--out", out,
+                "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    trained = json.loads(done.stdout.splitlines()[-1])
+    left = {path.name for path in out.iterdir()}
+    assert left == {"model.safetensors", "config.toml", "epochs.jsonl", "curve.png", "batch.png"}
+    assert "are the locked test set" in done.stderr
+
+    scored = call("search.evaluate", out, "--data", archive, "--split", "valid", "--json")
+    assert scored.returncode == 0, scored.stderr
+    figures = json.loads(scored.stdout)
+    assert figures["captcha_accuracy"] == trained["valid_captcha_accuracy"]
+    assert figures["char_accuracy"] == pytest.approx(trained["valid_char_accuracy"])
+    assert figures["nll"] == pytest.approx(trained["valid_nll"], rel=1e-5)
+    low, high = figures["captcha_accuracy_ci95"]
+    assert low <= figures["captcha_accuracy"] <= high
+
+    for arguments, message in (
+        (["--split", "test"], "locked test set judges once"),
+        (["--split", "middle"], "'middle' is not one of"),
+    ):
+        refused = call("search.evaluate", out, "--data", archive, *arguments)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+    other = call("search.evaluate", out, "--data", "synthetic:30", "--json")
+    assert json.loads(other.stdout)["num_images"] == 30
+    again = call("captcha_models.train", *FAST, "--data", archive, "--epochs", 2, "--out", out)
+    assert again.returncode == 2
+    assert "holds a training already" in again.stderr
+
+
+WRONG = {
+    "no such folder": (["--data", "nowhere"], "no such folder or zip"),
+    "unknown architecture": (["--arch", "cnn"], "unknown architecture 'cnn'"),
+    "unknown option": (["--speed", "9"], "No such option"),
+    "unknown field": (["--set", "speed=9"], "unknown option 'speed'"),
+    "out of range": (["--set", "lr=7"], "lr = '7'"),
+    "too few steps": (["--set", "cut=8"], "cut = 8 leaves 7 steps"),
+    "unknown device": (["--device", "tpu9"], "device 'tpu9' cannot be used"),
+    "no such configuration": (["--config", "slow"], "no configuration 'slow'"),
+    "too many synthetic": (["--data", "synthetic:0"], "write synthetic:N"),
+    "fold": (["--fold", "9"], "fold = 9: must lie in 0..4"),
+    "resume what": (["--resume"], "--resume needs --out"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    extra, message = WRONG[case]
+    base = ["--arch", "crnn", "--data", "synthetic:400", "--epochs", "1"]
+    done = call("captcha_models.train", *base, *extra)
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert done.stderr.splitlines()[-1] == errors[0]
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_summary_and_lr_find(tmp_path: Path) -> None:
+    summary = call("captcha_models.train", *FAST, "--data", "synthetic:80", "--summary")
+    assert summary.returncode == 0, summary.stderr
+    assert "Total params" in summary.stdout
+    assert "LSTM" in summary.stdout
+    found = call("captcha_models.train", *FAST, "--data", "synthetic:80", "--lr-find",
+                 "--out", tmp_path / "lr")  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("suggested lr ")
+    assert (tmp_path / "lr" / "lr_find.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_models_that_are_none(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_text("no model")
+    for place, message in (
+        (tmp_path / "nowhere", "no model at"),
+        (tmp_path, "holds no model.safetensors"),
+        (tmp_path / "text.safetensors", "is not a file this project wrote"),
+    ):
+        done = call("search.evaluate", place, "--data", archive)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr

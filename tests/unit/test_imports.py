@@ -1,0 +1,38 @@
+"""Who may import what, seen in a fresh interpreter; see CONTRIBUTING."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "fastai", "ray")
+FORBIDDEN = {
+    "captcha_models.config": (*HEAVY, "optuna", "pandas"),
+    "captcha_models.training": ("ray", "optuna", "spaces", "search"),
+    "captcha_models.sources": ("ray", "optuna", "spaces", "search"),
+    "captcha_models.train": (*HEAVY, "optuna"),
+    "spaces.crnn": (*HEAVY, "captcha_models", "search"),
+    "search.results": (*HEAVY, "optuna"),
+    "search.analyse": (*HEAVY, "optuna"),
+    "search.evaluate": (*HEAVY, "optuna"),
+    "search.run": HEAVY,
+    "search.objective": ("ray",),
+    "search.setup": ("ray",),
+}
+
+
+@pytest.mark.parametrize("module", FORBIDDEN)
+def test_a_module_stays_within_its_layer(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{n.partition('.')[0] for n in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert module.partition(".")[0] in done.stdout.split()
+    assert not set(FORBIDDEN[module]) & set(done.stdout.split())
