@@ -25,8 +25,8 @@ Prints a table of candidate fonts, the fitted boxes as they stand in
   plus 2: other positions explain 1 letter in 20 better, and there is no pattern in them.
 - Water comes first, then the ripple. The ripple's result lies 2 px to the right and 1 px down. Both
   sample bilinearly.
-- The gradient has 256 steps and is rounded down. The whole image went through JPEG at quality 75 (or
-  74, the same for these values). So drawn, the empty margins are equal to the real ones, bit by bit.
+- The gradient has 256 steps and is rounded down. The whole image went through JPEG at quality 75
+  (or 74, the same here). So drawn, the empty margins are equal to the real ones, bit by bit.
 """
 
 import hashlib

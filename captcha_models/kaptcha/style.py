@@ -169,16 +169,16 @@ def _whole(value: object, least: int) -> bool:
 
 PRESETS: dict[str, Style] = {
     "default": Style(),
-    "hard": Style(distortion=1.6, noise=1.3, curves=3, fish_eye=True),
+    "hard": Style(font_size=34.0, distortion=1.5, fish_eye=True, curves=3, noise=1.3),
     "extreme": Style(
         width=256,
         height=64,
         alphabet=string.digits + string.ascii_uppercase + string.ascii_lowercase,
         length=(4, 7),
-        font_size=40.0,
-        spacing=0,
-        left=12,
-        distortion=1.8,
+        fonts=("sans", "typewriter", "Go-Bold.ttf", "DejaVuSansMono-Bold.ttf"),
+        font_size=38.0,
+        left=16,
+        distortion=1.7,
         fish_eye=True,
         shadow=True,
         curves=4,
