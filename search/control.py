@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Control:
@@ -53,10 +54,7 @@ class Control:
     @contextmanager
     def signals(self) -> Iterator[None]:
         """Make SIGINT and SIGTERM raise KeyboardInterrupt, or within `searching` stop cleanly."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        former = {s: signal.signal(s, self._receive) for s in (signal.SIGINT, signal.SIGTERM)}
+        former = self._listen()
         try:
             yield
         finally:
@@ -66,11 +64,19 @@ class Control:
     @contextmanager
     def searching(self) -> Iterator[None]:
         """While trials run the first signal asks them to stop, a second one insists."""
+        # Connecting to Ray has put its own handler of SIGTERM in the place of ours.
+        self._listen()
         self._searching = True
         try:
             yield
         finally:
             self._searching = False
+
+    def _listen(self) -> dict[int, Any]:
+        """Install the handlers; what they replaced. Only the main thread may."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {s: signal.signal(s, self._receive) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True

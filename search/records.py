@@ -128,6 +128,18 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def assert_free(path: Path) -> None:
+    """Refuse a place that is taken.
+
+    Raises:
+        InputError: it exists.
+    """
+    if path.exists():
+        raise InputError(
+            f"{path} exists: choose another --name, or continue it with --resume --name {path.name}"
+        )
+
+
 class RunFolder:
     """A run folder being written; holds the folder's lock until it is closed.
 
@@ -159,11 +171,11 @@ class RunFolder:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path.parent} cannot be made: {error.strerror}") from None
+        assert_free(path)
+        try:
             path.mkdir()
-        except FileExistsError:
-            raise InputError(
-                f"{path} exists: choose another --name, or continue it with --resume"
-            ) from None
         except OSError as error:
             raise InputError(f"{path} cannot be made: {error.strerror}") from None
         lock = _locked(path)

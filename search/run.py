@@ -82,7 +82,15 @@ def search(**options: Any) -> int:
 
     settings = None if resume else Settings.parse(given)
 
+    from search.records import assert_free, read_run
     from search.results import errors, leaderboard, summary
+
+    # What can be refused without the seconds that torch and Ray need to load.
+    if resume:
+        read_run(place)
+    else:
+        assert_free(place)
+
     from search.sitting import Sitting
     from search.terminal import print_leaderboard
 

@@ -19,7 +19,7 @@ from spaces._space import Space
 
 
 @dataclass(frozen=True)
-class Plan:
+class SpacePlan:
     """One space as it will be searched.
 
     Attributes:
@@ -31,7 +31,7 @@ class Plan:
     base: dict[str, Any]
 
 
-def plan_spaces(settings: Settings) -> dict[str, Plan]:
+def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     """The spaces of a search with what `--set` fixes in them.
 
     A field that only some of the architectures have is set in those.
@@ -51,7 +51,7 @@ def plan_spaces(settings: Settings) -> dict[str, Plan]:
         whole = spaces.load(name)
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
         base = {k: v for k, v in config.model_dump().items() if k not in space.parameters}
-        plans[name] = Plan(space, base)
+        plans[name] = SpacePlan(space, base)
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")
     for name in settings.fixed:
@@ -72,7 +72,7 @@ def load_data(settings: Settings) -> Data:
     return Data(images, make_split(images.names, fold=settings.fold, folds=settings.folds))
 
 
-def check_baselines(plans: dict[str, Plan], data: Data) -> None:
+def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     """Refuse a search whose first trial could not even begin.
 
     Raises:

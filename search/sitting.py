@@ -20,7 +20,7 @@ from search.progress import Progress
 from search.records import RUN_FILE, Records, RunFolder, now, read_run
 from search.results import counts
 from search.settings import Settings
-from search.setup import Plan, absolute, check_baselines, load_data, plan_spaces
+from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
 from spaces._space import Space
 
@@ -56,10 +56,6 @@ class Sitting:
             InputError: something given is wrong; nothing has been written.
         """
         settings = settings.model_copy(update={"data": absolute(settings.data)})
-        if self.place.exists():
-            raise InputError(
-                f"{self.place} exists: choose another --name, or continue it with --resume"
-            )
         plans = plan_spaces(settings)
         with self._guarded():
             data = self._load(settings)
@@ -85,7 +81,7 @@ class Sitting:
             self.records = folder.records
             settings = _continued(folder.records, changes)
             plans = {
-                name: Plan(Space.from_json(saved["space"]), saved["base"])
+                name: SpacePlan(Space.from_json(saved["space"]), saved["base"])
                 for name, saved in folder.records.run["spaces"].items()
             }
             data = self._load(settings)
@@ -124,7 +120,7 @@ class Sitting:
         self,
         folder: RunFolder,
         settings: Settings,
-        plans: dict[str, Plan],
+        plans: dict[str, SpacePlan],
         data: Any,
         each: Share,
     ) -> None:
@@ -172,7 +168,7 @@ class Sitting:
 
 
 def _describe(
-    settings: Settings, plans: dict[str, Plan], data: Data, cluster: Cluster
+    settings: Settings, plans: dict[str, SpacePlan], data: Data, cluster: Cluster
 ) -> dict[str, Any]:
     """What run.json says of a new run."""
     images, split = data.images, data.split

@@ -18,6 +18,8 @@ VALUE = "objective"
 """Key of the objective in what a trial reports."""
 
 CHECKPOINT_EVERY_S = 60.0
+EARLY_S = 2.0
+"""So long before the deadline a report already carries a model: the driver reads it later."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,6 @@ def last_line(error: BaseException) -> str:
 
 
 def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
-    late = plan.deadline is not None and time.time() >= plan.deadline
+    late = plan.deadline is not None and time.time() >= plan.deadline - EARLY_S
     waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
     return epoch >= plan.epochs or epoch in plan.rungs or late or waited

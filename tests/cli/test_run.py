@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -49,12 +50,18 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_help_answers_at_once(module: str) -> None:
     took = []
     for _ in range(3):
-        begin = time.monotonic()
+        before = processor_seconds()
         done = call(module, "--help")
-        took.append(time.monotonic() - begin)
+        took.append(processor_seconds() - before)
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: ")
     assert min(took) < 0.5
+
+
+def processor_seconds() -> float:
+    """Of the children that have ended: what they need, however busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize(
@@ -215,7 +222,7 @@ class TestAnalyse:
         assert done.returncode == 0, done.stderr
         heads = next(line for line in done.stdout.splitlines() if "train nll" in line).split("  ")
         assert [h.strip() for h in heads if h.strip()][3:6] == ["train nll", "valid nll", "gap"]
-        rows = [line.split() for line in done.stdout.splitlines() if line.startswith("crnn-00")]
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(" crnn-00")]
         assert rows[0][:6] == ["crnn-002", "completed", "2", "0.2500", "0.5000", "0.2500"]
         assert "crnn-003 failed: ValueError: no" in done.stdout
 

@@ -1,12 +1,9 @@
-"""A search in a process of its own, to be killed: `python _driver.py RUN LOG TRIALS`."""
+"""A search in a process of its own, to be killed: `python -m tests.ray._driver RUN LOG TRIALS`."""
 
 import os
 import sys
 import time
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
-import _fake
 
 import spaces
 from search.cluster import connect, share
@@ -16,6 +13,7 @@ from search.progress import Progress
 from search.records import RunFolder
 from search.settings import Settings
 from search.space_run import SpaceRun
+from tests.ray import _fake
 
 
 def main(path: Path, log: Path, trials: int) -> None:

@@ -62,9 +62,9 @@ def test_kill_the_driver_and_its_children_and_resume(tmp_path: Path) -> None:
 
 
 def start(run: Path, log: Path) -> subprocess.Popen[bytes]:
-    driver = Path(__file__).with_name("_driver.py")
-    command = [sys.executable, str(driver), str(run), str(log), str(TRIALS)]
-    return subprocess.Popen(command, start_new_session=True)
+    command = [sys.executable, "-m", "tests.ray._driver", str(run), str(log), str(TRIALS)]
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(command, cwd=root, start_new_session=True)
 
 
 def num_ended(run: Path) -> int:

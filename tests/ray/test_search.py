@@ -3,14 +3,16 @@
 The numbered pitfalls are those of Ray Tune's OptunaSearch that this project works around.
 """
 
+import json
 import os
 import pickle
 import sys
 import time
+import wsgiref.util
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import pytest
@@ -18,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
-from search.cluster import Node, connect, share
+from search.cluster import Cluster, Node, Share, _knock, _look, connect, share
 from search.control import Control
 from search.objective import Task
 from search.progress import Progress
@@ -27,9 +29,7 @@ from search.results import best, counts
 from search.settings import Settings
 from search.space_run import SpaceRun
 from spaces._space import Space
-
-sys.path.insert(0, str(Path(__file__).parent))
-import _fake
+from tests.ray import _fake
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
@@ -48,7 +48,9 @@ def ray() -> Iterator[ModuleType]:
 def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceRun:
     """A new run folder, or an existing one taken up again."""
     space = space or spaces.load("pooled")
-    settings = Settings.parse({"spaces": (space.name,), "trials": 3, "epochs": 3, **values})
+    # One worker comes up in half the time of two on a small machine.
+    given = {"trials": 3, "epochs": 3, "max_concurrent": 1, **values}
+    settings = Settings.parse({"spaces": (space.name,), **given})
     if path.exists():
         folder = RunFolder.open(path)
     else:
@@ -63,7 +65,6 @@ def search(
     **values: Any,
 ) -> tuple[Records, list[FrozenTrial]]:  # fmt: skip
     """Search one space to its end; what the records and the study then say."""
-    from search.cluster import _look
     from search.tuner import search_space
 
     run = run_of(path, space, **values)
@@ -116,6 +117,21 @@ def test_baseline_is_trial_0_and_every_epoch_reaches_study_and_records(tmp_path:
     found = best(records, "pooled")
     assert found
     assert Path(found["model"]).read_text() == "model of epoch 3"
+    assert dashboard(records.path)["study_summaries"][0]["study_name"] == "pooled"
+
+
+def dashboard(run: Path) -> dict[str, Any]:
+    """What optuna-dashboard says of the studies in a run folder."""
+    import optuna_dashboard
+
+    app = optuna_dashboard.wsgi(f"sqlite:///{run / 'study.db'}")
+    status: list[str] = []
+    environment: dict[str, Any] = {"QUERY_STRING": ""}
+    wsgiref.util.setup_testing_defaults(environment)
+    environment["PATH_INFO"] = "/api/studies"
+    body = app(environment, lambda code, headers, trace=None: status.append(code))
+    assert status == ["200 OK"]
+    return cast(dict[str, Any], json.loads(b"".join(body)))
 
 
 def test_stopped_trials_are_pruned_in_the_study_and_the_baseline_is_never_stopped(
@@ -245,7 +261,7 @@ def test_trials_run_side_by_side(tmp_path: Path) -> None:
             assert time.monotonic() < until, "alone"
             time.sleep(0.02)
 
-    records, _ = search(tmp_path / "run", waits_for_the_other, trials=2, epochs=1)
+    records, _ = search(tmp_path / "run", waits_for_the_other, trials=2, epochs=1, max_concurrent=2)
     assert set(states(records).values()) == {"completed"}
 
 
@@ -289,7 +305,6 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
             if self._records.epochs.get("pooled-001", {}).keys() >= {2}:
                 control.interrupted = True
 
-    from search.cluster import _look
     from search.tuner import search_space
 
     run = run_of(tmp_path / "run", trials=3, epochs=6, max_concurrent=1)
@@ -396,24 +411,24 @@ def test_the_searcher_pickles_nothing_of_ours(tmp_path: Path) -> None:
 
 
 def test_a_request_that_never_fits_is_refused_and_says_what_is_missing(ray: ModuleType) -> None:
-    from search.cluster import Cluster, _look
+    def asked(cluster: Cluster, **values: Any) -> Share:
+        return share(cluster, Settings.parse({"spaces": ("crnn",), **values}))
 
     here = _look("the tests' Ray")
     assert here.nodes == (Node(2.0, 0.0),)
     with pytest.raises(InputError, match=r"asks for 4 GPU on one machine, but the tests' Ray has"):
-        share(here, Settings.parse({"spaces": ("crnn",), "gpus_per_trial": 4}))
+        asked(here, gpus_per_trial=4)
     with pytest.raises(InputError, match="asks for 3 CPUs"):
-        share(here, Settings.parse({"spaces": ("crnn",), "cpus_per_trial": 3}))
+        asked(here, cpus_per_trial=3)
     apart = Cluster("two machines", (Node(1, 1), Node(4, 0)))
     with pytest.raises(InputError, match="1 GPU together with 2 CPUs"):
-        share(apart, Settings.parse({"spaces": ("crnn",), "gpus_per_trial": 1, "cpus_per_trial": 2}))
+        asked(apart, gpus_per_trial=1, cpus_per_trial=2)
     many = Cluster("a machine", (Node(16, 2),))
-    assert share(many, Settings.parse({"spaces": ("crnn",), "gpus_per_trial": "1/3"})).concurrent == 6
-    assert share(many, Settings.parse({"spaces": ("crnn",)})).concurrent == 2
+    assert asked(many) == Share(cpus=4, gpus=1.0, concurrent=2)
+    assert asked(many, gpus_per_trial="1/3") == Share(cpus=2, gpus=0.3333, concurrent=6)
+    assert asked(many, gpus_per_trial=0) == Share(cpus=1, gpus=0.0, concurrent=16)
 
 
 def test_nothing_answers_at_the_address() -> None:
-    from search.cluster import _knock
-
-    with pytest.raises(InputError, match="no Ray answers at 127.0.0.1:1"):
+    with pytest.raises(InputError, match=r"no Ray answers at 127\.0\.0\.1:1"):
         _knock("127.0.0.1:1")

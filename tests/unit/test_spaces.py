@@ -57,7 +57,7 @@ def test_assert_contains_names_parameter_value_and_rule(change: dict, text: str)
     space = small()
     point = {**space.baseline, **change}
     assert not space.contains(point)
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         space.assert_contains(point)
     assert text in str(caught.value)
 
@@ -125,7 +125,7 @@ def test_a_table_that_contradicts_itself_is_refused(broken: dict) -> None:
         "baseline": base.baseline,
         "conditions": base.conditions,
     }
-    with pytest.raises(ValueError, match="space small|lr ="):
+    with pytest.raises(ValueError, match=r"space small|lr ="):
         Space(**{**parts, **broken})
 
 
