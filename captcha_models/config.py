@@ -38,6 +38,10 @@ class Config(BaseModel):
     """Largest norm of the whole gradient; 0 does not clip."""
     augment: float = Field(1.0, ge=0, le=1.5)
     """Strength of the augmentation; 1 is the article's (10 degrees, lighting 0.5), 0 is none."""
+    synthetic_share: float = Field(0.0, ge=0, le=1)
+    """Share of each training batch that is newly generated; validation and test stay real."""
+    synthetic_steps: int = Field(0, ge=0, le=1_000_000)
+    """Steps at the beginning that see generated images only."""
     normalize: bool = False
     """Shift and scale each image to mean 0 and variance 1 before the first layer."""
     pretrained: bool = False

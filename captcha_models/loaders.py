@@ -1,6 +1,7 @@
 """fastai's mid-level data API over images that stay on the device."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from captcha_models.augment import augmentations
 from captcha_models.charset import Charset
+from captcha_models.fresh import FreshImages
 from captcha_models.images import LabelledImages
 from captcha_models.splits import Split
 
@@ -48,12 +50,39 @@ class CaptchaTransform(Transform):  # type: ignore[misc]
         return CaptchaImage(image, Targets(self.targets[i], charset=self.charset))
 
 
+@dataclass(frozen=True)
+class Mix:
+    """How many images of a batch are generated.
+
+    Attributes:
+        images: where they come from.
+        share: of each batch, in [0, 1].
+        steps: at the beginning, that see generated images only.
+    """
+
+    images: FreshImages
+    share: float
+    steps: int
+
+    def count(self, epoch: int, number: int, batch_size: int) -> int:
+        """Generated images in that batch."""
+        step = epoch * self.images.num_batches + number
+        return batch_size if step < self.steps else round(self.share * batch_size)
+
+
 class ResidentDL(TfmdDL):  # type: ignore[misc]
-    """A loader whose images were moved to the device once, as bytes; a batch is an index."""
+    """A loader whose images were moved to the device once, as bytes; a batch is an index.
+
+    Attributes:
+        epoch: set before each epoch; decides which generated images are mixed in.
+        mix: what is mixed in, None for nothing.
+    """
 
     def __init__(self, dataset: TfmdLists, **kwargs: Any) -> None:
         super().__init__(dataset, num_workers=0, **kwargs)
         self._resident: tuple[Tensor, Tensor] | None = None
+        self.epoch = 0
+        self.mix: Mix | None = None
 
     @property
     def n_inp(self) -> int:
@@ -77,10 +106,17 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         n = len(pixels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         order = order[: len(self) * self.bs].to(pixels.device)
-        for chunk in torch.split(order, self.bs):
-            images = TensorImage(pixels[chunk].float().div_(255))
-            labels = Targets(targets[chunk], charset=self.dataset.tfms[0].charset)
-            yield self.after_batch(CaptchaImage(images, labels))
+        charset = self.dataset.tfms[0].charset
+        for number, chunk in enumerate(torch.split(order, self.bs)):
+            fresh = self.mix.count(self.epoch, number, len(chunk)) if self.mix else 0
+            rows = chunk[fresh:]
+            images, labels = pixels[rows].float().div_(255), targets[rows]
+            if self.mix and fresh:
+                drawn, drawn_labels = self.mix.images.batch(self.epoch, number, fresh)
+                images = torch.cat([images, drawn.expand(-1, images.shape[1], -1, -1)])
+                labels = torch.cat([labels, drawn_labels])
+            batch = CaptchaImage(TensorImage(images), Targets(labels, charset=charset))
+            yield self.after_batch(batch)
 
 
 def make_loaders(

@@ -12,8 +12,9 @@ from captcha_models.images import LabelledImages
 from captcha_models.metrics import EpochMetrics
 from captcha_models.pictures import draw_curve
 from captcha_models.progress import TrainingProgress
+from captcha_models.snapshot import Snapshot
 from captcha_models.splits import Split
-from captcha_models.training import Snapshot, fit
+from captcha_models.training import fit
 
 LOG_FILE = "epochs.jsonl"
 CURVE_FILE = "curve.png"

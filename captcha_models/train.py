@@ -66,6 +66,7 @@ def train(
     from captcha_models import pictures, training
     from captcha_models.architectures import config_class
     from captcha_models.loaders import make_loaders
+    from captcha_models.runtime import pick_device
     from captcha_models.sitting import train_in
     from captcha_models.sources import open_images
     from captcha_models.splits import make_split
@@ -81,7 +82,7 @@ def train(
         raise InputError("--resume needs --out: the folder to go on in")
     if threads:
         torch.set_num_threads(threads)
-    where = training.pick_device(device)
+    where = pick_device(device)
     images = open_images(data, skip_bad=skip_bad, synthetic_seed=synthetic_seed)
     click.echo(images.describe(), err=True)
     split = make_split(images.names, fold=fold, folds=folds)

@@ -7,7 +7,7 @@ A file `NAME.py` gives `Config` (its settings, with `arch = "NAME"`) and `Model`
 import pkgutil
 from functools import cache
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
@@ -34,6 +34,11 @@ def config_class(arch: str) -> type[Config]:
     return cast(type[Config], import_module(f"{__name__}.{arch}").Config)
 
 
+def model_class(config: Config) -> type[Recogniser]:
+    """The Recogniser a configuration is for; the configuration's own class decides."""
+    return cast(type[Recogniser], import_module(f"{__name__}.{config.arch}").Model)
+
+
 def build(
     config: Config, charset: Charset, max_length: int, size: tuple[int, int] = (HEIGHT, WIDTH)
 ) -> Recogniser:
@@ -45,5 +50,4 @@ def build(
         max_length: L, the characters of the longest label.
         size: height and width of the images, in pixels.
     """
-    model = import_module(f"{__name__}.{config.arch}").Model
-    return cast(Recogniser, model(config, charset, max_length, size))
+    return cast(Any, model_class(config))(config, charset, max_length, size)  # type: ignore[no-any-return]

@@ -190,10 +190,9 @@ def stroke(clear: Tensor, segments: Tensor, breadth: float) -> None:
     v = (centre + 0.5).floor().long()[:, None] + torch.arange(-span, span + 1, device=device)
     cu, cv, length = cu[s][:, None], cv[s][:, None], length[s][:, None]
     along_u, along_v = pu[:, None].double(), (v - v0[s][:, None]).double()
-    across = (along_v * cu - along_u * cv).abs()
-    beyond = (along_u * cu + along_v * cv - length / 2).abs() - length / 2
-    soft = cu.abs() + cv.abs()
-    cover = ((half - across) / soft + 0.5).clamp(0, 1) * ((half - beyond) / soft + 0.5).clamp(0, 1)
+    across = along_v * cu - along_u * cv
+    along = along_u * cu + along_v * cv - length / 2
+    cover = _strip(across, half, cu, cv) * _strip(along, half + length / 2, cu, cv)
     ink = (cover * 255 + 0.5).floor().float()
     tall = steep[s][:, None]
     x, y = torch.where(tall, v, u[:, None]), torch.where(tall, u[:, None], v)
@@ -201,3 +200,19 @@ def stroke(clear: Tensor, segments: Tensor, breadth: float) -> None:
     place = ((image[s][:, None] * height + y) * width + x)[keep]
     flat = clear.view(-1)
     flat[place] = ((flat[place] * (255 - ink[keep]) + 127) / 255).floor()
+
+
+def _strip(middle: Tensor, half: Tensor | float, cu: Tensor, cv: Tensor) -> Tensor:
+    wide = torch.maximum(cu.abs(), cv.abs())
+    narrow = torch.minimum(cu.abs(), cv.abs()).clamp(min=1e-3)
+    total = torch.zeros((), dtype=middle.dtype, device=middle.device)
+    for edge, sign in ((half - middle, 1.0), (-half - middle, -1.0)):
+        for offset, part in (
+            (wide + narrow, 1.0),
+            (wide - narrow, -1.0),
+            (narrow - wide, -1.0),
+            (-wide - narrow, 1.0),
+        ):
+            beyond = (edge + offset / 2).clamp(min=0)
+            total = total + sign * part * beyond * beyond
+    return (total / (2 * wide * narrow)).clamp(0, 1)

@@ -116,10 +116,9 @@ def stroke(clear: NDArray[np.uint8], segments: NDArray[np.int64], breadth: float
     v = np.floor(centre + 0.5).astype(np.int64)[:, None] + np.arange(-span, span + 1)
     cu, cv, length = cu[s][:, None], cv[s][:, None], length[s][:, None]
     along_u, along_v = pu[:, None].astype(np.float64), (v - v0[s][:, None]).astype(np.float64)
-    across = np.abs(along_v * cu - along_u * cv)
-    beyond = np.abs(along_u * cu + along_v * cv - length / 2) - length / 2
-    soft = np.abs(cu) + np.abs(cv)  # breadth of a pixel seen along the stroke
-    cover = _ramp((half - across) / soft) * _ramp((half - beyond) / soft)
+    across = along_v * cu - along_u * cv
+    along = along_u * cu + along_v * cv - length / 2
+    cover = _strip(across, half, cu, cv) * _strip(along, half + length / 2, cu, cv)
     ink = (cover * 255 + 0.5).astype(np.uint16)
     tall = steep[s][:, None]
     x, y = np.where(tall, v, u[:, None]), np.where(tall, u[:, None], v)
@@ -129,6 +128,31 @@ def stroke(clear: NDArray[np.uint8], segments: NDArray[np.int64], breadth: float
     flat[place] = (flat[place] * (255 - ink[keep]) + 127) // 255
 
 
-def _ramp(depth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much of a pixel is covered when its middle lies this many pixels' breadths inside."""
-    return np.clip(depth + 0.5, 0.0, 1.0)
+def _strip(
+    middle: NDArray[np.float64],
+    half: NDArray[np.float64] | float,
+    cu: NDArray[np.float64],
+    cv: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How much of a pixel lies in a strip of direction or normal (cu, cv); exact.
+
+    Args:
+        middle: how far the pixel's middle lies from the strip's, px.
+        half: half of the strip's breadth, px.
+        cu: cosine of the angle between strip and pixels.
+        cv: its sine.
+    """
+    wide = np.maximum(np.abs(cu), np.abs(cv))
+    narrow = np.maximum(np.minimum(np.abs(cu), np.abs(cv)), 1e-3)  # 0 would divide by 0
+    total = np.zeros(())
+    for edge, sign in ((half - middle, 1.0), (-half - middle, -1.0)):
+        # Seen along the strip a pixel is a trapezoid; this is its integral up to the edge.
+        for offset, part in (
+            (wide + narrow, 1.0),
+            (wide - narrow, -1.0),
+            (narrow - wide, -1.0),
+            (-wide - narrow, 1.0),
+        ):
+            beyond = np.maximum(edge + offset / 2, 0.0)
+            total = total + sign * part * beyond * beyond
+    return np.clip(total / (2 * wide * narrow), 0.0, 1.0)

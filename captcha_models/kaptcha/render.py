@@ -13,6 +13,7 @@ from captcha_models.kaptcha.chance import uniforms
 from captcha_models.kaptcha.style import Style
 
 _CHUNK = 128  # images at a time, so that the layers stay in the processor's cache
+_TALLEST = 65_000  # px, of a JPEG image
 
 
 def draw(
@@ -41,8 +42,9 @@ def draw(
     if len(numbers) != len(texts):
         raise InputError(f"indices: {len(numbers)} given for {len(texts)} texts; must be as many")
     images = np.empty((len(texts), 1, style.height, style.width), np.uint8)
-    for first in range(0, len(texts), _CHUNK):
-        part = slice(first, first + _CHUNK)
+    chunk = max(1, min(_CHUNK, _TALLEST // (style.height + 7)))
+    for first in range(0, len(texts), chunk):
+        part = slice(first, first + chunk)
         images[part, 0] = _draw(style, *choices(style, texts[part], seed, numbers[part]))
     return images
 

@@ -14,13 +14,16 @@ from captcha_models.kaptcha import distort, text
 from captcha_models.kaptcha.faces import FACES
 
 
+_LARGEST = 4_096  # px; the distortion's table grows with the area
+
+
 @dataclass(frozen=True, kw_only=True)
 class Style:
     """How images look. All lengths in px.
 
     Attributes:
-        width: W, at least 1.
-        height: H, at least 1.
+        width: W, from 1 to 4,096.
+        height: H, from 1 to 4,096.
         alphabet: symbols of the labels, drawn uniformly; a symbol listed twice is twice as
             frequent.
         length: symbols per label, or (fewest, most), both included.
@@ -62,10 +65,11 @@ class Style:
     jpeg: int = 75
 
     def __post_init__(self) -> None:
-        for name, least in (("width", 1), ("height", 1), ("curves", 0)):
-            self._check(
-                name, _whole(getattr(self, name), least), f"a whole number of at least {least}"
-            )
+        for name in ("width", "height"):
+            size = getattr(self, name)
+            small = _whole(size, 1) and size <= _LARGEST
+            self._check(name, small, f"a whole number from 1 to {_LARGEST:,}")
+        self._check("curves", _whole(self.curves, 0), "a whole number of at least 0")
         for name in ("weight", "distortion", "noise"):
             self._check(name, _number(getattr(self, name)), "a number of at least 0")
         self._check("font_size", _number(self.font_size) and self.font_size > 0, "greater than 0")

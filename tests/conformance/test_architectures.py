@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fastai.callback.core import Callback
 from torch import Tensor
 
 from captcha_models.architectures import build, config_class, names
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.checkpoint import load_model
-from captcha_models.errors import InputError
+from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.snapshot import Snapshot
 from captcha_models.splits import Split, make_split
-from captcha_models.training import Snapshot, check, fit
+from captcha_models.training import check, fit
 
 SYMBOLS = "2345678bcdefgmnpwxy"
 LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
@@ -220,6 +222,18 @@ def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) 
     with pytest.raises(InputError, match=r"leaves 7 steps .* label '8cccc' needs 8"):
         check(config, images)
     check(config.changed(cut=7), images)
+
+
+def test_a_loss_that_is_not_finite_is_raised_in_our_words(drawn: LabelledImages) -> None:
+    config = config_class("crnn").parse({**SMALL["crnn"], "epochs": 1, "batch_size": 8, "lr": 1.0})
+    split = split_of(drawn, 16)
+
+    class Spoil(Callback):  # type: ignore[misc]
+        def before_batch(self) -> None:
+            torch.nn.init.constant_(next(self.model.parameters()), float("nan"))
+
+    with pytest.raises(NonFiniteLossError, match=r"^the training loss is nan in epoch 1; lr = 1"):
+        fit(config, drawn, split, seed=0, on_epoch=lambda m, s: None, callbacks=[Spoil()])
 
 
 def test_unknown_architectures_fields_and_values() -> None:

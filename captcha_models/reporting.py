@@ -1,0 +1,123 @@
+"""What happens around each epoch: chance is set before it, both sides are scored after it."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from numpy.typing import NDArray
+
+from captcha_models.checkpoint import Card, versions
+from captcha_models.config import Config
+from captcha_models.errors import NonFiniteLossError
+from captcha_models.evaluate import evaluate
+from captcha_models.images import LabelledImages
+from captcha_models.learner import CaptchaLearner
+from captcha_models.metrics import EpochMetrics
+from captcha_models.runtime import device_name, seed_everything
+from captcha_models.snapshot import Snapshot
+from captcha_models.splits import Split
+
+OnEpoch = Callable[[EpochMetrics, Snapshot], None]
+
+
+class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
+    """Seeds each epoch, and afterwards scores the model on both sides and reports."""
+
+    order = 80
+
+    def __init__(
+        self,
+        config: Config,
+        images: LabelledImages,
+        split: Split,
+        seed: int,
+        subset: NDArray[np.intp],
+        on_epoch: OnEpoch,
+    ) -> None:
+        self.config, self.images, self.split, self.seed = config, images, split, seed
+        self.subset, self.on_epoch = subset, on_epoch
+        self.previous: EpochMetrics | None = None
+        self.last: Snapshot | None = None
+
+    def __call__(self, event_name: str) -> None:
+        """Run the event's method; fastai's own would put a text of its own before every error."""
+        method = getattr(type(self), event_name, None)
+        if method is not None:
+            method(self)
+
+    def before_fit(self) -> None:
+        """Move what is scored to the device, start the clock."""
+        device = self.dls.device
+        self.sides = {
+            name: (
+                torch.from_numpy(self.images.pixels[rows]).to(device),
+                [self.images.labels[i] for i in rows],
+            )
+            for name, rows in (("train", self.subset), ("valid", self.split.valid))
+        }
+        self.began = time.perf_counter() - (self.previous.seconds if self.previous else 0.0)
+
+    def before_train(self) -> None:
+        """Make the epoch depend on nothing but the seed and its number."""
+        seed_everything(self.seed, self.epoch + 1)
+        self.dls.train.epoch = self.epoch
+        self.train_began = time.perf_counter()
+
+    def after_train(self) -> None:
+        """Score both sides and report."""
+        train_loss = self.learn.running_loss.read()
+        train_s = time.perf_counter() - self.train_began
+        if not np.isfinite(train_loss):
+            raise NonFiniteLossError(
+                f"the training loss is {train_loss} in epoch {self.epoch + 1}; lr = "
+                f"{self.config.lr:g} may be too high"
+            )
+        train = evaluate(self.model, *self.sides["train"], search=False)
+        valid = evaluate(self.model, *self.sides["valid"])
+        per_epoch = self.n_iter * self.config.batch_size
+        metrics = EpochMetrics(
+            epoch=self.epoch + 1,
+            passes=(self.epoch + 1) * per_epoch,
+            lr=float(self.opt.hypers[-1]["lr"]),
+            train_loss=train_loss,
+            valid_loss=valid.loss,
+            train_nll=train.nll,
+            valid_nll=valid.nll,
+            gap=valid.nll - train.nll,
+            valid_captcha_accuracy=valid.captcha_accuracy,
+            valid_captcha_accuracy_greedy=valid.captcha_accuracy_greedy,
+            valid_char_accuracy=valid.char_accuracy,
+            images_per_s=per_epoch / train_s,
+            seconds=time.perf_counter() - self.began,
+            device=device_name(self.dls.device),
+        )
+        self.last = self.snapshot(self.learn, metrics)
+        self.on_epoch(metrics, self.last)
+
+    def snapshot(self, learner: CaptchaLearner, metrics: EpochMetrics) -> Snapshot:
+        return Snapshot(metrics, learner.model, self.card(metrics), learner.opt.opt)
+
+    def card(self, metrics: EpochMetrics | None) -> Card:
+        images, split = self.images, self.split
+        height, width = images.pixels.shape[2:]
+        return Card(
+            arch=self.config.arch,
+            config=self.config.model_dump(),
+            symbols=images.charset.symbols,
+            max_length=max(map(len, images.labels)),
+            label_length=images.label_length,
+            height=height,
+            width=width,
+            data={
+                "source": images.source,
+                "digest": images.digest,
+                "num_images": len(images),
+                "num_train": len(split.train),
+            },
+            split={"fold": split.fold, "folds": split.folds, "seed": split.seed},
+            seed=self.seed,
+            metrics=metrics.as_dict() if metrics else {},
+            versions=versions(),
+        )
