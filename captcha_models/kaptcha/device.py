@@ -205,7 +205,7 @@ def stroke(clear: Tensor, segments: Tensor, breadth: float) -> None:
 def _strip(middle: Tensor, half: Tensor | float, cu: Tensor, cv: Tensor) -> Tensor:
     wide = torch.maximum(cu.abs(), cv.abs())
     narrow = torch.minimum(cu.abs(), cv.abs()).clamp(min=1e-3)
-    total = torch.zeros((), dtype=middle.dtype, device=middle.device)
+    total = torch.zeros_like(middle)
     for edge, sign in ((half - middle, 1.0), (-half - middle, -1.0)):
         for offset, part in (
             (wide + narrow, 1.0),

@@ -144,7 +144,7 @@ def _strip(
     """
     wide = np.maximum(np.abs(cu), np.abs(cv))
     narrow = np.maximum(np.minimum(np.abs(cu), np.abs(cv)), 1e-3)  # 0 would divide by 0
-    total = np.zeros(())
+    total = np.zeros_like(middle)
     for edge, sign in ((half - middle, 1.0), (-half - middle, -1.0)):
         # Seen along the strip a pixel is a trapezoid; this is its integral up to the edge.
         for offset, part in (
@@ -155,4 +155,5 @@ def _strip(
         ):
             beyond = np.maximum(edge + offset / 2, 0.0)
             total = total + sign * part * beyond * beyond
-    return np.clip(total / (2 * wide * narrow), 0.0, 1.0)
+    cover: NDArray[np.float64] = np.clip(total / (2 * wide * narrow), 0.0, 1.0)
+    return cover

@@ -13,7 +13,6 @@ from captcha_models.errors import InputError
 from captcha_models.kaptcha import distort, text
 from captcha_models.kaptcha.faces import FACES
 
-
 _LARGEST = 4_096  # px; the distortion's table grows with the area
 
 

@@ -1,6 +1,7 @@
 """The generator: same bytes everywhere, the label is what is drawn, and it follows the facts."""
 
 import hashlib
+import itertools
 import math
 import os
 import subprocess
@@ -19,7 +20,7 @@ from captcha_models.kaptcha.device import Press
 
 DEFAULT = kaptcha.PRESETS["default"]
 PLAIN = replace(DEFAULT, distortion=0.0, noise=0.0, jpeg=0, fonts=("Go-Bold.ttf",))
-GOLDEN = "bfd7f71f87495799c68daea14595f19521a8685b8b83cd699a09c0d6be01ea4e"
+GOLDEN = "122ecf786801e54ba4406b1310219d02d0a847f2d5cf3db4873a75c0be5e266e"
 DIGEST = """
 import hashlib
 from captcha_models import kaptcha
@@ -73,8 +74,7 @@ def test_presets_draw_dark_letters_on_a_light_gradient(name: str) -> None:
     images = kaptcha.draw(style, texts, 1)
     assert images.shape == (50, 1, style.height, style.width)
     assert (images.min(axis=(1, 2, 3)) < 30).all()
-    share = (images < 120).mean()
-    assert 0.05 < share < 0.4
+    assert (images < 120).mean() == pytest.approx(0.2, abs=0.15)
     fewest, most = style.lengths
     assert {len(label) for label in texts} == set(range(fewest, most + 1))
     assert set("".join(texts)) <= set(style.alphabet)
@@ -158,8 +158,8 @@ def test_all_labels_of_a_small_style_can_be_had_but_no_more() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"width": 0}, r"width = 0: must be a whole number of at least 1"),
-        ({"height": -5}, r"height = -5: must be a whole number of at least 1"),
+        ({"width": 0}, r"width = 0: must be a whole number from 1 to 4,096"),
+        ({"height": -5}, r"height = -5: must be a whole number from 1 to 4,096"),
         ({"width": 90}, r"width = 90: must be at least \d+, to hold 5 symbols"),
         ({"height": 30}, r"height = 30: must be at least"),
         ({"length": 30}, r"width = 200: must be at least \d+, to hold 30 symbols"),
@@ -249,7 +249,7 @@ def test_noise_curves_stay_within_two_pixels_of_their_bezier() -> None:
         segments = [rows[rows[:, 0] == image][0, 1:] for rows in groups if image in rows[:, 0]]
         assert tuple(segments[0][:2]) == (20, int(control[0, 1]))
         assert tuple(segments[-1][2:]) == (180, int(control[3, 1]))
-        for one, two in zip(segments, segments[1:], strict=False):
+        for one, two in itertools.pairwise(segments):
             assert tuple(one[2:]) == tuple(two[:2])
         nearest = np.full(len(points), np.inf)
         for segment in segments:
@@ -274,7 +274,7 @@ def test_a_stroke_covers_what_its_rectangle_covers(end: tuple[int, int], breadth
     half = breadth / 2
     inside = (np.abs(across) <= half) & (along >= -half) & (along <= length + half)
     cover = inside.reshape(50, 8, 60, 8).mean(axis=(1, 3))
-    assert np.abs((255 - clear[0]) / 255 - cover).max() < 0.2
+    assert np.abs((255 - clear[0]) / 255 - cover).max() < 0.1
     area = (length + breadth) * breadth
     assert (255 - clear[0]).sum() / 255 == pytest.approx(area, rel=0.03)
 
