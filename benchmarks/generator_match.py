@@ -8,7 +8,13 @@
     a contact sheet of 24 real and 24 generated images, mixed, and the key to it. The sheet holds
     third-party images: keep it outside the repository.
 
-Only real images outside the locked test set are used, all of them from the archive given.
+Only real images outside the locked test set are used.
+
+Last run, 840 real images, one thread: mean 182.4 real, 182.5 generated; standard deviation 80.0 and
+79.8; mean images differ by 1.5 grey values, where halves of the real images promise 1.2 by chance;
+correlation 0.999. The classifier is right on 85 % of 420 held-out images (95 % interval 82 to 88).
+On the strip right of the letters, noise curves only, the same classifier is right on 48 % (43 to
+53), so the letters give it away: their fonts are kin of the original ones, which are not free.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The embedded generator beside the `captcha` package: images per second on one thread.
+"""The embedded generator beside the `captcha` package: images per second of one processor.
 
     python -m benchmarks.generator_speed [--quick] [--json]
 
@@ -6,8 +6,9 @@ The same work for all: five characters on 200 x 50 px, a grey array in memory at
 the default style, JPEG step included, 256 images to a call; labels are drawn beforehand. The
 `captcha` package draws one colour image to a call, turned grey.
 
-Every round times all generators in turn, so that a slow moment of the machine meets them all; a
-figure is the median of the rounds, with the least and the most. Ratios are taken round by round.
+Time is processor time on one thread, so that other programs do not count. Every round times all
+generators in turn, so that a slow moment of the machine meets them all; a figure is the median of
+the rounds, with the least and the most. Ratios are taken round by round.
 """
 
 import json
@@ -49,9 +50,9 @@ def generators() -> dict[str, Draw]:
 
 
 def rate(draw: Draw, texts: Sequence[str], least_s: float) -> float:
-    """Images per second over at least `least_s` seconds of whole batches."""
-    drawn, start = 0, time.perf_counter()
-    while (spent := time.perf_counter() - start) < least_s:
+    """Images per second of processor time, over `least_s` seconds or more of whole batches."""
+    drawn, start = 0, time.process_time()
+    while (spent := time.process_time() - start) < least_s:
         begin = drawn % len(texts)
         batch = texts[begin : begin + BATCH]
         draw(batch)
@@ -63,7 +64,7 @@ def rate(draw: Draw, texts: Sequence[str], least_s: float) -> float:
 @click.option("--quick", is_flag=True, help="Five short rounds.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON: the ratio.")
 def main(quick: bool, as_json: bool) -> None:
-    """Time the generators and print images per second."""
+    """Time the generators and print images per second of processor time."""
     torch.set_num_threads(1)
     rounds, least_s = (5, 0.3) if quick else (9, 2.0)
     texts = kaptcha.labels(STYLE, 0, 4 * BATCH)

@@ -91,7 +91,7 @@ def _drawn_by_pillow(symbol: str) -> tuple[Image.Image, int]:
 
 def test_the_letters_drawn_are_the_label() -> None:
     templates = {symbol: _drawn_by_pillow(symbol) for symbol in PLAIN.symbols}
-    texts = kaptcha.labels(PLAIN, 3, 40)
+    texts = kaptcha.labels(PLAIN, 3, 20)
     ink = 255.0 - kaptcha.draw(PLAIN, texts, 3)[:, 0]
     ink -= 255.0 - PLAIN.background
     for label, image in zip(texts, ink, strict=True):
