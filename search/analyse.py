@@ -52,8 +52,9 @@ def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
         if first := best(records, space):
             told = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
             console.print(f"\nmodel: {first['model']} ({told})", highlight=False, soft_wrap=True)
-            source = {**saved["base"], **saved["space"]["baseline"], **saved["space"]["fixed"]}
-            print_config(first["config"], source, console)
+            varied, pinned = saved["space"]["baseline"], saved["space"]["fixed"]
+            values = {name: first["config"].get(name) for name in [*varied, *pinned]}
+            print_config(values, {**varied, **pinned}, console)
         for line in errors(records, space):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -1,14 +1,17 @@
 """What a run's records say: the leaderboard, the best trial, the counts. Computes, never draws.
 
 Reads records alone, so that a run can be looked at without Ray or torch, and while it is running.
+pandas is loaded only for those who want tables: it takes longer than all the rest.
 """
 
-from typing import Any
-
-import pandas as pd
+import math
+from typing import TYPE_CHECKING, Any
 
 from search.records import STATES, Records
 from search.settings import GOALS, Goal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = (
     "train_nll",
@@ -34,10 +37,10 @@ def state_of(row: dict[str, Any]) -> str:
     return row["state"] if row["state"] in STATES else "unfinished"
 
 
-def trials_table(records: Records) -> pd.DataFrame:
+def trial_rows(records: Records) -> list[dict[str, Any]]:
     """One row per trial: identity, state, epochs, METRICS of its last epoch, its `config`.
 
-    Metrics of a trial without an epoch are missing (NaN).
+    Metrics of a trial without an epoch are None.
     """
     rows = []
     for name, row in records.trials.items():
@@ -56,35 +59,41 @@ def trials_table(records: Records) -> pd.DataFrame:
                 "config": row["config"],
             }
         )
-    columns = ["trial", "space", "number", "baseline", "state", "epochs", *METRICS]
-    table = pd.DataFrame(rows, columns=[*columns, "error", "config"])
-    return table.astype(dict.fromkeys(METRICS, "float64"))
+    return rows
 
 
-def epochs_table(records: Records) -> pd.DataFrame:
-    """One row per trial and epoch, in order: the curves."""
-    rows = [row for by_epoch in records.epochs.values() for _, row in sorted(by_epoch.items())]
-    return pd.DataFrame(rows)
-
-
-def leaderboard(records: Records, space: str) -> pd.DataFrame:
-    """The trials of a space, best first: those with the full budget, then by the objective.
+def leaderboard(records: Records, space: str) -> list[dict[str, Any]]:
+    """The trial rows of a space, best first: those with the full budget, then by the objective.
 
     Trials of unequal budgets are never ranked against each other by their metrics alone: the
     others follow, more epochs first.
     """
     goal = goal_of(records)
-    table = trials_table(records)
-    table = table[table["space"] == space]
-    order = pd.DataFrame(
-        {
-            "partial": table["state"] != "completed",
-            "epochs": -table["epochs"].where(table["state"] != "completed", 0),
-            "value": table[goal.metric] * (1 if goal.mode == "min" else -1),
-            "number": table["number"],
-        }
-    ).sort_values(["partial", "epochs", "value", "number"], na_position="last")
-    return table.loc[order.index].reset_index(drop=True)
+    sign = 1.0 if goal.mode == "min" else -1.0
+
+    def order(row: dict[str, Any]) -> tuple[bool, int, float, int]:
+        partial = row["state"] != "completed"
+        value = math.inf if row[goal.metric] is None else sign * row[goal.metric]
+        return partial, -row["epochs"] if partial else 0, value, row["number"]
+
+    return sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
+
+
+def trials_table(records: Records) -> "pd.DataFrame":
+    """The trial rows of all spaces as a table; missing metrics are NaN."""
+    import pandas as pd
+
+    columns = ["trial", "space", "number", "baseline", "state", "epochs", *METRICS]
+    table = pd.DataFrame(trial_rows(records), columns=[*columns, "error", "config"])
+    return table.astype(dict.fromkeys(METRICS, "float64"))
+
+
+def epochs_table(records: Records) -> "pd.DataFrame":
+    """One row per trial and epoch, in order: the curves."""
+    import pandas as pd
+
+    rows = [row for by_epoch in records.epochs.values() for _, row in sorted(by_epoch.items())]
+    return pd.DataFrame(rows)
 
 
 def ranking(records: Records, space: str) -> list[tuple[str, int]]:

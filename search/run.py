@@ -82,12 +82,12 @@ def search(**options: Any) -> int:
 
     settings = None if resume else Settings.parse(given)
 
-    from search.records import assert_free, read_run
+    from search.records import RunFolder, assert_free
     from search.results import errors, leaderboard, summary
 
     # What can be refused without the seconds that torch and Ray need to load.
     if resume:
-        read_run(place)
+        RunFolder.open(place).close()
     else:
         assert_free(place)
 

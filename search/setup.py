@@ -24,7 +24,8 @@ class SpacePlan:
 
     Attributes:
         space: what varies, pins taken out.
-        base: values of the Config that do not vary.
+        base: every field of the Config, before a point is put over it; so a parameter that does
+            not appear keeps its default.
     """
 
     space: Space
@@ -50,8 +51,7 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
         config = fields.parse({**typed, "epochs": settings.epochs})
         whole = spaces.load(name)
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
-        base = {k: v for k, v in config.model_dump().items() if k not in space.parameters}
-        plans[name] = SpacePlan(space, base)
+        plans[name] = SpacePlan(space, config.model_dump())
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")
     for name in settings.fixed:

@@ -17,7 +17,7 @@ class SpaceRun:
         folder: where it is recorded.
         space: what varies.
         settings: of the whole search.
-        base: values of the Config that do not vary, `epochs` among them.
+        base: fields of the Config, `epochs` among them, before a point is put over them.
     """
 
     folder: RunFolder

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from search.records import RunFolder
-from search.results import best, counts, epochs_table, errors, leaderboard, ranking, summary
+from search.results import (
+    best,
+    counts,
+    epochs_table,
+    errors,
+    leaderboard,
+    ranking,
+    summary,
+    trials_table,
+)
 from tests.unit import _runs
 
 
@@ -30,18 +39,19 @@ def write(path: Path, objective: str = "nll") -> RunFolder:
 def test_leaderboard_ranks_full_budgets_first_then_by_the_objective(tmp_path: Path) -> None:
     with write(tmp_path / "run") as folder:
         board = leaderboard(folder.records, "crnn")
-        assert list(board["trial"]) == [f"crnn-00{i}" for i in (2, 0, 1, 4, 3)]
+        assert [row["trial"] for row in board] == [f"crnn-00{i}" for i in (2, 0, 1, 4, 3)]
         states = ["completed", "completed", "stopped", "unfinished", "failed"]
-        assert list(board["state"]) == states
-        first = board.iloc[0]
+        assert [row["state"] for row in board] == states
+        first = board[0]
         assert (first["train_nll"], first["valid_nll"], first["gap"]) == (0.25, 0.5, 0.25)
-        assert board["valid_nll"].isna().tolist() == [False] * 4 + [True]
-        assert leaderboard(folder.records, "pooled").empty
+        assert [row["valid_nll"] is None for row in board] == [False] * 4 + [True]
+        assert leaderboard(folder.records, "pooled") == []
 
 
 def test_accuracy_as_the_objective_turns_the_order(tmp_path: Path) -> None:
     with write(tmp_path / "run", "accuracy") as folder:
-        assert list(leaderboard(folder.records, "crnn")["trial"])[:2] == ["crnn-000", "crnn-002"]
+        first, second, *_ = leaderboard(folder.records, "crnn")
+        assert (first["trial"], second["trial"]) == ("crnn-000", "crnn-002")
         assert ranking(folder.records, "crnn")[0] == ("crnn-000", 2)
 
 
@@ -89,8 +99,11 @@ def test_summary_is_finite_json_with_every_count(tmp_path: Path) -> None:
         assert errors(folder.records, "crnn") == ["crnn-003 failed: ValueError: no"]
 
 
-def test_epochs_table_holds_the_curves_in_order(tmp_path: Path) -> None:
+def test_tables_hold_the_trials_and_the_curves_in_order(tmp_path: Path) -> None:
     with write(tmp_path / "run") as folder:
+        trials = trials_table(folder.records).set_index("trial")
+        assert trials["valid_nll"].isna().sum() == 1
+        assert trials.loc["crnn-002", "gap"] == 0.25
         table = epochs_table(folder.records)
         curve = table[table["trial"] == "crnn-002"]
         assert list(curve["epoch"]) == [1, 2]
@@ -99,9 +112,7 @@ def test_epochs_table_holds_the_curves_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["search.analyse", "search.results", "search.terminal"])
 def test_looking_at_a_run_needs_neither_ray_nor_torch(module: str) -> None:
-    code = (
-        f"import sys, {module}; "
-        "sys.exit(', '.join({'ray', 'torch', 'fastai', 'optuna'} & set(sys.modules)) or None)"
-    )
+    heavy = {"ray", "torch", "fastai", "optuna", "pandas"}
+    code = f"import sys, {module}; sys.exit(' '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr.strip()) == (0, "")
