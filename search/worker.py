@@ -28,7 +28,7 @@ class Plan:
 
     Attributes:
         arch: the architecture.
-        base: values of its Config that do not vary, `epochs` among them.
+        base: fields of its Config, `epochs` among them, before a point is put over them.
         epochs: the full budget.
         rungs: epochs after which a trial may be stopped.
         metric: the EpochMetrics field that is the objective.

@@ -92,26 +92,16 @@ def test_wrong_options_are_refused_in_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (("--space", "crnn", "--set", "depth=3"), "--set depth: unknown; known are"),
-        (("--space", "crnn", "--set", "epochs=3"), "--set epochs: use --epochs"),
-        (("--space", "pooled", "--set", "head_size=x"), "head_size = 'x'"),
-        (("--space", "crnn", "--set", "cut=8"), "cut"),
-        (("--space", "crnn", "--data", "/no/such/place"), "/no/such/place"),
-    ],
-)
-def test_wrong_input_ends_with_the_object_of_json_and_leaves_nothing(
-    tmp_path: Path, arguments: tuple[str, ...], text: str
-) -> None:
-    data = () if "--data" in arguments else ("--data", repeated_symbols(tmp_path))
-    done = call("run", *arguments, *data, "--runs-dir", tmp_path / "runs", "--json")
+def test_wrong_input_ends_with_the_object_of_json_and_leaves_nothing(tmp_path: Path) -> None:
+    images = repeated_symbols(tmp_path)
+    done = call(
+        "run", "--space", "crnn", "--set", "cut=8", "--data", images,
+        "--runs-dir", tmp_path / "runs", "--json",
+    )  # fmt: skip
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    last = json.loads(done.stdout.splitlines()[-1])
-    assert text in last["error"]
+    assert done.stderr.splitlines()[-1].startswith("error: cut")
+    assert json.loads(done.stdout)["error"] in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -127,26 +117,13 @@ def repeated_symbols(folder: Path) -> Path:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(200)
-def test_more_gpus_than_there_are_is_refused_at_once(tmp_path: Path) -> None:
-    done = call(
-        "run", "--space", "crnn", "--data", "synthetic:60", "--gpus-per-trial", 64,
-        "--runs-dir", tmp_path / "runs",
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "each trial asks for 64 GPU on one machine, but a private local Ray has" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.ray
 @pytest.mark.timeout(500)
 def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     """One run through all of it, for starting a real search costs half a minute."""
     runs, run = tmp_path / "runs", tmp_path / "runs" / "r"
-    first = ("--space", "crnn", "--data", "synthetic:60", "--trials", 3, "--epochs", 10)
+    first = ("--space", "crnn", "--data", "synthetic:60", "--trials", 3, "--epochs", 6)
     pins = ("--set", "cut=5", "--set", "batch_size=16", "--max-concurrent", 2)
     again = ("--runs-dir", runs, "--name", "r", "--json")
 
@@ -168,13 +145,6 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     assert found["trials"]["unfinished"] >= 1
     assert found["trials"]["failed"] == 0
     ended = {n: row for n, row in read_run(run).trials.items() if row["state"] != "running"}
-
-    contradiction = call("run", "--resume", *again, "--epochs", 5)
-    assert contradiction.returncode == 2
-    assert "--epochs 5 contradicts the run, which was started with 10" in contradiction.stderr
-    other = call("run", "--resume", *again, "--synthetic-seed", 0, "--data", "synthetic:61")
-    assert other.returncode == 2
-    assert "the images differ" in other.stderr
 
     driver = start("--resume", *again)
     out, err = driver.communicate(timeout=300)
@@ -200,20 +170,6 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     assert "crnn-000 is the baseline" in shown.stdout
     assert "train nll" in shown.stdout
     assert json.loads(call("analyse", run, "--json").stdout) == object_of(out)
-
-
-@pytest.mark.ray
-@pytest.mark.timeout(200)
-def test_when_all_trials_fail_the_exit_code_is_1(tmp_path: Path) -> None:
-    done = call(
-        "run", "--space", "crnn", "--data", "synthetic:60", "--trials", 1, "--epochs", 1, "--json",
-        "--set", "batch_size=4096", "--runs-dir", tmp_path, "--name", "r",
-    )  # fmt: skip
-    assert done.returncode == 1, done.stderr
-    found = object_of(done.stdout)["spaces"]["crnn"]
-    assert found["trials"]["failed"] == 1
-    assert found["best"] is None
-    assert done.stderr.splitlines()[-1].startswith("crnn-000 failed: InputError: ")
 
 
 class TestAnalyse:

@@ -6,12 +6,9 @@ The numbered pitfalls are those of Ray Tune's OptunaSearch that this project wor
 import json
 import os
 import pickle
-import sys
 import time
 import wsgiref.util
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import optuna
@@ -20,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
-from search.cluster import Cluster, Node, Share, _knock, _look, connect, share
+from search.cluster import Cluster, Node, Share, _knock, _look, share
 from search.control import Control
 from search.objective import Task
 from search.progress import Progress
@@ -31,18 +28,11 @@ from search.space_run import SpaceRun
 from spaces._space import Space
 from tests.ray import _fake
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray() -> Iterator[ModuleType]:
-    with connect("local", num_cpus=2):
-        import ray
-
-        for module in (sys.modules[__name__], _fake):
-            # Workers cannot import test modules.
-            ray.cloudpickle.register_pickle_by_value(module)
-        yield ray
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("ray"),
+]
 
 
 def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceRun:
@@ -410,7 +400,7 @@ def test_the_searcher_pickles_nothing_of_ours(tmp_path: Path) -> None:
         assert (tmp_path / "snapshot").read_bytes() == b""
 
 
-def test_a_request_that_never_fits_is_refused_and_says_what_is_missing(ray: ModuleType) -> None:
+def test_a_request_that_never_fits_is_refused_and_says_what_is_missing() -> None:
     def asked(cluster: Cluster, **values: Any) -> Share:
         return share(cluster, Settings.parse({"spaces": ("crnn",), **values}))
 

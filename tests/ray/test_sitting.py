@@ -1,0 +1,166 @@
+"""Whole sittings in this process: what is checked, exit codes, several spaces, resuming."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captcha_models.errors import InputError
+from search.objective import Task
+from search.records import read_run
+from search.results import summary
+from search.settings import Settings
+from search.sitting import Sitting
+from tests.ray import _fake
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("ray"),
+]
+
+
+def quick(task: Task, epoch: int) -> None:
+    return None
+
+
+def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[Sitting, list[str]]:
+    said: list[str] = []
+    return Sitting(place, said.append, objective=_fake.objective(hook)), said
+
+
+def settings(**values: Any) -> Settings:
+    given = {"spaces": ("crnn",), "data": "synthetic:60", "trials": 2, "epochs": 2}
+    return Settings.parse({**given, "max_concurrent": 1, **values})
+
+
+def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
+    import optuna
+
+    place = tmp_path / "runs" / "r"
+    now, said = sitting(place)
+    names = ("crnn", "pooled", "spatial")
+    assert now.begin(settings(spaces=names, fixed={"cut": "6"})) == 0
+    assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "run"]
+    assert "60 images from generator" in said[0]
+    assert "in the locked test set" in said[1]
+    found = summary(read_run(place))
+    json.dumps(found, allow_nan=False)
+    for name in names:
+        part = found["spaces"][name]
+        assert part["trials"]["completed"] + part["trials"]["stopped"] == 2
+        assert part["best"]["config"]["epochs"] == 2
+        assert ("cut" in part["best"]["config"]) == (name == "crnn")
+        assert Path(part["best"]["model"]).read_text() == "model of epoch 2"
+    assert found["spaces"]["crnn"]["best"]["config"]["cut"] == 6
+    run = read_run(place).run
+    assert run["data"]["num_images"] == 60
+    assert len(run["data"]["digest"]) == 64
+    assert run["split"]["num_test"] > 0
+    assert {"python", "ray", "optuna", "torch"} <= run["versions"].keys()
+    assert run["sittings"][0]["ended"]
+    assert set(optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")) == set(names)
+
+
+def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
+    def fails(task: Task, epoch: int) -> None:
+        raise ValueError("no")
+
+    now, _ = sitting(tmp_path / "r", fails)
+    assert now.begin(settings()) == 1
+    found = summary(read_run(tmp_path / "r"))["spaces"]["crnn"]
+    assert found == {
+        "trials": {"completed": 0, "stopped": 0, "failed": 2, "unfinished": 0},
+        "best": None,
+    }
+
+
+def test_exit_code_0_when_the_budget_is_spent_and_later_spaces_get_their_part(
+    tmp_path: Path,
+) -> None:
+    def slow(task: Task, epoch: int) -> None:
+        time.sleep(0.1)
+
+    now, _ = sitting(tmp_path / "r", slow)
+    names = ("crnn", "pooled")
+    assert now.begin(settings(spaces=names, epochs=5000, time_budget_s=14.0)) == 0
+    for name in names:
+        found = summary(read_run(tmp_path / "r"))["spaces"][name]
+        assert found["trials"]["stopped"] >= 1
+        assert found["trials"]["unfinished"] == 0
+        assert found["best"]["state"] == "stopped"
+
+
+def test_more_gpus_than_there_are_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    now, _ = sitting(tmp_path / "runs" / "r")
+    with pytest.raises(
+        InputError, match=r"each trial asks for 64 GPU on one machine, but .* no GPU"
+    ):
+        now.begin(settings(gpus_per_trial=64))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(ray: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("runs") / "r"
+    assert sitting(place)[0].begin(settings()) == 0
+    return place
+
+
+def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
+    before = (finished / "trials.jsonl").read_bytes()
+    assert sitting(finished)[0].resume({}) == 0
+    assert (finished / "trials.jsonl").read_bytes() == before
+
+
+def test_a_resumed_run_may_be_given_more_trials(finished: Path) -> None:
+    before = read_run(finished).trials
+    assert sitting(finished)[0].resume({"trials": 3}) == 0
+    after = read_run(finished)
+    assert after.trials.keys() - before.keys() == {"crnn-002"}
+    assert before.items() <= after.trials.items()
+    assert after.run["settings"]["trials"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"epochs": 5}, "--epochs 5 contradicts the run, which was started with 2"),
+        ({"spaces": ("pooled",)}, "contradicts the run"),
+        ({"seed": 9}, "--seed 9 contradicts"),
+        ({"objective": "accuracy"}, "--objective 'accuracy' contradicts"),
+        ({"fixed": {"cut": "5"}}, "contradicts"),
+        ({"trials": 1}, "--trials 1: the run has"),
+        ({"data": "synthetic:61"}, "the images differ"),
+    ],
+)
+def test_a_resumed_run_refuses_what_contradicts_it(
+    finished: Path, changes: dict[str, Any], text: str
+) -> None:
+    before = (finished / "run.json").read_bytes()
+    with pytest.raises(InputError) as caught:
+        sitting(finished)[0].resume(changes)
+    assert text in str(caught.value)
+    assert (finished / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"spaces": ("vit",)}, "no space 'vit': choose one of crnn, pooled, spatial or all"),
+        ({"fixed": {"depth": "3"}}, "--set depth: unknown; known are"),
+        ({"fixed": {"epochs": "3"}}, "--set epochs: use --epochs"),
+        ({"spaces": ("pooled",), "fixed": {"cut": "5"}}, "--set cut: unknown"),
+        ({"fixed": {"lr": "fast"}}, "lr = 'fast'"),
+        ({"data": "/no/such/place"}, "/no/such/place"),
+    ],
+)
+def test_wrong_input_is_named_and_leaves_nothing(
+    tmp_path: Path, values: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        sitting(tmp_path / "runs" / "r")[0].begin(settings(**values))
+    assert text in str(caught.value)
+    assert not (tmp_path / "runs").exists()
