@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 import spaces
@@ -25,7 +26,7 @@ from search.records import Records, RunFolder, read_run
 from search.results import best, counts
 from search.settings import Settings
 from search.space_run import SpaceRun
-from spaces._space import Space
+from spaces._space import Condition, Space
 from tests.ray import _fake
 
 pytestmark = [
@@ -270,7 +271,18 @@ def test_one_worker_and_one_seed_make_the_same_search(tmp_path: Path) -> None:
 
 
 def test_conditional_and_pinned_parameters_reach_the_trial(tmp_path: Path) -> None:
-    space = spaces.load("crnn").pinned({"cut": 5})
+    whole = Space(
+        name="crnn",
+        parameters={
+            "lr": FloatDistribution(1e-4, 1e-2, log=True),
+            "cut": IntDistribution(5, 7),
+            "rnn_hidden_2": CategoricalDistribution([0, 128]),
+            "rnn_dropout": FloatDistribution(0.0, 0.5),
+        },
+        conditions={"rnn_dropout": Condition("rnn_hidden_2", (128,))},
+        baseline={"lr": 3e-3, "cut": 7, "rnn_hidden_2": 128, "rnn_dropout": 0.0},
+    )
+    space = whole.pinned({"cut": 5})
     records, trials = search(tmp_path / "run", lambda t, e: None, space=space, trials=12, epochs=1)
     for trial in trials:
         config = records.trials[f"crnn-{trial.number:03d}"]["config"]
