@@ -42,8 +42,10 @@ class _Command(click.Command):
 @click.option("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=int, help="Seed of generated images.")
-@click.option("--trials", type=int, help="Trials per space, the baseline counted.  [20]")
-@click.option("--epochs", type=int, help="Full budget of a trial.  [20]")
+@click.option(
+    "--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]"
+)
+@click.option("--epochs", type=int, help="Full budget of a trial.  [8; 24 with GPUs]")
 @click.option("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
 @click.option("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
 @click.option("--objective", help="nll: least valid_nll (default); accuracy: most captchas read.")

@@ -1,10 +1,10 @@
-"""ASHA that survives a resume, and lets the baseline finish."""
+"""ASHA that survives a resume."""
 
 from dataclasses import dataclass
 from typing import Any, cast
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.schedulers import ASHAScheduler
 
 from search.records import Records
 from search.settings import REDUCTION, Settings
@@ -21,7 +21,7 @@ class _Named:
 class Rungs(ASHAScheduler):
     """Asynchronous successive halving over epochs, its rungs keyed by our names of trials.
 
-    The baseline is never stopped: it is what all others are compared with.
+    The baseline is stopped like any other: that it was, and where it stood, is what it has to say.
 
     Source: Li et al. 2020 (ASHA); the decision itself is Ray's.
     """
@@ -51,11 +51,7 @@ class Rungs(ASHAScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
-        decision = str(super().on_trial_result(tune_controller, _named(trial), result))
-        whole = result.get("epoch", 0) >= self._max_t
-        if trial.config["number"] == 0 and not whole:
-            return str(TrialScheduler.CONTINUE)
-        return decision
+        return str(super().on_trial_result(tune_controller, _named(trial), result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Let go of a trial that has ended."""

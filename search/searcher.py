@@ -26,7 +26,7 @@ ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
 
 
 def open_study(run: SpaceRun) -> Study:
-    """The space's study in the run folder; a new one begins with the baseline.
+    """The space's study in the run folder; a new one begins with baseline and known points.
 
     The sampler's seed also depends on how many trials there are, or a resumed search would draw
     the same points again.
@@ -42,11 +42,14 @@ def open_study(run: SpaceRun) -> Study:
         direction=StudyDirection.MINIMIZE if least else StudyDirection.MAXIMIZE,
     )
     if not study.get_trials(deepcopy=False):
-        start = space.active({**space.baseline, **space.fixed})
-        study.enqueue_trial({k: v for k, v in start.items() if k in space.parameters})
+        for point in (space.baseline, *space.known):
+            start = space.active({**point, **space.fixed})
+            study.enqueue_trial({k: v for k, v in start.items() if k in space.parameters})
     begun = sum(t.state != TrialState.WAITING for t in study.get_trials(deepcopy=False))
     seed = int(np.random.SeedSequence([settings.seed, begun]).generate_state(1)[0])
-    study.sampler = TPESampler(multivariate=True, group=True, seed=seed)
+    # A search of few trials cannot spend ten of them on chance alone.
+    by_chance = min(10, 2 + settings.trials // 4)
+    study.sampler = TPESampler(multivariate=True, group=True, seed=seed, n_startup_trials=by_chance)
     return study
 
 

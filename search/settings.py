@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from captcha_models.errors import InputError, explain
 
+FULL = {"trials": 60, "epochs": 24}
+"""Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
+
 REDUCTION = 3
 """ASHA keeps the best third of the trials at each rung."""
 
@@ -43,9 +46,9 @@ class Settings(BaseModel):
     """Leave unreadable images out instead of refusing them."""
     synthetic_seed: int = Field(0, ge=0)
     """Seed of generated images."""
-    trials: int = Field(20, ge=1, le=100_000)
+    trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
-    epochs: int = Field(20, ge=1, le=10_000)
+    epochs: int = Field(8, ge=1, le=10_000)
     """Full budget of a trial, in epochs."""
     time_budget_s: float | None = Field(None, gt=0)
     """Seconds of searching per sitting; None is no limit."""
@@ -93,10 +96,20 @@ class Settings(BaseModel):
         """What counts as better."""
         return GOALS[self.objective]
 
+    def grown(self) -> Self:
+        """The settings for a machine with GPUs: a full search, where nobody asked for less."""
+        return self.model_copy(
+            update={k: v for k, v in FULL.items() if k not in self.model_fields_set}
+        )
+
     @property
     def grace(self) -> int:
-        """Epochs every trial gets: a quarter of the budget, for one-cycle starts slowly."""
-        return math.ceil(self.epochs / 4)
+        """Epochs every trial gets: a quarter of the budget, for one-cycle starts slowly.
+
+        Of a small budget more, up to 4 epochs or a half: before that the NLL of a CTC model, which
+        still takes the blank for the best guess, says nothing about how it ends.
+        """
+        return max(math.ceil(self.epochs / 4), min(4, math.ceil(self.epochs / 2)))
 
     @property
     def rungs(self) -> tuple[int, ...]:

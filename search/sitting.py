@@ -19,7 +19,7 @@ from search.objective import Data, Objective, train
 from search.progress import Progress
 from search.records import RUN_FILE, Records, RunFolder, now, read_run
 from search.results import counts
-from search.settings import Settings
+from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
 from spaces._space import Space
@@ -61,6 +61,9 @@ class Sitting:
             data = self._load(settings)
             check_baselines(plans, data)
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                if any(node.gpus for node in cluster.nodes):
+                    settings = settings.grown()
+                    plans = plan_spaces(settings)
                 each = self._look(cluster, settings)
                 run = _describe(settings, plans, data, cluster)
                 with RunFolder.create(self.place, run) as folder:
@@ -114,6 +117,9 @@ class Sitting:
             f"ray: {cluster.description}; {each.concurrent} trial(s) at a time, each with "
             f"{each.cpus} CPU(s){gpus}"
         )
+        chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
+        default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
+        self.say(f"budget: {settings.trials} trials of {settings.epochs} epochs a space{default}")
         return each
 
     def _search(

@@ -57,6 +57,7 @@ class Space:
             which they are suggested.
         baseline: the source's own value of each parameter, conditional ones too.
         conditions: parameters that do not always appear.
+        known: points that did well before, tried right after the baseline.
         fixed: parameters taken out of the search, with the value they keep.
 
     Raises:
@@ -67,6 +68,7 @@ class Space:
     parameters: Mapping[str, BaseDistribution]
     baseline: Values
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    known: tuple[Values, ...] = ()
     fixed: Values = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,8 @@ class Space:
             odd = ", ".join(sorted(seen ^ set(self.baseline)))
             raise ValueError(f"space {self.name}: table and baseline differ in {odd}")
         if self.fixed.keys().isdisjoint(self.parameters):
-            self.assert_contains(self.active({**self.baseline, **self.fixed}))
+            for point in (self.baseline, *self.known):
+                self.assert_contains(self.active({**point, **self.fixed}))
 
     def active(self, values: Values) -> dict[str, Value]:
         """The values without those parameters whose condition they do not meet."""
@@ -151,6 +154,7 @@ class Space:
             parameters={k: v for k, v in self.parameters.items() if k not in values},
             baseline={k: v for k, v in self.baseline.items() if k not in values},
             conditions={k: v for k, v in self.conditions.items() if k not in values},
+            known=tuple({k: v for k, v in p.items() if k not in values} for p in self.known),
             fixed={**self.fixed, **values},
         )
 
@@ -172,6 +176,7 @@ class Space:
                 k: {"parent": v.parent, "values": list(v.values)}
                 for k, v in self.conditions.items()
             },
+            "known": [dict(point) for point in self.known],
             "fixed": dict(self.fixed),
         }
 
@@ -187,6 +192,7 @@ class Space:
             conditions={
                 k: Condition(v["parent"], tuple(v["values"])) for k, v in data["conditions"].items()
             },
+            known=tuple(data["known"]),
             fixed=data["fixed"],
         )
 

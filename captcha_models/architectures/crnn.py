@@ -8,10 +8,12 @@ features (Retsinas et al., 2022, arXiv:2404.11339), and one recurrent layer; all
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
 from fastai.layers import LinBnDrop
 from fastai.vision.learner import create_body
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models import ResNet34_Weights, resnet34
 
 from captcha_models.architectures._heads import CTCRecogniser, body_shape
@@ -45,6 +47,8 @@ class Config(BaseConfig):
     """Weight of the CTC loss of an auxiliary head on the features, in training only."""
     aux_prior: float = Field(0.0, ge=0, le=1)
     """Power of the classes' frequencies that the auxiliary head's scores are divided by."""
+    joint_weight: float = Field(0.0, ge=0, le=10)
+    """Weight of a classifier per position, which shares the auxiliary head, in training only."""
 
 
 class Model(CTCRecogniser):
@@ -58,8 +62,9 @@ class Model(CTCRecogniser):
         self.pool_height = config.pool_height
         self.aux_weight = config.aux_weight
         self.aux_prior = config.aux_prior
+        self.joint_weight = config.joint_weight
         self.body = _body(config.cut, config.pretrained)
-        _, channels, height, _ = body_shape(self.body, size)
+        _, channels, height, steps = body_shape(self.body, size)
         features = channels if config.pool_height else channels * height
         num_classes = charset.num_classes
         # fastai's LinBnDrop with lin_first=False is dropout, then linear, with no activation.
@@ -75,8 +80,11 @@ class Model(CTCRecogniser):
             states = 2 * config.rnn_hidden_2
         self.dense = LinBnDrop(states, num_classes, p=config.dropout, bn=False, lin_first=False)
         self.aux: nn.Conv1d | None = None
-        if config.aux_weight:
+        if config.aux_weight or config.joint_weight:
             self.aux = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
+        self.places: nn.Parameter | None = None
+        if config.joint_weight:
+            self.places = nn.Parameter(even_places(max_length, steps))
 
     @staticmethod
     def check(
@@ -115,13 +123,32 @@ class Model(CTCRecogniser):
         return self.sequence(self.features(images))
 
     def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """CTC, and the auxiliary head's CTC by its weight."""
+        """CTC; the auxiliary head's CTC and the positions' cross-entropy, by their weights."""
         features = self.features(images)
         loss = self.loss(self.sequence(features), targets)
         if self.aux is None:
             return loss
-        logits = discount(self.aux(features).permute(2, 0, 1), self.aux_prior)
-        return loss + self.aux_weight * self.loss(logits, targets)
+        columns = self.aux(features)
+        if self.aux_weight:
+            logits = discount(columns.permute(2, 0, 1), self.aux_prior)
+            loss = loss + self.aux_weight * self.loss(logits, targets)
+        if self.places is not None:
+            located = torch.einsum("nkt,lt->nkl", columns, self.places.softmax(dim=1))
+            loss = loss + self.joint_weight * F.cross_entropy(located, targets)
+        return loss
+
+
+def even_places(max_length: int, steps: int) -> Tensor:
+    """(L, T) logarithms of where each position looks at first: a bell around its even share.
+
+    CTC alone has to find out at once what symbols look like and where they stand, and for thousands
+    of images finds neither. Told which column belongs to which position, if only roughly, the
+    columns learn their symbols within a few epochs, and the places follow; CTC then has an easy
+    task. A label shorter than L leaves its last positions to class 0.
+    """
+    centres = (torch.arange(max_length) + 0.5) * steps / max_length
+    distance = torch.arange(steps) + 0.5 - centres[:, None]
+    return -((distance / (0.16 * steps)) ** 2) / 2
 
 
 RAREST = 1e-4

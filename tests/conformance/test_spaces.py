@@ -21,6 +21,13 @@ class TestSpace:
         assert space.name == name
         space.assert_contains(space.active(space.baseline))
 
+    def test_known_points_are_inside(self, name: str) -> None:
+        space = spaces.load(name)
+        for point in space.known:
+            space.assert_contains(space.active(point))
+            pinned = space.pinned({"lr": 1e-3})
+            pinned.assert_contains({**pinned.active(point), "lr": 1e-3})
+
     def test_baseline_is_the_configuration_default(self, name: str) -> None:
         space, config = spaces.load(name), architectures.config_class(name)()
         for parameter, value in space.baseline.items():

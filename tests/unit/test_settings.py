@@ -3,7 +3,7 @@
 import pytest
 
 from captcha_models.errors import InputError
-from search.settings import Settings, gpu_share, seconds
+from search.settings import FULL, Settings, gpu_share, seconds
 
 
 def settings(**values: object) -> Settings:
@@ -61,10 +61,17 @@ def test_a_wrong_value_is_named_with_its_rule(values: dict[str, object], text: s
 
 
 @pytest.mark.parametrize(
-    ("epochs", "rungs"), [(1, ()), (2, (1,)), (4, (1, 3)), (20, (5, 15)), (60, (15, 45))]
+    ("epochs", "rungs"), [(1, ()), (2, (1,)), (4, (2,)), (8, (4,)), (20, (5, 15)), (60, (15, 45))]
 )
 def test_rungs_lie_below_the_budget(epochs: int, rungs: tuple[int, ...]) -> None:
     assert settings(epochs=epochs).rungs == rungs
+
+
+def test_a_search_grows_where_there_are_gpus_unless_told_otherwise() -> None:
+    assert settings().grown().trials == FULL["trials"] > settings().trials
+    assert settings().grown().epochs == FULL["epochs"] > settings().epochs
+    told = settings(trials=3).grown()
+    assert (told.trials, told.epochs) == (3, FULL["epochs"])
 
 
 def test_the_objective_names_metric_and_direction() -> None:

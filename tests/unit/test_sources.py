@@ -8,7 +8,6 @@ from captcha_models import sources
 from captcha_models.errors import InputError
 from captcha_models.sources import open_images, synthetic
 
-
 # fastai leaves the configuration file that it writes open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
