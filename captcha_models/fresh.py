@@ -9,6 +9,7 @@ from torch import Tensor
 
 from captcha_models import kaptcha
 from captcha_models.charset import Charset
+from captcha_models.images import HEIGHT, WIDTH, squish
 from captcha_models.kaptcha.device import Press
 
 
@@ -16,6 +17,7 @@ class FreshImages:
     """Generated images that look like the data set's, a batch at a time.
 
     Args:
+        preset: of the generator.
         labels: the real training labels; alphabet and length are taken from them.
         held_out: labels never to draw.
         charset: of the recogniser.
@@ -29,6 +31,7 @@ class FreshImages:
 
     def __init__(
         self,
+        preset: str,
         labels: Sequence[str],
         held_out: Collection[str],
         charset: Charset,
@@ -36,20 +39,21 @@ class FreshImages:
         seed: int,
         device: torch.device,
     ) -> None:
-        default = kaptcha.PRESETS["default"]
+        style = kaptcha.PRESETS[preset]
         lengths = {len(label) for label in labels}
-        known = set(default.alphabet) == set(charset.symbols)
+        known = set(style.alphabet) == set(charset.symbols)
         self.style = replace(
-            default,
+            style,
             # The default lists `n` twice, as the program behind the real images does.
-            alphabet=default.alphabet if known else charset.symbols,
+            alphabet=style.alphabet if known else charset.symbols,
             length=(min(lengths), max(lengths)),
         )
         self.held_out, self.charset, self.seed = held_out, charset, seed
         self.num_batches, self.max_length = num_batches, max(map(len, [*labels, *held_out]))
         self.device = device
         # On the CPU the byte-wise generator is the quicker one; both draw the same images.
-        self.press = Press(self.style, device) if device.type != "cpu" else None
+        own_size = (style.height, style.width) == (HEIGHT, WIDTH)
+        self.press = Press(self.style, device) if device.type != "cpu" and own_size else None
 
     def batch(self, epoch: int, number: int, count: int) -> tuple[Tensor, Tensor]:
         """Images no other batch of the training has, a function of seed, epoch and number.
@@ -69,7 +73,8 @@ class FreshImages:
         targets = torch.zeros(count, self.max_length, dtype=torch.int64)
         targets[:, : ids.shape[1]] = ids
         if self.press is None:
-            drawn = torch.from_numpy(kaptcha.draw(self.style, texts, seed)).float().div_(255)
+            bytes_ = torch.from_numpy(squish(kaptcha.draw(self.style, texts, seed)))
+            drawn = bytes_.to(self.device).float().div_(255)
         else:
             drawn = self.press.draw(*self.press.choices(texts, seed))
         return drawn, targets.to(self.device)

@@ -36,6 +36,7 @@ class LabelledImages:
         pixels: (N, C, 50, 200) uint8; C is 1 if every image is grey, else 3.
         source: where they came from, in words.
         num_skipped: wrong files that were left out on request.
+        preset: of the generator, whose images are of the same kind.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,7 @@ class LabelledImages:
     pixels: NDArray[np.uint8]
     source: str
     num_skipped: int = 0
+    preset: str = "default"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -242,6 +244,17 @@ def _member_reader(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable
         return data
 
     return read
+
+
+def squish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 1, H, W) grey images as (N, 1, 50, 200), by the filter that files go through."""
+    if pixels.shape[2:] == (HEIGHT, WIDTH):
+        return pixels
+    resized = [
+        Image.fromarray(image).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
+        for image in pixels[:, 0]
+    ]
+    return np.stack([np.asarray(image) for image in resized])[:, None]
 
 
 def _grey_if_possible(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from captcha_models import kaptcha
 from captcha_models.errors import InputError
-from captcha_models.images import LabelledImages, read_folder, read_zip
+from captcha_models.images import LabelledImages, read_folder, read_zip, squish
 
 ARTICLE_ARCHIVE = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
@@ -82,7 +82,7 @@ def synthetic(num_images: int, seed: int, preset: str = "default") -> LabelledIm
     style = kaptcha.PRESETS[preset]
     try:
         texts = kaptcha.labels(style, seed, num_images)
-        pixels = kaptcha.draw(style, texts, seed)
+        pixels = squish(kaptcha.draw(style, texts, seed))
     except ValueError as error:
         raise InputError(str(error)) from None
     order = sorted(range(num_images), key=lambda i: f"{texts[i]}.png")
@@ -91,6 +91,7 @@ def synthetic(num_images: int, seed: int, preset: str = "default") -> LabelledIm
         labels=tuple(texts[i] for i in order),
         pixels=pixels[order],
         source=f"generator (preset {preset}, seed {seed})",
+        preset=preset,
     )
 
 

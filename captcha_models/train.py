@@ -37,6 +37,9 @@ from captcha_models.errors import InputError, NonFiniteLossError
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; all cores by default.")
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--synthetic-preset", default="default", show_default=True, help="Or hard, or extreme."
+)
 @click.option("--lr-find", is_flag=True, help="Search a learning rate instead of training.")
 @click.option("--summary", is_flag=True, help="Show the layers instead of training.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
@@ -55,6 +58,7 @@ def train(
     threads: int | None,
     skip_bad: bool,
     synthetic_seed: int,
+    synthetic_preset: str,
     lr_find: bool,
     summary: bool,
     as_json: bool,
@@ -83,7 +87,12 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     where = pick_device(device)
-    images = open_images(data, skip_bad=skip_bad, synthetic_seed=synthetic_seed)
+    images = open_images(
+        data,
+        skip_bad=skip_bad,
+        synthetic_seed=synthetic_seed,
+        synthetic_preset=synthetic_preset,
+    )
     click.echo(images.describe(), err=True)
     split = make_split(images.names, fold=fold, folds=folds)
     click.echo(split.describe(), err=True)

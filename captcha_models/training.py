@@ -104,6 +104,7 @@ def _prepare(
     )
     if config.synthetic_share or config.synthetic_steps:
         fresh = FreshImages(
+            images.preset,
             [images.labels[i] for i in split.train],
             {images.labels[i] for i in (*split.valid, *split.test)},
             images.charset,

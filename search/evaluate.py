@@ -25,9 +25,18 @@ MISREAD_SHOWN = 20
 )
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--synthetic-preset", default="default", show_default=True, help="Or hard, or extreme."
+)
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
 def evaluate(
-    model: str, data: str, part: str | None, skip_bad: bool, synthetic_seed: int, as_json: bool
+    model: str,
+    data: str,
+    part: str | None,
+    skip_bad: bool,
+    synthetic_seed: int,
+    synthetic_preset: str,
+    as_json: bool,
 ) -> None:
     """Score MODEL, a model file or the folder of a training or a search.
 
@@ -41,7 +50,12 @@ def evaluate(
     from captcha_models.sources import open_images
 
     loaded = load_model(model)
-    images = open_images(data, skip_bad=skip_bad, synthetic_seed=synthetic_seed)
+    images = open_images(
+        data,
+        skip_bad=skip_bad,
+        synthetic_seed=synthetic_seed,
+        synthetic_preset=synthetic_preset,
+    )
     click.echo(images.describe(), err=True)
     rows, chosen = choose(loaded.card.data["digest"], loaded.card.split, images, part)
     labels = [images.labels[i] for i in rows]

@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """Leave unreadable images out instead of refusing them."""
     synthetic_seed: int = Field(0, ge=0)
     """Seed of generated images."""
+    synthetic_preset: str = "default"
+    """How hard generated images are to read: a name of the generator's presets."""
     trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
     epochs: int = Field(8, ge=1, le=10_000)

@@ -67,7 +67,10 @@ def load_data(settings: Settings) -> Data:
         InputError: no such place, a wrong image, too few of them.
     """
     images = open_images(
-        settings.data, skip_bad=settings.skip_bad, synthetic_seed=settings.synthetic_seed
+        settings.data,
+        skip_bad=settings.skip_bad,
+        synthetic_seed=settings.synthetic_seed,
+        synthetic_preset=settings.synthetic_preset,
     )
     return Data(images, make_split(images.names, fold=settings.fold, folds=settings.folds))
 

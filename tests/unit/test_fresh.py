@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def fresh(images: LabelledImages, held_out: set[str], seed: int = 0) -> FreshImages:
-    return FreshImages(images.labels, held_out, images.charset, 4, seed, CPU)
+    return FreshImages(images.preset, images.labels, held_out, images.charset, 4, seed, CPU)
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_number(drawn: LabelledImages) -> None:
