@@ -44,6 +44,8 @@ class Config(BaseModel):
     """Steps at the beginning that see generated images only."""
     normalize: bool = False
     """Shift and scale each image to mean 0 and variance 1 before the first layer."""
+    bf16: bool = False
+    """Multiply in bfloat16 where the machine does so natively; elsewhere in float32."""
     pretrained: bool = False
     """Start the body from ImageNet weights, which have to be downloaded."""
 

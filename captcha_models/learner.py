@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.config import Config
+from captcha_models.runtime import multiplies_bf16
 
 SQUARE_MOMENTUM = 0.99
 EPSILON = 1e-5
@@ -35,6 +36,9 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
         if config.clip:
             callbacks.append(GradientClip(max_norm=config.clip))
         self.weight_decay = config.weight_decay
+        device = next(model.parameters()).device
+        bf16 = config.bf16 and multiplies_bf16(device)
+        self.precision = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
         super().__init__(
             dls, model, loss_func=model.loss, lr=config.lr, default_cbs=False, cbs=callbacks
         )
@@ -60,7 +64,8 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
         if not self.training:
             super()._do_one_batch()
             return
-        self.loss_grad = self.model.training_loss(*self.xb, *self.yb)
+        with self.precision:
+            self.loss_grad = self.model.training_loss(*self.xb, *self.yb)
         self.loss = self.loss_grad.detach()
         self("after_loss")
         self._do_grad_opt()

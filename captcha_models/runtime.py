@@ -31,6 +31,13 @@ def pick_device(name: str | None) -> torch.device:
     return device
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 natively; elsewhere it would be slower, not faster."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def device_name(device: torch.device) -> str:
     """What the records call it."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

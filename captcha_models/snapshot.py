@@ -80,7 +80,9 @@ def restore(path: Path, learner: CaptchaLearner, expected: Card) -> EpochMetrics
         prefix = f"optimiser.{i}."
         state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         optimiser.state[parameter] = {
-            name: value.to(parameter.device) for name, value in state.items()
+            # In the parameter's own memory layout, which the fused step needs.
+            name: torch.empty_like(parameter).copy_(value) if value.dim() else value
+            for name, value in state.items()
         }
     return EpochMetrics(**header["metrics"])
 

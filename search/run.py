@@ -46,7 +46,7 @@ class _Command(click.Command):
 @click.option(
     "--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]"
 )
-@click.option("--epochs", type=int, help="Full budget of a trial.  [8; 24 with GPUs]")
+@click.option("--epochs", type=int, help="Full budget of a trial.  [12; 24 with GPUs]")
 @click.option("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
 @click.option("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
 @click.option("--objective", help="nll: least valid_nll (default); accuracy: most captchas read.")

@@ -50,7 +50,7 @@ class Settings(BaseModel):
     """How hard generated images are to read: a name of the generator's presets."""
     trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
-    epochs: int = Field(8, ge=1, le=10_000)
+    epochs: int = Field(12, ge=1, le=10_000)
     """Full budget of a trial, in epochs."""
     time_budget_s: float | None = Field(None, gt=0)
     """Seconds of searching per sitting; None is no limit."""
@@ -108,10 +108,10 @@ class Settings(BaseModel):
     def grace(self) -> int:
         """Epochs every trial gets: a quarter of the budget, for one-cycle starts slowly.
 
-        Of a small budget more, up to 4 epochs or a half: before that the NLL of a CTC model, which
+        Of a small budget more, up to 6 epochs or a half: before that the NLL of a CTC model, which
         still takes the blank for the best guess, says nothing about how it ends.
         """
-        return max(math.ceil(self.epochs / 4), min(4, math.ceil(self.epochs / 2)))
+        return max(math.ceil(self.epochs / 4), min(6, math.ceil(self.epochs / 2)))
 
     @property
     def rungs(self) -> tuple[int, ...]:

@@ -24,9 +24,10 @@ QUICK = {
     "normalize": True,
     "pool_height": True,
     "aux_weight": 1.0,
-    "aux_prior": 0.5,
+    "aux_prior": 0.0,
     "joint_weight": 1.0,
     "synthetic_share": 0.0,
+    "bf16": True,
 }
 
 SPACE = Space(
@@ -49,6 +50,7 @@ SPACE = Space(
         "aux_prior": Float(0.0, 1.0),
         "joint_weight": Float(0.0, 2.0),
         "synthetic_share": Float(0.0, 1.0),
+        "bf16": Choice([True, False]),
     },
     conditions={
         # There is nothing between the recurrent layers when there is only one.
@@ -72,6 +74,7 @@ SPACE = Space(
         "aux_prior": 0.0,
         "joint_weight": 0.0,
         "synthetic_share": 0.0,
+        "bf16": False,
     },
-    known=(QUICK, {**QUICK, "cut": 5, "rnn_hidden_1": 64}),
+    known=(QUICK, {**QUICK, "synthetic_share": 0.5}),
 )

@@ -19,6 +19,7 @@ SPACE = Space(
         "augment": Float(0.0, 1.5),
         "normalize": Choice([False, True]),
         "synthetic_share": Float(0.0, 1.0),
+        "bf16": Choice([True, False]),
     },
     baseline={
         "lr": 3e-3,
@@ -31,5 +32,6 @@ SPACE = Space(
         "augment": 1.0,
         "normalize": False,
         "synthetic_share": 0.0,
+        "bf16": False,
     },
 )

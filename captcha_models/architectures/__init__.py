@@ -9,6 +9,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, cast
 
+import torch
+
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
@@ -50,4 +52,7 @@ def build(
         max_length: L, the characters of the longest label.
         size: height and width of the images, in pixels.
     """
-    return cast(Any, model_class(config))(config, charset, max_length, size)  # type: ignore[no-any-return]
+    model: Recogniser = cast(Any, model_class(config))(config, charset, max_length, size)
+    # Convolutions run a quarter faster on channels that lie side by side.
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
