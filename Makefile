@@ -7,7 +7,7 @@ ARGS ?=
 # Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search test test-fast lint setup lock dashboard
+.PHONY: search test test-fast lint setup lock
 search: $(READY)
 	@$(BIN)/python -m search.run --space crnn $(ARGS)
 
@@ -21,9 +21,6 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-
-dashboard: $(READY)
-	@$(BIN)/python -m search.dashboard $(ARGS)
 
 setup: $(READY)
 

@@ -2,14 +2,13 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,10 +19,26 @@ from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.errors import InputError, explain
 
-FORMAT = 1
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 _HEADER = "captcha_search"
+
+
+class DataCard(BaseModel):
+    """The images of a training: where from, sha256, how many, and how many of them train."""
+
+    source: str
+    digest: str
+    num_images: int
+    num_train: int
+
+
+class SplitCard(BaseModel):
+    """How the images were divided; see `make_split`."""
+
+    fold: int
+    folds: int
+    seed: int
 
 
 class Card(BaseModel):
@@ -47,16 +62,16 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = FORMAT
+    format: Literal[1] = 1
     arch: str
     config: dict[str, Any]
     symbols: str
-    max_length: int
+    max_length: int = Field(ge=1, le=1000)
     label_length: int | None
-    height: int
-    width: int
-    data: dict[str, Any]
-    split: dict[str, int] | None
+    height: Literal[50]
+    width: Literal[200]
+    data: DataCard
+    split: SplitCard | None
     seed: int
     metrics: dict[str, Any]
     versions: dict[str, str]
@@ -109,14 +124,16 @@ def load_model(place: str | Path) -> Loaded:
     tensors, header = read_tensors(path)
     try:
         card = Card.model_validate(header)
+        model = card.rebuild()
     except ValidationError as error:
         raise InputError(f"{path} is not a model file of this version: {explain(error)}") from None
-    model = card.rebuild()
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise InputError(f"{path}: the weights do not fit its configuration ({first})") from None
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise InputError(f"{path}: some of the weights are not finite numbers")
     return Loaded(model.eval(), card, path)
 
 
@@ -149,17 +166,26 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = save(contiguous, metadata={_HEADER: json.dumps(header, allow_nan=False)})
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all, synced, then put in place by renaming.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -30,6 +30,9 @@ def command_line(command: click.Command) -> NoReturn:
         # The reader of our output has gone (`| head`): nothing left to say.
         sys.stderr.close()
         sys.exit(OK)
+    except OSError as error:
+        # A path that cannot be read or written, a full disk: the person's to mend, not ours.
+        _end(f"error: {_one_line(str(error))}", WRONG_INPUT)
     sys.exit(result if isinstance(result, int) else OK)
 
 

@@ -98,6 +98,11 @@ def collect(
         name = PurePosixPath(path).name
         label = unicodedata.normalize("NFC", PurePosixPath(name).stem)
         try:
+            if not name.isprintable():
+                raise InputError(
+                    f"{path!a}: a file name needs readable characters; --skip-bad leaves such "
+                    "files out"
+                )
             pixels = decode(get(), path)
         except InputError:
             if not skip_bad:
@@ -143,7 +148,7 @@ def decode(data: bytes, name: str) -> NDArray[np.uint8]:
                         f"{name} has {image.width} x {image.height} pixels; "
                         f"at most {MAX_IMAGE_PIXELS:,} are read"
                     )
-                rgb = image.convert("RGB")
+                rgb = _to_rgb(image)
     except InputError:
         raise
     except Exception as error:
@@ -156,6 +161,18 @@ def decode(data: bytes, name: str) -> NDArray[np.uint8]:
     if rgb.size != (WIDTH, HEIGHT):
         rgb = rgb.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
     return np.asarray(rgb).transpose(2, 0, 1)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # Pillow would cut 16-bit grey off at 255.
+        grey = np.asarray(image).astype(np.int64) // 257
+        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # What is behind the letters is nowhere said; paper is white.
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
 
 
 def read_folder(folder: Path, skip_bad: bool = False) -> LabelledImages:
@@ -187,7 +204,7 @@ def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
             members = [member for member in zipped.infolist() if not member.is_dir()]
             for member in members:
                 parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-                if ".." in parts or parts[:1] == ("/",) or ":" in parts[0]:
+                if ".." in parts or parts[:1] == ("/",) or parts == ():
                     raise InputError(f"{source}: the name {member.filename!r} leads out of it")
             total = sum(member.file_size for member in members)
             if total > MAX_ARCHIVE_BYTES:
@@ -204,7 +221,10 @@ def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
                 source,
                 skip_bad,
             )
-    except zipfile.BadZipFile as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, IndexError) as error:
+        # zipfile has no error of its own for most of what a broken directory can hold.
         raise InputError(f"{source} is no readable zip: {error}") from None
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror or error}") from None

@@ -10,7 +10,7 @@ from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import CastToTensor, Learner
 from fastai.optimizer import OptimWrapper
-from torch import Tensor, nn
+from torch import nn
 
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.config import Config
@@ -80,14 +80,13 @@ class RunningLoss(Callback):  # type: ignore[misc]
 
     order = 50
 
-    def before_fit(self) -> None:
-        """Start afresh."""
-        self.value: Tensor | float = 0.0
+    def __init__(self) -> None:
+        self.value = torch.zeros(())
         self.count = 0
 
     def after_batch(self) -> None:
         """Take the step's loss in."""
-        self.value = self.value * SMOOTHING + self.loss * (1 - SMOOTHING)
+        self.value = self.value.to(self.loss.device) * SMOOTHING + self.loss * (1 - SMOOTHING)
         self.count += 1
 
     def read(self) -> float:

@@ -31,7 +31,8 @@ class CaptchaImage(fastuple):  # type: ignore[misc]
     def show(self, ctx: Any = None, **kwargs: Any) -> Any:
         """Draw the image under its label."""
         image, targets = self
-        text = targets.charset.decode(targets.tolist())
+        # matplotlib takes a pair of dollars for mathematics.
+        text = targets.charset.decode(targets.tolist()).replace("$", r"\$")
         grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if len(image) == 1 else {}
         return show_image(image, title=text, ctx=ctx, **grey, **kwargs)
 

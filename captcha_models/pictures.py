@@ -14,7 +14,7 @@ TRAIN, VALID = "#3b6fb6", "#d1495b"
 
 
 def draw_batch(loaders: DataLoaders, path: Path, num_images: int = 12) -> None:
-    """The first images of a training batch as the model sees them, under their labels."""
+    """The first images of a batch of augmented training images, under their labels."""
     columns = 3
     rows = -(-num_images // columns)
     figure = Figure(figsize=(3.2 * columns, 1.15 * rows), layout="constrained")

@@ -8,7 +8,7 @@ import torch
 from fastai.callback.core import Callback
 from numpy.typing import NDArray
 
-from captcha_models.checkpoint import Card, versions
+from captcha_models.checkpoint import Card, DataCard, SplitCard, versions
 from captcha_models.config import Config
 from captcha_models.errors import NonFiniteLossError
 from captcha_models.evaluate import evaluate
@@ -97,7 +97,9 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         self.on_epoch(metrics, self.last)
 
     def snapshot(self, learner: CaptchaLearner, metrics: EpochMetrics) -> Snapshot:
-        return Snapshot(metrics, learner.model, self.card(metrics), learner.opt.opt)
+        return Snapshot(
+            metrics, learner.model, self.card(metrics), learner.opt.opt, learner.running_loss
+        )
 
     def card(self, metrics: EpochMetrics | None) -> Card:
         images, split = self.images, self.split
@@ -110,13 +112,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             label_length=images.label_length,
             height=height,
             width=width,
-            data={
-                "source": images.source,
-                "digest": images.digest,
-                "num_images": len(images),
-                "num_train": len(split.train),
-            },
-            split={"fold": split.fold, "folds": split.folds, "seed": split.seed},
+            data=DataCard(
+                source=images.source,
+                digest=images.digest,
+                num_images=len(images),
+                num_train=len(split.train),
+            ),
+            split=SplitCard(fold=split.fold, folds=split.folds, seed=split.seed),
             seed=self.seed,
             metrics=metrics.as_dict() if metrics else {},
             versions=versions(),

@@ -24,8 +24,9 @@ def pick_device(name: str | None) -> torch.device:
     """
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        # Reading back tells real devices from those that only know shapes.
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device {name!r} cannot be used: {reason}") from None
     return device
@@ -34,7 +35,7 @@ def pick_device(name: str | None) -> torch.device:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 natively; elsewhere it would be slower, not faster."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

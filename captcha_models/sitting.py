@@ -1,11 +1,10 @@
 """One training and its folder: progress, checkpoints, curve, model; can be taken up again."""
 
 import json
-import os
 import time
 from pathlib import Path
 
-from captcha_models.checkpoint import CHECKPOINT_FILE, MODEL_FILE, read_tensors
+from captcha_models.checkpoint import CHECKPOINT_FILE, MODEL_FILE, read_tensors, write_whole
 from captcha_models.config import Config
 from captcha_models.errors import InputError
 from captcha_models.images import LabelledImages
@@ -58,7 +57,6 @@ def train_in(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {folder} cannot be made: {error.strerror}") from None
-    (folder / LOG_FILE).write_text("".join(_row(epoch) for epoch in history), encoding="utf-8")
     last_saved = time.monotonic()
 
     with TrainingProgress(config.epochs) as progress:
@@ -69,10 +67,7 @@ def train_in(
             nonlocal last_saved
             history.append(metrics)
             progress.line(metrics)
-            with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
-                log.write(_row(metrics))
-                log.flush()
-                os.fsync(log.fileno())
+            write_whole(folder / LOG_FILE, "".join(map(_row, history)).encode())
             if time.monotonic() - last_saved > CHECKPOINT_EVERY_S:
                 snapshot.save_checkpoint(folder)
                 last_saved = time.monotonic()
@@ -99,9 +94,19 @@ def _history(folder: Path) -> list[EpochMetrics]:
         raise InputError(f"{folder}: this training is finished, there is nothing to resume")
     if not (folder / CHECKPOINT_FILE).exists():
         raise InputError(f"{folder} holds no {CHECKPOINT_FILE} to resume from")
-    done = read_tensors(folder / CHECKPOINT_FILE)[1]["metrics"]["epoch"]
-    rows = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[:done]
-    return [EpochMetrics(**json.loads(row)) for row in rows]
+    header = read_tensors(folder / CHECKPOINT_FILE)[1]
+    try:
+        done = header["metrics"]["epoch"]
+        rows = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[:done]
+        history = [EpochMetrics(**json.loads(row)) for row in rows]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder} cannot be resumed: {LOG_FILE} is damaged ({error})") from None
+    if len(history) != done:
+        raise InputError(
+            f"{folder} cannot be resumed: {LOG_FILE} has {len(history)} epochs, the checkpoint is "
+            f"of epoch {done}"
+        )
+    return history
 
 
 def _row(metrics: EpochMetrics) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from captcha_models.checkpoint import (
     write_tensors,
 )
 from captcha_models.errors import InputError
-from captcha_models.learner import CaptchaLearner
+from captcha_models.learner import CaptchaLearner, RunningLoss
 from captcha_models.metrics import EpochMetrics
 
 
@@ -34,6 +35,7 @@ class Snapshot:
     model: Recogniser
     card: Card
     _optimiser: torch.optim.Optimizer
+    _running_loss: RunningLoss
 
     def save_model(self, folder: Path) -> Path:
         """Write `model.safetensors`, which can be evaluated; returns its path."""
@@ -46,7 +48,9 @@ class Snapshot:
         for i, parameter in enumerate(_parameters(self._optimiser)):
             for name, value in self._optimiser.state[parameter].items():
                 tensors[f"optimiser.{i}.{name}"] = value
-        write_tensors(folder / CHECKPOINT_FILE, tensors, self.card.model_dump(mode="json"))
+        tensors["running_loss"] = self._running_loss.value
+        header = {**self.card.model_dump(mode="json"), "steps": self._running_loss.count}
+        write_tensors(folder / CHECKPOINT_FILE, tensors, header)
         return folder / CHECKPOINT_FILE
 
 
@@ -65,13 +69,30 @@ def restore(path: Path, learner: CaptchaLearner, expected: Card) -> EpochMetrics
         InputError: no checkpoint, or one of another training; says what differs.
     """
     tensors, header = read_tensors(path)
-    wanted = expected.model_dump(mode="json")
-    for key in ("arch", "config", "symbols", "data", "split", "seed"):
-        found, now = header[key], wanted[key]
-        if key == "data":
-            found, now = found["digest"], now["digest"]
-        if found != now:
-            raise InputError(f"{path} belongs to another training: its {key} is {found}, not {now}")
+    try:
+        _assert_same(path, header, expected.model_dump(mode="json"))
+        return _put(tensors, header, learner)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path} is no checkpoint that can be resumed ({error})") from None
+
+
+def _assert_same(path: Path, header: dict[str, Any], wanted: dict[str, Any]) -> None:
+    found, now = _identity(header), _identity(wanted)
+    for key, value in now.items():
+        if found.get(key) != value:
+            raise InputError(
+                f"{path} belongs to another training: its {key} is {found.get(key)}, not {value}"
+            )
+
+
+def _identity(card: dict[str, Any]) -> dict[str, Any]:
+    own = {key: card[key] for key in ("arch", "symbols", "split", "seed")}
+    return {**own, **card["config"], "digest": card["data"]["digest"]}
+
+
+def _put(
+    tensors: dict[str, Tensor], header: dict[str, Any], learner: CaptchaLearner
+) -> EpochMetrics:
     model = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     learner.model.load_state_dict(model)
     learner.create_opt()
@@ -81,9 +102,13 @@ def restore(path: Path, learner: CaptchaLearner, expected: Card) -> EpochMetrics
         state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         optimiser.state[parameter] = {
             # In the parameter's own memory layout, which the fused step needs.
-            name: torch.empty_like(parameter).copy_(value) if value.dim() else value
+            name: torch.empty_like(parameter).copy_(value)
+            if value.dim()
+            else value.to(parameter.device)
             for name, value in state.items()
         }
+    learner.running_loss.value = tensors["running_loss"]
+    learner.running_loss.count = header["steps"]
     return EpochMetrics(**header["metrics"])
 
 

@@ -34,7 +34,7 @@ from captcha_models.errors import InputError, NonFiniteLossError
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for what it leaves.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 @click.option("--device", help="Such as cpu or cuda:0; the GPU if there is one.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; all cores by default.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads; all cores by default.")
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -69,12 +69,15 @@ def train(
 
     from captcha_models import pictures, training
     from captcha_models.architectures import config_class
+    from captcha_models.checkpoint import CHECKPOINT_FILE
     from captcha_models.loaders import make_loaders
     from captcha_models.runtime import pick_device
     from captcha_models.sitting import train_in
     from captcha_models.sources import open_images
     from captcha_models.splits import make_split
 
+    if epochs is not None and "epochs" in assignments(pairs):
+        raise InputError("--epochs and --set epochs: give one of them")
     config = config_class(arch).parse(
         {
             **(read_values(config_name, arch) if config_name else {}),
@@ -96,7 +99,7 @@ def train(
     click.echo(images.describe(), err=True)
     split = make_split(images.names, fold=fold, folds=folds)
     click.echo(split.describe(), err=True)
-    training.check(config, images)
+    training.check(config, images, split)
     if summary:
         click.echo(training.summary(config, images, split, seed))
         return
@@ -112,10 +115,15 @@ def train(
     except NonFiniteLossError as error:
         raise InputError(str(error)) from None
     except KeyboardInterrupt:
-        click.echo(f"--out {folder} --resume goes on from the last checkpoint", err=True)
+        if (folder / CHECKPOINT_FILE).exists():
+            click.echo(f"--out {folder} --resume goes on from the last checkpoint", err=True)
         raise
     batch = make_loaders(
-        images, split, batch_size=max(config.batch_size, 12), augment=config.augment, device=where
+        images,
+        split,
+        batch_size=min(max(config.batch_size, 12), len(split.train)),
+        augment=config.augment,
+        device=where,
     )
     pictures.draw_batch(batch, folder / "batch.png")
     click.echo(

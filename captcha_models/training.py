@@ -27,12 +27,16 @@ from captcha_models.snapshot import Snapshot, restore
 from captcha_models.splits import Split
 
 
-def check(config: Config, images: LabelledImages) -> None:
-    """Refuse a configuration that could never read these labels.
+def check(config: Config, images: LabelledImages, split: Split) -> None:
+    """Refuse a configuration that could not be trained on these images or never read them.
 
     Raises:
         InputError: naming the field or the label.
     """
+    if len(split.train) < config.batch_size:
+        raise InputError(
+            f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
+        )
     height, width = images.pixels.shape[2:]
     model_class(config).check(config, images.labels, (height, width))
 
@@ -70,7 +74,7 @@ def fit(
         InputError: too few images for one batch, or a checkpoint of something else.
         NonFiniteLossError: the training loss is infinite or not a number.
     """
-    check(config, images)
+    check(config, images, split)
     seed_everything(seed, 0)
     learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks)
     report = EpochReport(config, images, split, seed, subset, on_epoch)
@@ -93,10 +97,6 @@ def _prepare(
     device: torch.device,
     callbacks: Sequence[Callback],
 ) -> tuple[CaptchaLearner, NDArray[np.intp]]:
-    if len(split.train) < config.batch_size:
-        raise InputError(
-            f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
-        )
     height, width = images.pixels.shape[2:]
     model = build(config, images.charset, max(map(len, images.labels)), (height, width))
     loaders = make_loaders(

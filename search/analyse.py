@@ -9,8 +9,10 @@ import json
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from captcha_models.cli import command_line
+from search.records import Records, newest_run, read_run, whole
 
 
 @click.command()
@@ -26,17 +28,20 @@ from captcha_models.cli import command_line
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
     """Show the leaderboard of RUN, by default of the newest run."""
-    from rich.console import Console
-
-    from search.records import newest_run, read_run
-    from search.results import best, errors, leaderboard, summary
-    from search.terminal import print_config, print_leaderboard
+    from search.results import summary
 
     records = read_run(run or newest_run(runs_dir))
-    if as_json:
-        click.echo(json.dumps(summary(records), allow_nan=False))
-        return
-    console = Console()
+    with whole(records.path):
+        if as_json:
+            click.echo(json.dumps(summary(records), allow_nan=False))
+        else:
+            _show(records, top, Console())
+
+
+def _show(records: Records, top: int, console: Console) -> None:
+    from search.results import best, errors, leaderboard
+    from search.terminal import print_config, print_leaderboard
+
     data, split = records.run["data"], records.run["split"]
     console.print(f"run: {records.path}", highlight=False, markup=False, soft_wrap=True)
     console.print(

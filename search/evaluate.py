@@ -57,7 +57,7 @@ def evaluate(
         synthetic_preset=synthetic_preset,
     )
     click.echo(images.describe(), err=True)
-    rows, chosen = choose(loaded.card.data["digest"], loaded.card.split, images, part)
+    rows, chosen = choose(loaded.card.data.digest, loaded.card.split, images, part)
     labels = [images.labels[i] for i in rows]
     loaded.check(labels)
     scores = score(loaded.model, torch.from_numpy(images.pixels[rows]), labels)
@@ -96,9 +96,7 @@ def evaluate(
         click.echo(f"  and {len(misread) - MISREAD_SHOWN} more")
 
 
-def choose(
-    trained_on: str, split: dict[str, int] | None, images: Any, part: str | None
-) -> tuple[list[int], str]:
+def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[list[int], str]:
     """Which images to score, and what to call them.
 
     Args:
@@ -121,12 +119,12 @@ def choose(
         return list(range(len(images))), "all images"
     if part == "test":
         raise InputError(
-            "--split test: the locked test set judges once, in search.confirm; choose valid or "
-            "train"
+            "--split test: the locked test set judges once, when a winner is confirmed; choose "
+            "valid or train"
         )
     if split is None:
         raise InputError("the model was trained on every one of these images; give others")
-    parts = make_split(images.names, **split)
+    parts = make_split(images.names, **split.model_dump())
     rows = parts.train if part == "train" else parts.valid
     return rows.tolist(), part or "valid"
 

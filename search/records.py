@@ -14,7 +14,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,21 @@ class Records:
         return kept if known and (folder / "model.safetensors").is_file() else None
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Call a run folder damaged when what is read from it lacks something, or is not its kind.
+
+    Raises:
+        InputError: in the place of the errors that missing or wrong values lead to.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
+
+
 def read_run(path: Path) -> Records:
     """Read a run folder, also while a search is writing it.
 
@@ -93,21 +109,19 @@ def read_run(path: Path) -> Records:
         raise InputError(f"{path} is not a run folder: it holds no {RUN_FILE}")
     try:
         run = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path / RUN_FILE} cannot be read: {error}") from None
     if not isinstance(run, dict):
         raise InputError(f"{path / RUN_FILE} is not the record of a run")
     check_version(path / RUN_FILE, run)
     records = Records(path, run, {}, {})
-    try:
+    with whole(path):
         if not (isinstance(run["settings"], dict) and isinstance(run["spaces"], dict)):
             raise TypeError
         for row in read_table(path / "trials.jsonl"):
             records.add_trial(row)
         for row in read_table(path / "epochs.jsonl"):
             records.add_epoch(row)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
     return records
 
 
@@ -132,8 +146,14 @@ def assert_free(path: Path) -> None:
     """Refuse a place that is taken.
 
     Raises:
-        InputError: it exists.
+        InputError: it exists, or its path cannot hold a study.
     """
+    place = str(path.resolve())
+    if odd := set("{}%?#") & set(place):
+        raise InputError(
+            f"run folder {place}: its path must not contain {' '.join(sorted(odd))}, which the "
+            "study's database reads as something else; choose another --name or --runs-dir"
+        )
     if path.exists():
         raise InputError(
             f"{path} exists: choose another --name, or continue it with --resume --name {path.name}"

@@ -30,7 +30,7 @@ class _Command(click.Command):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
-        except (click.ClickException, InputError) as error:
+        except Exception as error:
             if "--json" in sys.argv[1:]:
                 text = error.format_message() if isinstance(error, click.ClickException) else error
                 _print_json({"run": None, "spaces": {}, "error": " ".join(str(text).split())})

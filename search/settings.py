@@ -52,7 +52,7 @@ class Settings(BaseModel):
     """Trials of each space, the baseline counted."""
     epochs: int = Field(12, ge=1, le=10_000)
     """Full budget of a trial, in epochs."""
-    time_budget_s: float | None = Field(None, gt=0)
+    time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds of searching per sitting; None is no limit."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides the suggestions; trial number n trains with `seed + n`."""
@@ -157,7 +157,7 @@ def gpu_share(value: str | float) -> float:
         return share
     if 0 < share < 1:
         trials = round(1 / share)
-        if abs(share * trials - 1) <= 0.02:
-            # Rounded down to Ray's smallest unit, so that n trials do fit.
+        # Rounded down to Ray's smallest unit, so that n trials do fit.
+        if abs(share * trials - 1) <= 0.02 and trials <= 10_000:
             return math.floor(1e4 / trials) / 1e4
     raise ValueError(f"GPUs per trial {text!r}: write 0, a whole number, or 1/n such as 1/3 or 0.5")

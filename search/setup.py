@@ -83,9 +83,10 @@ def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     """
     for name, plan in plans.items():
         start = plan.space.active({**plan.space.baseline, **plan.space.fixed})
-        check(config_class(name).parse({**plan.base, **start}), data.images)
+        check(config_class(name).parse({**plan.base, **start}), data.images, data.split)
 
 
 def absolute(spec: str) -> str:
     """The data's place, so that it is found again from another working directory."""
-    return str(Path(spec).resolve()) if Path(spec).exists() else spec
+    kinds = ("auto", "download", "synthetic")
+    return str(Path(spec).resolve()) if spec not in kinds and Path(spec).exists() else spec

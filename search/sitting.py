@@ -17,7 +17,7 @@ from search.cluster import Cluster, Share, connect, share
 from search.control import Control
 from search.objective import Data, Objective, train
 from search.progress import Progress
-from search.records import RUN_FILE, Records, RunFolder, now, read_run
+from search.records import RUN_FILE, Records, RunFolder, now, read_run, whole
 from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
@@ -82,13 +82,15 @@ class Sitting:
         """
         with self._guarded(), RunFolder.open(self.place) as folder:
             self.records = folder.records
-            settings = _continued(folder.records, changes)
-            plans = {
-                name: SpacePlan(Space.from_json(saved["space"]), saved["base"])
-                for name, saved in folder.records.run["spaces"].items()
-            }
+            with whole(self.place):
+                settings = _continued(folder.records, changes)
+                plans = {
+                    name: SpacePlan(Space.from_json(saved["space"]), saved["base"])
+                    for name, saved in folder.records.run["spaces"].items()
+                }
+                before = folder.records.run["data"]["digest"]
             data = self._load(settings)
-            before, found = folder.records.run["data"]["digest"], data.images.digest
+            found = data.images.digest
             if found != before:
                 raise InputError(
                     f"the images differ from those {self.place} was started with "

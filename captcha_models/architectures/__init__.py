@@ -54,5 +54,5 @@ def build(
     """
     model: Recogniser = cast(Any, model_class(config))(config, charset, max_length, size)
     # Convolutions run a quarter faster on channels that lie side by side.
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(memory_format=torch.channels_last)
     return model

@@ -30,7 +30,12 @@ class PositionalRecogniser(Recogniser):
     def check(
         config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
     ) -> None:
-        """Refuse labels of mixed length: every position needs a character."""
+        """Refuse labels of mixed length, for every position needs a character, and `pretrained`."""
+        if config.pretrained and length is None:
+            raise InputError(
+                f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} "
+                "starts from scratch (crnn can be pretrained)"
+            )
         expected = length or len(labels[0])
         for label in labels:
             if len(label) != expected:

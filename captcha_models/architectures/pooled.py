@@ -13,7 +13,6 @@ from torch import Tensor
 from captcha_models.architectures._heads import PositionalRecogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config as BaseConfig
-from captcha_models.errors import InputError
 
 
 class Config(BaseConfig):
@@ -38,7 +37,6 @@ class Model(PositionalRecogniser):
         self, config: Config, charset: Charset, length: int, size: tuple[int, int]
     ) -> None:
         super().__init__(config, charset, length)
-        refuse_pretrained(config)
         self.label_smoothing = config.label_smoothing
         self.layers = create_vision_model(
             xresnet34,
@@ -51,12 +49,3 @@ class Model(PositionalRecogniser):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> logits (N, L, K)."""
         return self.by_position(self.layers(self.prepare(images)))
-
-
-def refuse_pretrained(config: BaseConfig) -> None:
-    """There are no ImageNet weights of xresnet34 to start from."""
-    if config.pretrained:
-        raise InputError(
-            f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} starts "
-            "from scratch (crnn can be pretrained)"
-        )

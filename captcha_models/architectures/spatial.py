@@ -11,7 +11,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from captcha_models.architectures._heads import PositionalRecogniser, body_shape
-from captcha_models.architectures.pooled import refuse_pretrained
 from captcha_models.charset import Charset
 from captcha_models.config import Config as BaseConfig
 
@@ -38,7 +37,6 @@ class Model(PositionalRecogniser):
         self, config: Config, charset: Charset, length: int, size: tuple[int, int]
     ) -> None:
         super().__init__(config, charset, length)
-        refuse_pretrained(config)
         self.label_smoothing = config.label_smoothing
         self.body = create_body(xresnet34(pretrained=False), pretrained=False)
         features = body_shape(self.body, size).numel()

@@ -84,6 +84,10 @@ WRONG = {
     "unknown option": (["--speed", "9"], "No such option"),
     "unknown field": (["--set", "speed=9"], "unknown option 'speed'"),
     "out of range": (["--set", "lr=7"], "lr = '7'"),
+    "batch too large": (["--set", "batch_size=4096"], "there are only"),
+    "epochs twice": (["--set", "epochs=2"], "give one of them"),
+    "no real device": (["--device", "meta"], "device 'meta' cannot be used"),
+    "nothing to write to": (["--out", "/dev/null/x"], "/dev/null/x"),
     "too few steps": (["--set", "cut=8"], "cut = 8 leaves 7 steps"),
     "unknown device": (["--device", "tpu9"], "device 'tpu9' cannot be used"),
     "no such configuration": (["--config", "slow"], "no configuration 'slow'"),
@@ -97,7 +101,9 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
     extra, message = WRONG[case]
-    base = ["--arch", "crnn", "--data", "synthetic:400", "--epochs", "1"]
+    base = ["--arch", "crnn", "--data", "synthetic:400", "--epochs", "1", "--out", tmp_path / "out"]
+    if case == "resume what":
+        base = base[:-2]
     done = call("captcha_models.train", *base, *extra)
     assert done.returncode == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -106,6 +112,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> N
     assert done.stderr.splitlines()[-1] == errors[0]
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -133,3 +140,73 @@ def test_models_that_are_none(archive: Path, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert message in done.stderr
         assert "Traceback" not in done.stderr
+
+
+BAD_IMAGES = {
+    "an empty folder": {},
+    "a zero-byte image": {"cd3.png": b""},
+    "no image": {"cd3.png": b"text"},
+    "a file that is no image": {"notes.txt": b"text"},
+    "mixed length": {"cd34.png": None},
+    "one symbol": {"aaa.png": None},
+    "one label twice": {"AB2.png": None},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_bad_images_are_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    good = [] if case in ("an empty folder", "one symbol") else ["ab2", "cd4", "ab4"]
+    for name, data in {**{f"{label}.png": None for label in good}, **BAD_IMAGES[case]}.items():
+        if data is None:
+            Image.new("L", (200, 50)).save(folder / name)
+        else:
+            (folder / name).write_bytes(data)
+    done = call(
+        "captcha_models.train", "--arch", "pooled", "--data", folder, "--out", tmp_path / "o"
+    )
+    assert done.returncode == 2
+    assert [line[:7] for line in done.stderr.splitlines() if "error" in line] == ["error: "]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+def test_resume_of_damaged_folders_changes_nothing(archive: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    from captcha_models.architectures import config_class
+    from captcha_models.images import read_zip
+    from captcha_models.splits import make_split
+    from captcha_models.training import fit
+
+    images = read_zip(archive)
+    config = config_class("crnn").parse(
+        {"cut": 5, "rnn_hidden_1": 16, "rnn_hidden_2": 0, "batch_size": 16, "epochs": 1}
+    )
+    rows: list[str] = []
+    fit(
+        config,
+        images,
+        make_split(images.names),
+        seed=0,
+        device="cpu",
+        on_epoch=lambda m, s: rows.append(json.dumps(m.as_dict())) or s.save_checkpoint(tmp_path),  # type: ignore[func-returns-value]
+    )
+    assert np.isfinite(json.loads(rows[0])["valid_nll"])
+    resume = [*FAST, "--data", archive, "--out", tmp_path, "--resume"]
+    for text, extra, message in (
+        ("", [], "has 0 epochs"),
+        ("garbage", [], "is damaged"),
+        (rows[0] + "\n", ["--epochs", 9], "its epochs is 1, not 9"),
+    ):
+        (tmp_path / "epochs.jsonl").write_text(text)
+        done = call("captcha_models.train", *resume, *(extra or ["--epochs", 1]))
+        assert done.returncode == 2, done.stderr
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (tmp_path / "epochs.jsonl").read_text() == text

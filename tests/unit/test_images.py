@@ -1,4 +1,5 @@
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_colour_keeps_three_channels_and_other_sizes_are_squished(tmp_path: Path
     assert images.pixels[2, 1:].max() == 0
 
 
+def test_sixteen_bit_grey_and_transparency_are_seen_as_a_person_sees_them(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, WIDTH).astype(np.uint16)
+    deep, clear = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.tile(ramp, (HEIGHT, 1))).save(deep, "PNG")
+    ink = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    ink[10:20, 10:20, 3] = 255  # a black square on nothing
+    Image.fromarray(ink).save(clear, "PNG")
+    files = {"ab2.png": deep.getvalue(), "cd3.png": clear.getvalue()}
+    images = read_folder(folder_of(tmp_path, files))
+    assert len(np.unique(images.pixels[0])) > 150
+    assert images.pixels[1, 0, 15, 15] == 0
+    assert images.pixels[1, 0, 0, 0] == 255
+
+
 def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     files = {**GOOD, ".DS_Store": b"x", "__MACOSX/._ab2.png": b"x", "Thumbs.db": b"x"}
     assert len(read_folder(folder_of(tmp_path / "f", files))) == 2
@@ -113,6 +128,25 @@ def test_folders_without_images_and_alphabets_of_one_symbol(tmp_path: Path) -> N
 def test_a_zip_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="leads out of it"):
         read_zip(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
+
+
+@pytest.mark.parametrize("name", [".", "a\nb.png", "a\x07b.png"])
+def test_odd_names_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_zip(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_colon_leads_nowhere(tmp_path: Path) -> None:
+    assert len(read_zip(zip_of(tmp_path / "a.zip", {**GOOD, "a:e.png": png(9)}))) == 3
+
+
+def test_names_that_are_no_text_are_wrong_files(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, GOOD)
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfea.png"))).write_bytes(png())
+    with pytest.raises(InputError, match="readable characters"):
+        read_folder(folder)
+    assert read_folder(folder, skip_bad=True).num_skipped == 1
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
