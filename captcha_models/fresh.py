@@ -39,7 +39,7 @@ class FreshImages:
         seed: int,
         device: torch.device,
     ) -> None:
-        style = kaptcha.PRESETS[preset]
+        style = kaptcha.load_style(preset)
         lengths = {len(label) for label in labels}
         known = set(style.alphabet) == set(charset.symbols)
         self.style = replace(

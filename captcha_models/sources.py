@@ -35,7 +35,7 @@ def open_images(
             generator), `download`, `synthetic` or `synthetic:N`, or a folder or zip of LABEL.png.
         skip_bad: leave wrong files out instead of refusing them.
         synthetic_seed: of the generator.
-        synthetic_preset: of the generator.
+        synthetic_preset: of the generator; a name or a file, see `kaptcha.load_style`.
 
     Raises:
         InputError: nothing of the kind, a wrong file, or a network that is closed.
@@ -77,10 +77,8 @@ def synthetic(num_images: int, seed: int, preset: str = "default") -> LabelledIm
     Raises:
         InputError: an unknown preset, or more images than it has labels.
     """
-    if preset not in kaptcha.PRESETS:
-        raise InputError(f"synthetic preset {preset!r}: choose one of {', '.join(kaptcha.PRESETS)}")
-    style = kaptcha.PRESETS[preset]
     try:
+        style = kaptcha.load_style(preset)
         texts = kaptcha.labels(style, seed, num_images)
         pixels = squish(kaptcha.draw(style, texts, seed))
     except ValueError as error:

@@ -38,7 +38,10 @@ from captcha_models.errors import InputError, NonFiniteLossError
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--synthetic-preset", default="default", show_default=True, help="Or hard, or extreme."
+    "--synthetic-preset",
+    default="default",
+    show_default=True,
+    help="Or hard, extreme, or a TOML file.",
 )
 @click.option("--lr-find", is_flag=True, help="Search a learning rate instead of training.")
 @click.option("--summary", is_flag=True, help="Show the layers instead of training.")

@@ -26,7 +26,10 @@ MISREAD_SHOWN = 20
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--synthetic-preset", default="default", show_default=True, help="Or hard, or extreme."
+    "--synthetic-preset",
+    default="default",
+    show_default=True,
+    help="Or hard, extreme, or a TOML file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
 def evaluate(

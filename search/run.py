@@ -42,7 +42,7 @@ class _Command(click.Command):
 @click.option("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=int, help="Seed of generated images.")
-@click.option("--synthetic-preset", help="How hard they are: default, hard or extreme.")
+@click.option("--synthetic-preset", help="default, hard, extreme, or a TOML file.")
 @click.option(
     "--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]"
 )

@@ -8,8 +8,9 @@ An own implementation of the default look of Kaptcha, a Java library: text, two 
 that never change, two noise curves, a gradient. `device` draws whole batches on an accelerator.
 """
 
+from captcha_models.kaptcha.load import load_style
 from captcha_models.kaptcha.render import draw
 from captcha_models.kaptcha.style import PRESETS, Style
 from captcha_models.kaptcha.words import labels
 
-__all__ = ["PRESETS", "Style", "draw", "labels"]
+__all__ = ["PRESETS", "Style", "draw", "labels", "load_style"]

@@ -7,6 +7,8 @@ import pytest
 
 import spaces
 from captcha_models import architectures
+from captcha_models.architectures import config_class
+from captcha_models.config import SHIPPED, read_values
 from spaces._space import Space
 
 
@@ -27,6 +29,15 @@ class TestSpace:
             space.assert_contains(space.active(point))
             pinned = space.pinned({"lr": 1e-3})
             pinned.assert_contains({**pinned.active(point), "lr": 1e-3})
+
+    def test_the_last_known_point_is_the_quick_configuration(self, name: str) -> None:
+        space = spaces.load(name)
+        if not (SHIPPED / f"quick-{name}.toml").is_file():
+            pytest.skip(f"no quick configuration of {name}")
+        quick = config_class(name).parse(read_values("quick", name)).model_dump()
+        assert space.active(space.known[-1]) == space.active(
+            {k: v for k, v in quick.items() if k in space.parameters}
+        )
 
     def test_baseline_is_the_configuration_default(self, name: str) -> None:
         space, config = spaces.load(name), architectures.config_class(name)()

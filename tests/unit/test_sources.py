@@ -50,6 +50,37 @@ def test_synthetic_is_a_pure_function_of_number_and_seed() -> None:
     assert list(one.names) == sorted(one.names)
 
 
+def test_a_style_file_departs_from_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "style.toml"
+    path.write_text('preset = "hard"\nalphabet = "ABCdef"\nlength = [3, 6]\nshadow = true\n')
+    images = open_images("synthetic:40", synthetic_preset=str(path))
+    assert {len(label) for label in images.labels} == {3, 4, 5, 6}
+    assert set().union(*images.labels) == set("ABCdef")
+    assert images.label_length is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('alphabet = "ab\u4e00"', "alphabet"),
+        ('alphabet = ""', "alphabet"),
+        ("width = 0", "width"),
+        ("height = -5", "height"),
+        ("width = 30", "width"),
+        ("length = [6, 3]", "length"),
+        ("colour = 3", "unknown field 'colour'"),
+        ("width = = 3", "is not a TOML file"),
+        ('preset = "mild"', "choose one of default, hard, extreme"),
+    ],
+)
+def test_styles_that_cannot_be_drawn(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "style.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        open_images("synthetic:10", synthetic_preset=str(path))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("spec", ["synthetic:", "synthetic:0", "synthetic:x", "synthetic:²", "no"])
 def test_wrong_sources(spec: str) -> None:
     with pytest.raises(InputError, match="--data"):
