@@ -128,6 +128,7 @@ def split_of(images: LabelledImages, count: int) -> Split:
     return Split(train=rows, valid=rows, test=rows[:0], fold=0, folds=5, seed=0)
 
 
+@pytest.mark.slow
 def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
     arch: str, drawn: LabelledImages, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
     assert run() == whole
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_refused(
     arch: str, drawn: LabelledImages, tmp_path: Path
 ) -> None:

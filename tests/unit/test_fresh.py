@@ -56,6 +56,7 @@ def test_share_and_first_steps(drawn: LabelledImages) -> None:
     assert counts == [8, 8, 8, 8, 8, 8, 2, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "same"), [(1.0, True), (0.5, False)])
 def test_only_a_full_share_leaves_the_real_images_out(
     drawn: LabelledImages, share: float, same: bool

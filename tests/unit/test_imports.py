@@ -23,7 +23,13 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("module", FORBIDDEN)
+SLOW = ("captcha_models.training", "search.setup")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [pytest.param(m, marks=pytest.mark.slow if m in SLOW else ()) for m in FORBIDDEN],
+)
 def test_a_module_stays_within_its_layer(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{n.partition('.')[0] for n in sys.modules}}))"
     done = subprocess.run(
