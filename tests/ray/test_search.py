@@ -413,7 +413,7 @@ def test_the_searcher_pickles_nothing_of_ours(tmp_path: Path) -> None:
 
 def test_a_request_that_never_fits_is_refused_and_says_what_is_missing() -> None:
     def asked(cluster: Cluster, **values: Any) -> Share:
-        return share(cluster, Settings.parse({"spaces": ("crnn",), **values}))
+        return share(cluster, Settings.parse({"spaces": ("crnn",), "trials": 20, **values}))
 
     here = _look("the tests' Ray")
     assert here.nodes == (Node(2.0, 0.0),)

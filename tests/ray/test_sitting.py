@@ -43,7 +43,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     now, said = sitting(place)
     names = ("crnn", "pooled", "spatial")
     assert now.begin(settings(spaces=names, fixed={"cut": "6"})) == 0
-    assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "run"]
+    assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
     assert "60 images from generator" in said[0]
     assert "in the locked test set" in said[1]
     found = summary(read_run(place))
