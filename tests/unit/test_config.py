@@ -25,7 +25,7 @@ def test_saved_and_read_back(arch: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     name, _, arch = path.stem.rpartition("-")
-    config_class(arch).parse(read_values(name, arch))
+    assert config_class(arch).parse(read_values(name, arch)).arch == arch
 
 
 def test_configurations_that_are_none(tmp_path: Path) -> None:
