@@ -36,9 +36,11 @@ class DataCard(BaseModel):
 class SplitCard(BaseModel):
     """How the images were divided; see `make_split`."""
 
-    fold: int
+    fold: int | None
     folds: int
     seed: int
+    limit: int | None
+    limit_seed: int
 
 
 class Card(BaseModel):
@@ -54,7 +56,7 @@ class Card(BaseModel):
         height: of the images, in pixels.
         width: of the images, in pixels.
         data: the images' source, digest and number.
-        split: fold, folds and seed; None if nothing was held out.
+        split: fold, folds, seed and limit; None if nothing was held out.
         seed: of the training.
         metrics: the last epoch's EpochMetrics, as reported.
         versions: of the packages that trained it.
@@ -62,7 +64,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     arch: str
     config: dict[str, Any]
     symbols: str

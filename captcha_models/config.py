@@ -42,6 +42,12 @@ class Config(BaseModel):
     """Share of each training batch that is newly generated; validation and test stay real."""
     synthetic_steps: int = Field(0, ge=0, le=1_000_000)
     """Steps at the beginning that see generated images only."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Decay per step of averaged weights, which are what is scored and saved; 0 averages none."""
+    calibrate: bool = False
+    """After each epoch, fit `temperature` on the validation images, where there are any."""
+    temperature: float = Field(1.0, ge=0.01, le=100)
+    """Divides the logits of a model that reads; 1 leaves its confidence as training made it."""
     normalize: bool = False
     """Shift and scale each image to mean 0 and variance 1 before the first layer."""
     bf16: bool = False

@@ -1,8 +1,9 @@
 """What is measured: sums and counts, divided once."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -13,8 +14,9 @@ class Scores:
         num_images: images scored.
         loss: mean of the criterion as the source defines it (smoothed cross-entropy, or CTC per
             character).
-        nll: mean of -ln p(label | image), nats per captcha; the same quantity for every
-            architecture.
+        nll: mean of -ln p(label | image), nats per captcha, at the model's temperature; the same
+            quantity for every architecture.
+        nll_raw: the same at temperature 1.
         captcha_accuracy: share of images whose whole label is read, in [0, 1].
         captcha_accuracy_greedy: the same without beam search.
         char_accuracy: share of characters right, position by position; missing and surplus
@@ -26,6 +28,7 @@ class Scores:
     num_images: int
     loss: float
     nll: float
+    nll_raw: float
     captcha_accuracy: float
     captcha_accuracy_greedy: float
     char_accuracy: float
@@ -37,6 +40,8 @@ class Scores:
 class EpochMetrics:
     """What training reports after each epoch; its fields are the columns of the epochs table.
 
+    Where nothing validates, what would need validation images is not a number.
+
     Attributes:
         epoch: finished epochs, from 1.
         passes: images trained on so far.
@@ -44,9 +49,12 @@ class EpochMetrics:
         train_loss: running mean of the training criterion, with augmentation, as fastai shows it.
         valid_loss: the source's criterion on the validation images.
         train_nll: nats per captcha on training images, as many as there are validation images,
-            eval mode, no augmentation.
+            eval mode, no augmentation, at the model's temperature.
         valid_nll: nats per captcha on the validation images, the same way.
         gap: `valid_nll - train_nll`.
+        train_nll_raw: `train_nll` at temperature 1.
+        valid_nll_raw: `valid_nll` at temperature 1.
+        temperature: of the model.
         valid_captcha_accuracy: at the trial's beam width, in [0, 1].
         valid_captcha_accuracy_greedy: without beam search.
         valid_char_accuracy: in [0, 1].
@@ -63,6 +71,9 @@ class EpochMetrics:
     train_nll: float
     valid_nll: float
     gap: float
+    train_nll_raw: float
+    valid_nll_raw: float
+    temperature: float
     valid_captcha_accuracy: float
     valid_captcha_accuracy_greedy: float
     valid_char_accuracy: float
@@ -71,8 +82,15 @@ class EpochMetrics:
     device: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
+        """Plain values, ready for JSON, which has no word for what is not a number: null."""
+        values = asdict(self)
+        return {k: None if v != v else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What `as_dict` made plain."""
+        numbers: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+        return cls(**numbers)
 
 
 def char_matches(predictions: Sequence[str], labels: Sequence[str]) -> tuple[int, int]:

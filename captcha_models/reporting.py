@@ -1,5 +1,6 @@
 """What happens around each epoch: chance is set before it, both sides are scored after it."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -56,6 +57,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 [self.images.labels[i] for i in rows],
             )
             for name, rows in (("train", self.subset), ("valid", self.split.valid))
+            if len(rows)
         }
         self.began = time.perf_counter() - (self.previous.seconds if self.previous else 0.0)
 
@@ -74,21 +76,28 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 f"the training loss is {train_loss} in epoch {self.epoch + 1}; lr = "
                 f"{self.config.lr:g} may be too high"
             )
+        valid = None
+        if "valid" in self.sides:
+            # First, for calibration decides the temperature that both sides are scored at.
+            valid = evaluate(self.model, *self.sides["valid"], calibrate=self.config.calibrate)
         train = evaluate(self.model, *self.sides["train"], search=False)
-        valid = evaluate(self.model, *self.sides["valid"])
+        nan = math.nan
         per_epoch = self.n_iter * self.config.batch_size
         metrics = EpochMetrics(
             epoch=self.epoch + 1,
             passes=(self.epoch + 1) * per_epoch,
             lr=float(self.opt.hypers[-1]["lr"]),
             train_loss=train_loss,
-            valid_loss=valid.loss,
+            valid_loss=valid.loss if valid else nan,
             train_nll=train.nll,
-            valid_nll=valid.nll,
-            gap=valid.nll - train.nll,
-            valid_captcha_accuracy=valid.captcha_accuracy,
-            valid_captcha_accuracy_greedy=valid.captcha_accuracy_greedy,
-            valid_char_accuracy=valid.char_accuracy,
+            valid_nll=valid.nll if valid else nan,
+            gap=valid.nll - train.nll if valid else nan,
+            train_nll_raw=train.nll_raw,
+            valid_nll_raw=valid.nll_raw if valid else nan,
+            temperature=float(self.model.temperature),
+            valid_captcha_accuracy=valid.captcha_accuracy if valid else nan,
+            valid_captcha_accuracy_greedy=valid.captcha_accuracy_greedy if valid else nan,
+            valid_char_accuracy=valid.char_accuracy if valid else nan,
             images_per_s=per_epoch / train_s,
             seconds=time.perf_counter() - self.began,
             device=device_name(self.dls.device),
@@ -118,8 +127,20 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 num_images=len(images),
                 num_train=len(split.train),
             ),
-            split=SplitCard(fold=split.fold, folds=split.folds, seed=split.seed),
+            split=_split_card(split),
             seed=self.seed,
             metrics=metrics.as_dict() if metrics else {},
             versions=versions(),
         )
+
+
+def _split_card(split: Split) -> SplitCard | None:
+    if not len(split.test):
+        return None
+    return SplitCard(
+        fold=split.fold,
+        folds=split.folds,
+        seed=split.seed,
+        limit=split.limit,
+        limit_seed=split.limit_seed,
+    )

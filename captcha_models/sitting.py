@@ -84,7 +84,8 @@ def train_in(
         )
     last.save_model(folder)
     config.save(folder / "config.toml")
-    draw_curve(history, folder / CURVE_FILE, f"{config.arch}, seed {seed}, fold {split.fold}")
+    held_out = "no validation" if split.fold is None else f"fold {split.fold}"
+    draw_curve(history, folder / CURVE_FILE, f"{config.arch}, seed {seed}, {held_out}")
     checkpoint.unlink(missing_ok=True)
     return last.metrics
 
@@ -98,7 +99,7 @@ def _history(folder: Path) -> list[EpochMetrics]:
     try:
         done = header["metrics"]["epoch"]
         rows = (folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[:done]
-        history = [EpochMetrics(**json.loads(row)) for row in rows]
+        history = [EpochMetrics.from_dict(json.loads(row)) for row in rows]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder} cannot be resumed: {LOG_FILE} is damaged ({error})") from None
     if len(history) != done:

@@ -109,7 +109,7 @@ def _put(
         }
     learner.running_loss.value = tensors["running_loss"]
     learner.running_loss.count = header["steps"]
-    return EpochMetrics(**header["metrics"])
+    return EpochMetrics.from_dict(header["metrics"])
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:

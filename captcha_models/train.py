@@ -7,10 +7,12 @@ it runs, a checkpoint that `--resume` goes on from.
 """
 
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from captcha_models.cli import assignments, command_line
 from captcha_models.config import read_values
@@ -31,6 +33,8 @@ from captcha_models.errors import InputError, NonFiniteLossError
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--fold", type=int, default=0, show_default=True, help="Which fold validates.")
 @click.option("--folds", type=int, default=5, show_default=True)
+@click.option("--limit-train", type=int, help="Train on so many images, chosen by the seed.")
+@click.option("--all", "everything", is_flag=True, help="Train on all images, hold none out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for what it leaves.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 @click.option("--device", help="Such as cpu or cuda:0; the GPU if there is one.")
@@ -55,6 +59,8 @@ def train(
     seed: int,
     fold: int,
     folds: int,
+    limit_train: int | None,
+    everything: bool,
     out: Path | None,
     resume: bool,
     device: str | None,
@@ -70,15 +76,19 @@ def train(
     # Here, so that --help and a wrong option answer at once.
     import torch
 
-    from captcha_models import pictures, training
+    from captcha_models import pictures, splits, training
     from captcha_models.architectures import config_class
     from captcha_models.checkpoint import CHECKPOINT_FILE
     from captcha_models.loaders import make_loaders
     from captcha_models.runtime import pick_device
     from captcha_models.sitting import train_in
     from captcha_models.sources import open_images
-    from captcha_models.splits import make_split
 
+    if everything:
+        context = click.get_current_context()
+        for name in ("fold", "folds", "limit_train"):
+            if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+                raise InputError(f"--all holds nothing out: leave --{name.replace('_', '-')} out")
     if epochs is not None and "epochs" in assignments(pairs):
         raise InputError("--epochs and --set epochs: give one of them")
     config = config_class(arch).parse(
@@ -100,7 +110,12 @@ def train(
         synthetic_preset=synthetic_preset,
     )
     click.echo(images.describe(), err=True)
-    split = make_split(images.names, fold=fold, folds=folds)
+    if everything:
+        split = splits.everything(images.names)
+    else:
+        split = splits.make_split(
+            images.names, fold=fold, folds=folds, limit=limit_train, limit_seed=seed
+        )
     click.echo(split.describe(), err=True)
     training.check(config, images, split)
     if summary:
@@ -129,14 +144,22 @@ def train(
         device=where,
     )
     pictures.draw_batch(batch, folder / "batch.png")
+    judged = (
+        "no validation"
+        if everything
+        else f"validation: captchas {metrics.valid_captcha_accuracy:.2%}, characters "
+        f"{metrics.valid_char_accuracy:.2%}, NLL {metrics.valid_nll:.4f} nats"
+    )
     click.echo(
-        f"validation: captchas {metrics.valid_captcha_accuracy:.2%}, characters "
-        f"{metrics.valid_char_accuracy:.2%}, NLL {metrics.valid_nll:.4f} nats "
-        f"(train {metrics.train_nll:.4f}, gap {metrics.gap:+.4f}); "
+        f"{judged} (train {metrics.train_nll:.4f}{_gap(metrics.gap)}); "
         f"{metrics.seconds:.0f} s; {folder}"
     )
     if as_json:
         click.echo(json.dumps({"model": str(folder / "model.safetensors"), **metrics.as_dict()}))
+
+
+def _gap(gap: float) -> str:
+    return "" if math.isnan(gap) else f", gap {gap:+.4f}"
 
 
 if __name__ == "__main__":

@@ -114,7 +114,9 @@ def _prepare(
         )
         loaders.train.mix = Mix(fresh, config.synthetic_share, config.synthetic_steps)
     learner = CaptchaLearner(loaders, model.to(device), config, cbs=list(callbacks))
-    subset = np.random.default_rng(seed).permutation(split.train)[: len(split.valid)]
+    # As many as validate; a fifth, as in five folds, where none does.
+    count = len(split.valid) or -(-len(split.train) // 5)
+    subset = np.random.default_rng(seed).permutation(split.train)[:count]
     return learner, subset
 
 

@@ -129,6 +129,8 @@ def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[
         raise InputError("the model was trained on every one of these images; give others")
     parts = make_split(images.names, **split.model_dump())
     rows = parts.train if part == "train" else parts.valid
+    if not len(rows):
+        raise InputError("no image validated this model: choose --split train, or give others")
     return rows.tolist(), part or "valid"
 
 

@@ -7,6 +7,7 @@ K classes with the blank, L label length.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from captcha_models.charset import Charset
@@ -25,6 +26,8 @@ class Recogniser(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.charset = charset
+        self.temperature: Tensor
+        self.register_buffer("temperature", torch.tensor(config.temperature))
 
     @staticmethod
     def check(
@@ -49,6 +52,10 @@ class Recogniser(nn.Module, ABC):
             # The floor keeps an empty image from being blown up to noise.
             images = (images - mean) / images.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)
         return images.expand(-1, 3, -1, -1)
+
+    def tempered(self, logits: Tensor) -> Tensor:
+        """What forward returned, as confident as calibration found right; for reading and `nll`."""
+        return logits.float() / self.temperature
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

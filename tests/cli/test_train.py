@@ -110,7 +110,29 @@ def test_train_then_evaluate_gives_the_same_figures(
     assert "holds a training already" in again.stderr
 
 
+@pytest.mark.slow
+def test_training_on_all_images_holds_none_out(
+    archive: Path, tmp_path: Path, called: Callable[..., Done]
+) -> None:
+    out = tmp_path / "out"
+    done = called("captcha_models.train", *FAST, "--data", archive, "--epochs", 1, "--out", out,
+                  "--all", "--set", "temperature=1.5", "--set", "calibrate=true",
+                  "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "all 80 images train, nothing is held out" in done.stderr
+    trained = json.loads(done.stdout.splitlines()[-1])
+    assert trained["valid_nll"] is trained["gap"] is trained["valid_captcha_accuracy"] is None
+    assert trained["temperature"] == 1.5
+    own = called("search.evaluate", out, "--data", archive)
+    assert own.returncode == 2
+    assert "trained on every one of these images" in own.stderr
+    other = called("search.evaluate", out, "--data", "synthetic:30", "--json")
+    assert json.loads(other.stdout)["num_images"] == 30
+
+
 WRONG = {
+    "a fold of all": (["--all", "--fold", "1"], "--all holds nothing out: leave --fold out"),
+    "a limit too high": (["--limit-train", "999"], "limit = 999: must lie in 1.."),
     "no such folder": (["--data", "nowhere"], "no such folder or zip"),
     "unknown architecture": (["--arch", "cnn"], "unknown architecture 'cnn'"),
     "unknown option": (["--speed", "9"], "No such option"),

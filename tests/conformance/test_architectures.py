@@ -13,6 +13,7 @@ from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.checkpoint import load_model
 from captcha_models.errors import InputError, NonFiniteLossError
+from captcha_models.evaluate import TEMPERATURES, evaluate
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
 from captcha_models.snapshot import Snapshot
 from captcha_models.splits import Split, make_split
@@ -75,6 +76,19 @@ def test_the_score_of_a_reading_is_its_nll(arch: str) -> None:
         targets = torch.tensor([best[0].ids])
         one = logits[:, row : row + 1] if arch == "crnn" else logits[row : row + 1]
         assert model.nll(one, targets).item() == pytest.approx(-best[0].log_prob, abs=1e-3)
+
+
+def test_calibration_finds_the_temperature_of_least_nll(arch: str) -> None:
+    model = fresh(arch, **SMALL[arch])
+    images = (pixels(4) * 255).to(torch.uint8)
+    found = evaluate(model, images, LABELS, search=False, calibrate=True)
+    assert found.nll_raw == pytest.approx(
+        evaluate(fresh(arch, **SMALL[arch]), images, LABELS, search=False).nll, rel=1e-5
+    )
+    for temperature in np.geomspace(*TEMPERATURES, 20):
+        model.temperature.fill_(float(temperature))
+        assert evaluate(model, images, LABELS, search=False).nll > found.nll * (1 - 1e-3)
+    assert model.training
 
 
 def test_a_row_does_not_depend_on_its_neighbours(arch: str) -> None:

@@ -27,7 +27,8 @@ class Snapshot:
 def metrics(epoch: int, value: float) -> EpochMetrics:
     return EpochMetrics(
         epoch=epoch, passes=epoch, lr=1e-3, train_loss=value, valid_loss=value,
-        train_nll=value - 0.5, valid_nll=value, gap=0.5, valid_captcha_accuracy=0.5,
+        train_nll=value - 0.5, valid_nll=value, gap=0.5, train_nll_raw=value - 0.5,
+        valid_nll_raw=value, temperature=1.0, valid_captcha_accuracy=0.5,
         valid_captcha_accuracy_greedy=0.5, valid_char_accuracy=0.5, images_per_s=1.0,
         seconds=float(epoch), device="cpu",
     )  # fmt: skip

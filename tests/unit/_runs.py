@@ -38,7 +38,8 @@ def epoch(
         (folder.path / place / "model.safetensors").write_text(f"{trial} {epoch}")
     folder.add_epoch(
         trial=trial, epoch=epoch, train_loss=1.0, valid_loss=1.0, train_nll=valid_nll - 0.25,
-        valid_nll=valid_nll, gap=0.25, valid_captcha_accuracy=accuracy,
+        valid_nll=valid_nll, gap=0.25, train_nll_raw=valid_nll - 0.25, valid_nll_raw=valid_nll,
+        temperature=1.0, valid_captcha_accuracy=accuracy,
         valid_captcha_accuracy_greedy=accuracy, valid_char_accuracy=0.75, images_per_s=10.0,
         seconds=60.0 * epoch, device="cpu", checkpoint=str(place) if checkpoint else None,
     )  # fmt: skip

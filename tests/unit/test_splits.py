@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from captcha_models.errors import InputError
-from captcha_models.splits import is_locked, make_split
+from captcha_models.splits import everything, is_locked, make_split
 
 NAMES = [f"{i:05d}.png" for i in range(500)]
 
@@ -55,3 +55,28 @@ def test_too_few_images(count: int) -> None:
 def test_folds_that_do_not_exist(fold: int, folds: int) -> None:
     with pytest.raises(InputError, match="fold"):
         make_split(NAMES, fold=fold, folds=folds)
+
+
+def test_without_a_validating_fold_all_that_is_not_locked_trains() -> None:
+    folds, none = make_split(NAMES), make_split(NAMES, fold=None)
+    assert none.train.tolist() == sorted([*folds.train, *folds.valid])
+    assert none.test.tolist() == folds.test.tolist()
+    assert not len(none.valid)
+    assert everything(NAMES).train.tolist() == list(range(len(NAMES)))
+
+
+def test_a_limit_keeps_some_training_images_the_same_ones_in_any_order() -> None:
+    whole = make_split(NAMES)
+    few, more = (make_split(NAMES, limit=n, limit_seed=4) for n in (20, 50))
+    assert (len(few.train), len(more.train)) == (20, 50)
+    assert set(few.train) < set(more.train) < set(whole.train)
+    assert few.valid.tolist() == whole.valid.tolist()
+    turned = make_split(NAMES[::-1], limit=20, limit_seed=4)
+    assert {NAMES[::-1][i] for i in turned.train} == {NAMES[i] for i in few.train}
+    assert set(make_split(NAMES, limit=20, limit_seed=5).train) != set(few.train)
+
+
+@pytest.mark.parametrize("limit", [0, 401, 10_000])
+def test_a_limit_beyond_the_training_images_is_refused(limit: int) -> None:
+    with pytest.raises(InputError, match=f"limit = {limit}: must lie in 1..3"):
+        make_split(NAMES, limit=limit)
