@@ -38,6 +38,16 @@ class Config(BaseModel):
     """Largest norm of the whole gradient; 0 does not clip."""
     augment: float = Field(1.0, ge=0, le=1.5)
     """Strength of the augmentation; 1 is the article's (10 degrees, lighting 0.5), 0 is none."""
+    augment_shape: bool = False
+    """Augment by scale, shear and shift too, all kinds at the strength of `augment`."""
+    augment_elastic: bool = False
+    """Augment by smooth bending too."""
+    augment_blur: bool = False
+    """Augment by blur too."""
+    augment_noise: bool = False
+    """Augment by noise too."""
+    augment_erase: bool = False
+    """Augment by covering a rectangle too."""
     synthetic_share: float = Field(0.0, ge=0, le=1)
     """Share of each training batch that is newly generated; validation and test stay real."""
     synthetic_steps: int = Field(0, ge=0, le=1_000_000)
@@ -73,6 +83,12 @@ class Config(BaseModel):
     def changed(self, **values: Any) -> Self:
         """The same configuration with some fields replaced, checked again."""
         return self.parse({**self.model_dump(), **values})
+
+    @property
+    def augment_kinds(self) -> tuple[str, ...]:
+        """The kinds of augmentation that are switched on."""
+        switches = (name for name in type(self).model_fields if name.startswith("augment_"))
+        return tuple(name.removeprefix("augment_") for name in switches if getattr(self, name))
 
     def save(self, path: Path) -> None:
         """Write as TOML; `load` reads it back."""

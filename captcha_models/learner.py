@@ -13,6 +13,7 @@ from fastai.optimizer import OptimWrapper
 from torch import nn
 
 from captcha_models.architectures._contract import Recogniser
+from captcha_models.averaging import AveragedWeights
 from captcha_models.config import Config
 from captcha_models.runtime import multiplies_bf16
 
@@ -35,6 +36,8 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
         callbacks = [TrainEvalCallback(), CastToTensor(), RunningLoss(), *cbs]
         if config.clip:
             callbacks.append(GradientClip(max_norm=config.clip))
+        self.averaging = AveragedWeights(model, config.ema) if config.ema else None
+        callbacks += [self.averaging] if self.averaging else []
         self.weight_decay = config.weight_decay
         device = next(model.parameters()).device
         bf16 = config.bf16 and multiplies_bf16(device)
@@ -43,6 +46,10 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
             dls, model, loss_func=model.loss, lr=config.lr, default_cbs=False, cbs=callbacks
         )
         self.create_mbar = False
+
+    def kept(self) -> Recogniser:
+        """The model that is judged and kept: the averaged one, if weights are averaged."""
+        return self.averaging.average if self.averaging else cast(Recogniser, self.model)
 
     def create_opt(self) -> None:
         """AdamW over two groups: with weight decay, and without."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from captcha_models.augment import augmentations
 from captcha_models.charset import Charset
+from captcha_models.config import Config
 from captcha_models.fresh import FreshImages
 from captcha_models.images import LabelledImages
 from captcha_models.splits import Split
@@ -121,16 +122,21 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
 
 
 def make_loaders(
-    images: LabelledImages, split: Split, *, batch_size: int, augment: float, device: torch.device
+    images: LabelledImages,
+    split: Split,
+    config: Config,
+    *,
+    device: torch.device,
+    batch_size: int | None = None,
 ) -> DataLoaders:
     """Training batches, shuffled by torch's global generator and augmented, and validation ones.
 
     Args:
         images: all images; only the split's training and validation parts are touched.
         split: which image is for what.
-        batch_size: images per batch; a last, smaller training batch is left out.
-        augment: strength, see `augmentations`.
+        config: batch size and augmentation; a last, smaller training batch is left out.
         device: where the images stay.
+        batch_size: another one than the configuration's.
     """
     transform = CaptchaTransform(images, images.charset)
     parts = [
@@ -139,9 +145,9 @@ def make_loaders(
     ]
     return DataLoaders.from_dsets(
         *parts,
-        bs=batch_size,
+        bs=batch_size or config.batch_size,
         dl_type=ResidentDL,
-        after_batch=augmentations(augment),
+        after_batch=augmentations(config.augment, config.augment_kinds),
         device=device,
     )
 

@@ -9,6 +9,7 @@ import torch
 from fastai.callback.core import Callback
 from numpy.typing import NDArray
 
+from captcha_models.architectures._contract import Recogniser
 from captcha_models.checkpoint import Card, DataCard, SplitCard, versions
 from captcha_models.config import Config
 from captcha_models.errors import NonFiniteLossError
@@ -76,11 +77,14 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 f"the training loss is {train_loss} in epoch {self.epoch + 1}; lr = "
                 f"{self.config.lr:g} may be too high"
             )
+        model = self.learn.kept()
+        if self.learn.averaging:
+            self.learn.averaging.refresh()
         valid = None
         if "valid" in self.sides:
             # First, for calibration decides the temperature that both sides are scored at.
-            valid = evaluate(self.model, *self.sides["valid"], calibrate=self.config.calibrate)
-        train = evaluate(self.model, *self.sides["train"], search=False)
+            valid = evaluate(model, *self.sides["valid"], calibrate=self.config.calibrate)
+        train = evaluate(model, *self.sides["train"], search=False)
         nan = math.nan
         per_epoch = self.n_iter * self.config.batch_size
         metrics = EpochMetrics(
@@ -94,7 +98,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             gap=valid.nll - train.nll if valid else nan,
             train_nll_raw=train.nll_raw,
             valid_nll_raw=valid.nll_raw if valid else nan,
-            temperature=float(self.model.temperature),
+            temperature=float(model.temperature),
             valid_captcha_accuracy=valid.captcha_accuracy if valid else nan,
             valid_captcha_accuracy_greedy=valid.captcha_accuracy_greedy if valid else nan,
             valid_char_accuracy=valid.char_accuracy if valid else nan,
@@ -102,13 +106,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             seconds=time.perf_counter() - self.began,
             device=device_name(self.dls.device),
         )
-        self.last = self.snapshot(self.learn, metrics)
+        self.last = self.snapshot(self.learn, model, metrics)
         self.on_epoch(metrics, self.last)
 
-    def snapshot(self, learner: CaptchaLearner, metrics: EpochMetrics) -> Snapshot:
-        return Snapshot(
-            metrics, learner.model, self.card(metrics), learner.opt.opt, learner.running_loss
-        )
+    def snapshot(
+        self, learner: CaptchaLearner, model: Recogniser, metrics: EpochMetrics
+    ) -> Snapshot:
+        return Snapshot(metrics, model, self.card(metrics), learner)
 
     def card(self, metrics: EpochMetrics | None) -> Card:
         images, split = self.images, self.split

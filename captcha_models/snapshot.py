@@ -17,7 +17,7 @@ from captcha_models.checkpoint import (
     write_tensors,
 )
 from captcha_models.errors import InputError
-from captcha_models.learner import CaptchaLearner, RunningLoss
+from captcha_models.learner import CaptchaLearner
 from captcha_models.metrics import EpochMetrics
 
 
@@ -27,15 +27,14 @@ class Snapshot:
 
     Attributes:
         metrics: of the epoch.
-        model: the recogniser, live.
+        model: the recogniser that was scored, live.
         card: what a model file says besides weights.
     """
 
     metrics: EpochMetrics
     model: Recogniser
     card: Card
-    _optimiser: torch.optim.Optimizer
-    _running_loss: RunningLoss
+    _learner: CaptchaLearner
 
     def save_model(self, folder: Path) -> Path:
         """Write `model.safetensors`, which can be evaluated; returns its path."""
@@ -44,12 +43,17 @@ class Snapshot:
 
     def save_checkpoint(self, folder: Path) -> Path:
         """Write `checkpoint.safetensors`, which `fit(resume=...)` goes on from."""
-        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        for i, parameter in enumerate(_parameters(self._optimiser)):
-            for name, value in self._optimiser.state[parameter].items():
+        learner = self._learner
+        tensors = {f"model.{name}": t for name, t in learner.model.state_dict().items()}
+        if learner.averaging:
+            average = learner.averaging.average.state_dict()
+            tensors |= {f"average.{name}": t for name, t in average.items()}
+        optimiser = learner.opt.opt
+        for i, parameter in enumerate(_parameters(optimiser)):
+            for name, value in optimiser.state[parameter].items():
                 tensors[f"optimiser.{i}.{name}"] = value
-        tensors["running_loss"] = self._running_loss.value
-        header = {**self.card.model_dump(mode="json"), "steps": self._running_loss.count}
+        tensors["running_loss"] = learner.running_loss.value
+        header = {**self.card.model_dump(mode="json"), "steps": learner.running_loss.count}
         write_tensors(folder / CHECKPOINT_FILE, tensors, header)
         return folder / CHECKPOINT_FILE
 
@@ -93,23 +97,27 @@ def _identity(card: dict[str, Any]) -> dict[str, Any]:
 def _put(
     tensors: dict[str, Tensor], header: dict[str, Any], learner: CaptchaLearner
 ) -> EpochMetrics:
-    model = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    learner.model.load_state_dict(model)
+    learner.model.load_state_dict(_part(tensors, "model."))
+    if learner.averaging:
+        learner.averaging.average.load_state_dict(_part(tensors, "average."))
+        learner.averaging.steps = header["steps"]
     learner.create_opt()
     optimiser = learner.opt.opt
     for i, parameter in enumerate(_parameters(optimiser)):
-        prefix = f"optimiser.{i}."
-        state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         optimiser.state[parameter] = {
             # In the parameter's own memory layout, which the fused step needs.
             name: torch.empty_like(parameter).copy_(value)
             if value.dim()
             else value.to(parameter.device)
-            for name, value in state.items()
+            for name, value in _part(tensors, f"optimiser.{i}.").items()
         }
     learner.running_loss.value = tensors["running_loss"]
     learner.running_loss.count = header["steps"]
     return EpochMetrics.from_dict(header["metrics"])
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:

@@ -139,9 +139,9 @@ def train(
     batch = make_loaders(
         images,
         split,
-        batch_size=min(max(config.batch_size, 12), len(split.train)),
-        augment=config.augment,
+        config,
         device=where,
+        batch_size=min(max(config.batch_size, 12), len(split.train)),
     )
     pictures.draw_batch(batch, folder / "batch.png")
     judged = (

@@ -81,7 +81,7 @@ def fit(
     if resume is not None:
         report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
         if report.previous.epoch >= config.epochs:
-            return report.snapshot(learner, report.previous)
+            return report.snapshot(learner, learner.kept(), report.previous)
     learner.add_cb(report)
     start = report.previous.epoch if report.previous else 0
     learner.fit_one_cycle(config.epochs, config.lr, start_epoch=start)
@@ -99,9 +99,7 @@ def _prepare(
 ) -> tuple[CaptchaLearner, NDArray[np.intp]]:
     height, width = images.pixels.shape[2:]
     model = build(config, images.charset, max(map(len, images.labels)), (height, width))
-    loaders = make_loaders(
-        images, split, batch_size=config.batch_size, augment=config.augment, device=device
-    )
+    loaders = make_loaders(images, split, config, device=device)
     if config.synthetic_share or config.synthetic_steps:
         fresh = FreshImages(
             images.preset,

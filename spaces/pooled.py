@@ -1,9 +1,9 @@
 """What may vary in the pooled classifier; the baseline is the source's configuration."""
 
-from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
+from spaces._means import MEANS, OFF
 from spaces._space import Space
 
 SPACE = Space(
@@ -17,9 +17,7 @@ SPACE = Space(
         "weight_decay": Float(1e-4, 0.3, log=True),
         "batch_size": Int(8, 32, step=8),
         "augment": Float(0.0, 1.5),
-        "normalize": Choice([False, True]),
-        "synthetic_share": Float(0.0, 1.0),
-        "bf16": Choice([True, False]),
+        **MEANS,
     },
     baseline={
         "lr": 3e-3,
@@ -30,8 +28,6 @@ SPACE = Space(
         "weight_decay": 0.01,
         "batch_size": 8,
         "augment": 1.0,
-        "normalize": False,
-        "synthetic_share": 0.0,
-        "bf16": False,
+        **OFF,
     },
 )

@@ -88,6 +88,8 @@ class CTCRecogniser(Recogniser):
     """Class scores per column, any alignment; logits are (T, N, K), class 0 is the blank."""
 
     beam_width: int
+    length: int | None = None
+    """Characters of every label it reads; None is any number."""
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""
@@ -101,7 +103,9 @@ class CTCRecogniser(Recogniser):
     def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
         """Prefix beam search at the configuration's beam width."""
         width = max(self.beam_width, n_best)
-        return ctc.beam_decode(_log_probs(logits), beam_width=width, n_best=n_best)
+        return ctc.beam_decode(
+            _log_probs(logits), beam_width=width, n_best=n_best, length=self.length
+        )
 
     def read_greedily(self, logits: Tensor) -> list[list[int]]:
         """The best path, collapsed."""

@@ -151,6 +151,9 @@ def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
         if arch != "crnn"
         else {**SMALL[arch], "epochs": 3, "batch_size": 8, "lr": 1e-3, "dropout": 0.2}
     )
+    if arch == "crnn":
+        # What is averaged and fitted has to come back from a checkpoint too.
+        config = config.changed(ema=0.9, calibrate=True)
     split = split_of(drawn, 16)
 
     def run(keep: int | None = None, resume: Path | None = None) -> list[tuple[float, float]]:
@@ -168,6 +171,30 @@ def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
     assert len(whole) == 3
     assert run(resume=tmp_path) == whole[2:]
     assert run() == whole
+
+
+def test_averaged_weights_are_the_average_of_the_steps(drawn: LabelledImages) -> None:
+    config = config_class("crnn").parse(
+        {**SMALL["crnn"], "epochs": 1, "batch_size": 8, "ema": 0.3, "lr": 1e-3}
+    )
+    steps: list[Tensor] = []
+
+    class Watch(Callback):  # type: ignore[misc]
+        def before_fit(self) -> None:
+            steps.append(self.model.dense[-1].weight.detach().clone())
+
+        def after_batch(self) -> None:
+            steps.append(self.model.dense[-1].weight.detach().clone())
+
+    last = fit(config, drawn, split_of(drawn, 40), seed=0, on_epoch=lambda m, s: None,
+               callbacks=[Watch()], device="cpu")  # fmt: skip
+    expected = steps[0]
+    for number, weight in enumerate(steps[1:]):
+        decay = min(0.3, (1 + number) / (10 + number))
+        expected = decay * expected + (1 - decay) * weight
+    assert len(steps) == 6
+    torch.testing.assert_close(last.model.dense[-1].weight, expected)
+    assert not torch.equal(expected, steps[-1])
 
 
 @pytest.mark.slow
@@ -213,12 +240,14 @@ def test_learns_eight_images_by_heart(arch: str, drawn: LabelledImages) -> None:
         "crnn": {
             "cut": 6,
             "pool_height": True,
-            "aux_weight": 0.5,
+            "aux_weight": 1.0,
+            "joint_weight": 1.0,
+            "shortcut": True,
+            "orthogonal": True,
             "dropout": 0.0,
             "clip": 5,
             "map_to_seq_hidden": 64,
             "rnn_hidden_1": 64,
-            "epochs": 100,
         },
         "pooled": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
         "spatial": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
@@ -227,11 +256,7 @@ def test_learns_eight_images_by_heart(arch: str, drawn: LabelledImages) -> None:
         {**SMALL[arch], "epochs": 50, "batch_size": 8, "augment": 0, "normalize": True, **plain}
     )
     last = fit(config, drawn, split_of(drawn, 8), seed=0, on_epoch=lambda m, s: None, device="cpu")
-    if arch == "crnn":
-        # CTC takes longer to the last symbol; guessing is at 14.7 nats.
-        assert last.metrics.valid_nll < 7
-    else:
-        assert last.metrics.valid_captcha_accuracy == 1.0
+    assert last.metrics.valid_captcha_accuracy == 1.0
 
 
 def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) -> None:
@@ -242,6 +267,18 @@ def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) 
     with pytest.raises(InputError, match=r"leaves 7 steps .* label '8cccc' needs 8"):
         check(config, images, split_of(images, 8))
     check(config.changed(cut=7), images, split_of(images, 8))
+
+
+def test_a_fixed_length_is_read_and_labels_of_another_are_refused(drawn: LabelledImages) -> None:
+    model = fresh("crnn", **SMALL["crnn"], fixed_length=True).eval()
+    with torch.no_grad():
+        read = model.read(model(pixels(6)), n_best=2)
+    assert {len(hypothesis.ids) for best in read for hypothesis in best} == {5}
+    config = config_class("crnn").parse({**SMALL["crnn"], "fixed_length": True})
+    with pytest.raises(InputError, match="fixed_length = true: labels have 4 to 5 characters"):
+        model_class(config).check(config, ["abcd", "abcde"], (HEIGHT, WIDTH))
+    with pytest.raises(InputError, match="labels have 4 to 5 characters"):
+        model_class(config).check(config, ["abcd"], (HEIGHT, WIDTH), length=5)
 
 
 def test_a_loss_that_is_not_finite_is_raised_in_our_words(drawn: LabelledImages) -> None:

@@ -1,0 +1,36 @@
+"""Means against the gap that every architecture can take; all off in the baselines."""
+
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution as Choice
+from optuna.distributions import FloatDistribution as Float
+from optuna.distributions import IntDistribution as Int
+
+from spaces._space import Value
+
+MEANS: dict[str, BaseDistribution] = {
+    "augment_shape": Choice([False, True]),
+    "augment_elastic": Choice([False, True]),
+    "augment_blur": Choice([False, True]),
+    "augment_noise": Choice([False, True]),
+    "augment_erase": Choice([False, True]),
+    "synthetic_share": Float(0.0, 1.0),
+    "synthetic_steps": Int(0, 300, step=50),
+    "ema": Choice([0.0, 0.9, 0.98]),
+    "calibrate": Choice([False, True]),
+    "normalize": Choice([False, True]),
+    "bf16": Choice([True, False]),
+}
+
+OFF: dict[str, Value] = {
+    "augment_shape": False,
+    "augment_elastic": False,
+    "augment_blur": False,
+    "augment_noise": False,
+    "augment_erase": False,
+    "synthetic_share": 0.0,
+    "synthetic_steps": 0,
+    "ema": 0.0,
+    "calibrate": False,
+    "normalize": False,
+    "bf16": False,
+}
