@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from benchmarks._side_by_side import Rows
+from benchmarks.source_recipe import image_files, source_loaders, source_model
+from benchmarks.time_to_accuracy import found, main
+from captcha_models.errors import InputError
+from captcha_models.images import LabelledImages
+from captcha_models.splits import make_split
+
+
+@pytest.mark.parametrize(
+    ("arch", "count"), [("pooled", 21_882_464), ("spatial", 28_575_004), ("crnn", 9_557_908)]
+)
+def test_the_sources_models_have_its_parameter_counts(arch: str, count: int) -> None:
+    assert sum(p.numel() for p in source_model(arch, num_classes=20).parameters()) == count
+
+
+@pytest.mark.parametrize("as_written", [False, True])
+def test_the_sources_batches(drawn: LabelledImages, as_written: bool) -> None:
+    split = make_split(drawn.names)
+    with image_files("synthetic:120", drawn) as files:
+        loaders = source_loaders(drawn, split, files, torch.device("cpu"), as_written=as_written)
+        for loader, rows in ((loaders.train, split.train), (loaders.valid, split.valid)):
+            unseen = {drawn.labels[i] for i in rows}
+            moved = 0
+            for images, targets in loader:
+                for image, ids in zip(images, targets, strict=True):
+                    label = drawn.charset.decode(ids.tolist())
+                    unseen.remove(label)
+                    file = torch.from_numpy(drawn.pixels[drawn.labels.index(label)]) / 255
+                    moved += not torch.allclose(
+                        torch.Tensor(image), file.expand(3, -1, -1), atol=1e-3
+                    )
+            assert len(unseen) == (len(rows) % 8 if loader is loaders.train else 0)
+            assert (moved > 0) == (as_written or loader is loaders.train)
+
+
+def test_the_sources_recipe_refuses_labels_of_another_length(drawn: LabelledImages) -> None:
+    longer = replace(drawn, labels=tuple(label + "2" for label in drawn.labels))
+    with pytest.raises(InputError, match="5 characters"):
+        source_loaders(longer, make_split(drawn.names), {}, torch.device("cpu"))
+
+
+def test_a_run_counts_if_it_is_the_same_and_went_far_enough(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.jsonl"
+    key = {"side": "source", "seed": 0, "config": {"lr": 3e-3}}
+    short = {**key, "reached": False, "passes": 672}
+    Rows(path).add(short)
+    again = Rows(path)
+    assert found(again, key, 672) == short
+    assert found(again, key, 1344) is None
+    assert found(again, {**key, "seed": 1}, 672) is None
+    assert found(again, {**key, "config": {"lr": 2e-3}}, 672) is None
+    again.add({**key, "reached": True, "passes": 700})
+    assert found(Rows(path), key, 1344) == {**key, "reached": True, "passes": 700}
+
+
+def test_a_damaged_rows_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"side": "ours"}\n{"side": "ou')
+    with pytest.raises(InputError, match="line 2"):
+        Rows(path)
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    config, path = tmp_path / "one.toml", tmp_path / "rows.jsonl"
+    config.write_text('arch = "crnn"\nepochs = 1\nbatch_size = 32\ncut = 5\nrnn_hidden_1 = 8\n')
+    arguments = [
+        *("--data", "synthetic:60", "--config", str(config), "--rows", str(path)),
+        *("--seeds", "3", "--limit", "8", "--json"),
+    ]
+    outputs, files = [], []
+    for _ in range(2):
+        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        outputs.append(result.stdout)
+        files.append(path.read_text())
+    assert files[0] == files[1] and files[0].count("\n") == 2
+    assert outputs[0] == outputs[1]
+    assert '"ratio": 0.0' in outputs[0]  # ours did not reach it
