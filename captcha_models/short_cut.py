@@ -105,7 +105,8 @@ def probability(probs: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
     views = [(x[2:], x[1:-1], x[3:-2:2], x[2::2], x[3::2], x[5::2]) for x in states]
     for step, (blank, symbol) in enumerate(zip(probs[:, 0], symbols, strict=True)):
         (stay, move, skip, *_), (new, *_, in_blank, in_symbol, skipped) = (
-            views[step % 2], views[1 - step % 2]
+            views[step % 2],
+            views[1 - step % 2],
         )
         torch.add(stay, move, out=new)
         skipped.addcmul_(skip, differs)
