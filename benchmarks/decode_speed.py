@@ -1,17 +1,11 @@
-"""Our CTC decoders beside the source article's and fast-ctc-decode: speed, and how often exact.
+"""Our CTC decoders beside the source article's and its peers': speed, and how often exact.
 
     python -m benchmarks.decode_speed [--quick] [--json]
 
-Microseconds of processor time per sequence on one thread, for 13 steps x 20 classes and beam
-width 10, in two settings:
-
-random        the softmax of standard normal logits: flat, the hardest case for a beam.
-trained-like  the outputs of a recogniser that is nearly always right. Five symbols stand on random
-              steps; the class of a step, symbol or blank, has a probability of 1 - 10^-u with u
-              uniform in 2..5, so above 0.99; the rest is spread over the others at random. A symbol
-              spills into a blank step behind it: there blank and symbol are rivals with any
-              shares (about three steps of 13), though the labelling stays the same. One step in a
-              hundred has a true rival, another class with a share uniform in 0.05..0.5.
+Microseconds per sequence for 13 steps x 20 classes and beam width 10, on random emissions (the
+softmax of standard normal logits: flat, the hardest case for a beam) and on trained-like ones
+(`benchmarks.emissions`). On the CPU: processor time on one thread. Where there is a GPU, ours run
+there too, in wall time, from emissions on the GPU to lists on the host.
 
 Every round times all decoders in turn, so that a slow moment of the machine meets them all; a
 figure is the median of the rounds, with the least and the most. A turn lasts 50 ms or more. Ours
@@ -21,15 +15,20 @@ decoder's, round by round: 300 is 300 times as quick.
 
 Exact is the share of answers that are the truly most probable labelling, by enumeration of all
 4,096 alignments of 6 steps x 4 classes: flat / medium / sharp random emissions.
+
+pyctcdecode is shown where it is installed. It pins numpy < 2 but works with later ones:
+`uv pip install --no-deps pyctcdecode pygtrie`.
 """
 
 import gc
 import json
+import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 
 import click
 import fast_ctc_decode
@@ -40,10 +39,12 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.article_decoder import article_decode
+from benchmarks.emissions import CLASSES, STEPS, random_emissions, trained_like_emissions
 from captcha_models.ctc import beam_decode, greedy_decode
 from tests.reference import AllPaths
 
-STEPS, CLASSES, SYMBOLS, WIDTH = 13, 20, 5, 10
+WIDTH, ARTICLE, FAST = 10, "the article's", "fast-ctc-decode, cut 0.01"
+OURS = f"ours, beam {WIDTH}"
 LEAST_S = 0.05  # a decoder's turn in a round lasts at least so long
 SHARPNESS = {"flat": 1.0, "medium": 3.0, "sharp": 8.0}
 ALPHABET = [chr(ord("a") + c) for c in range(CLASSES)]
@@ -60,38 +61,13 @@ class Decoder:
         name: as the table shows it.
         bind: turns log-softmax outputs (T, N, K) into a call that decodes them, ready to be timed.
         share: part of the sequences it is timed on.
+        clock: seconds of processor time; wall time for what does not run on the processor.
     """
 
     name: str
     bind: Decode
     share: float = 1.0
-
-
-def random_emissions(num: int, generator: torch.Generator) -> Tensor:
-    """(T, num, K) log-softmax of standard normal logits."""
-    return torch.randn(STEPS, num, CLASSES, generator=generator).log_softmax(dim=2)
-
-
-def trained_like_emissions(num: int, generator: torch.Generator) -> Tensor:
-    """(T, num, K) log-probabilities as the module's docstring describes them."""
-    rand = partial(torch.rand, generator=generator)
-    classes = torch.zeros(STEPS, num, dtype=torch.int64)
-    places = rand(STEPS, num).argsort(dim=0)[:SYMBOLS]
-    classes.scatter_(0, places, torch.randint(1, CLASSES, places.shape, generator=generator))
-
-    before = classes.roll(1, dims=0)
-    before[0] = 0
-    spills = (classes == 0) & (before != 0)
-    wrong = rand(STEPS, num) < 0.01
-    others = (classes + torch.randint(1, CLASSES, classes.shape, generator=generator)) % CLASSES
-    rivals = torch.where(wrong, others, before)
-    shares = torch.where(wrong, 0.05 + 0.45 * rand(STEPS, num), rand(STEPS, num) * spills)
-
-    left = 10 ** -(2 + 3 * rand(STEPS, num, 1))
-    probs = left * torch.randn(STEPS, num, CLASSES, generator=generator).softmax(dim=2)
-    for ids, share in ((classes, 1 - shares), (rivals, shares)):
-        probs.scatter_add_(2, ids[..., None], share[..., None] * (1 - left))
-    return probs.log().log_softmax(dim=2)
+    clock: Callable[[], float] = time.process_time
 
 
 def ours(log_probs: Tensor, n_best: int = 1) -> Callable[[], Labellings]:
@@ -101,6 +77,11 @@ def ours(log_probs: Tensor, n_best: int = 1) -> Callable[[], Labellings]:
         return [list(found[0].ids) for found in beam_decode(log_probs, WIDTH, n_best)]
 
     return decode
+
+
+def on_gpu(bind: Decode, log_probs: Tensor) -> Callable[[], Labellings]:
+    """The same on the GPU; lists on the host are what a call ends with, so it waits by itself."""
+    return bind(log_probs.cuda())
 
 
 def article(log_probs: Tensor) -> Callable[[], Labellings]:
@@ -123,6 +104,7 @@ def fast(log_probs: Tensor, cut: float) -> Callable[[], Labellings]:
 
 def pyctc(log_probs: Tensor) -> Callable[[], Labellings]:
     """The same for pyctcdecode, without a language model."""
+    logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # it misses a language model
     from pyctcdecode import build_ctcdecoder
 
     images = list(log_probs.transpose(0, 1).contiguous().numpy())
@@ -133,45 +115,52 @@ def pyctc(log_probs: Tensor) -> Callable[[], Labellings]:
 
 
 def decoders() -> list[Decoder]:
-    """All decoders that are installed, ours first."""
-    found = [
-        Decoder("ours, greedy", lambda x: partial(greedy_decode, x)),
-        Decoder(f"ours, beam {WIDTH}", ours),
-        Decoder(f"ours, beam {WIDTH}, 2 best*", partial(ours, n_best=2)),
-        Decoder("the article's", article, share=0.05),
-        Decoder("fast-ctc-decode, cut 0.01", partial(fast, cut=0.01)),
+    """All decoders that can run here, ours first."""
+    of_ours: dict[str, Decode] = {
+        "ours, greedy": lambda x: partial(greedy_decode, x),
+        OURS: ours,
+        f"{OURS}, 2 best*": partial(ours, n_best=2),
+    }
+    found = [Decoder(name, bind) for name, bind in of_ours.items()]
+    if torch.cuda.is_available():
+        found += [
+            Decoder(f"{name}, GPU", partial(on_gpu, bind), clock=time.perf_counter)
+            for name, bind in of_ours.items()
+        ]
+    found += [
+        Decoder(ARTICLE, article, share=0.05),
+        Decoder(FAST, partial(fast, cut=0.01)),
         Decoder("fast-ctc-decode, cut 0", partial(fast, cut=0.0)),
     ]
-    try:
-        import pyctcdecode  # noqa: F401
-    except ImportError:
-        return found
-    return [*found, Decoder("pyctcdecode", pyctc, share=0.02)]
+    if find_spec("pyctcdecode"):
+        found.append(Decoder("pyctcdecode", pyctc, share=0.02))
+    return found
 
 
 def timed(found: Sequence[Decoder], log_probs: Tensor, rounds: int) -> dict[str, list[float]]:
     """Microseconds per sequence of every round, by decoder."""
-    calls = []
+    turns = []
     for decoder in found:
         num = max(10, round(decoder.share * log_probs.shape[1]))
         call = decoder.bind(log_probs[:, :num].contiguous())
         call()
-        repeats = 1 + int(LEAST_S / seconds(call))  # a call of 2 ms is over before caches are warm
-        calls.append((decoder.name, num * repeats, repeats, call))
+        once = seconds(decoder.clock, call)  # a call of 2 ms is over before caches are warm
+        turns.append((decoder, num, call, 1 + int(LEAST_S / once)))
     times: dict[str, list[float]] = {decoder.name: [] for decoder in found}
     for _ in range(rounds):
-        for name, num, repeats, call in calls:
-            times[name].append(1e6 * seconds(call, repeats) / num)
+        for decoder, num, call, repeats in turns:
+            taken = seconds(decoder.clock, call, repeats)
+            times[decoder.name].append(1e6 * taken / (num * repeats))
     return times
 
 
-def seconds(call: Callable[[], Labellings], repeats: int = 1) -> float:
-    """Processor time of all calls together."""
+def seconds(clock: Callable[[], float], call: Callable[[], Labellings], repeats: int = 1) -> float:
+    """Time of all calls together."""
     gc.disable()  # as timeit does: a collection costs whoever happens to trigger it
-    start = time.process_time()
+    start = clock()
     for _ in range(repeats):
         call()
-    taken = time.process_time() - start
+    taken = clock() - start
     gc.enable()
     return taken
 
@@ -208,7 +197,7 @@ def shown(values: tuple[float, float, float]) -> str:
     return f"{median} ({low}-{high})"
 
 
-@click.command(help="Time our CTC decoders beside the article's and fast-ctc-decode.")
+@click.command(help="Time our CTC decoders beside the article's and two packages'.")
 @click.option("--quick", is_flag=True, help="Fewer rounds and cases: about ten seconds.")
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON.")
 def main(quick: bool, as_json: bool) -> None:
@@ -224,9 +213,8 @@ def main(quick: bool, as_json: bool) -> None:
     times = {name: timed(found, log_probs, rounds) for name, log_probs in settings.items()}
     shares = exact_shares(found, cases, generator)
 
-    baseline = "the article's"
     table = Table(title=f"us per sequence, {STEPS} steps x {CLASSES} classes, {rounds} rounds")
-    table.caption = "* more than one: no short cut. pyctcdecode, where missing: it pins numpy < 2."
+    table.caption = "* more than one: no short cut. GPU: wall time."
     table.add_column("decoder")
     for name in settings:
         table.add_column(name, justify="right")
@@ -236,18 +224,17 @@ def main(quick: bool, as_json: bool) -> None:
         cells = []
         for by_decoder in times.values():
             own = by_decoder[decoder.name]
-            cells += [shown(spread(own)), shown(ratios(by_decoder[baseline], own))]
+            cells += [shown(spread(own)), shown(ratios(by_decoder[ARTICLE], own))]
         table.add_row(decoder.name, *cells, shares[decoder.name])
-    if len(found) < 7:
+    if not find_spec("pyctcdecode"):
         table.add_row("pyctcdecode", "not installed")
-    Console(width=150).print(table)
+    Console(width=160).print(table)
 
     if as_json:
         trained = times["trained-like"]
-        own = trained[f"ours, beam {WIDTH}"]
         result: dict[str, float] = {}
-        for suffix, peer in (("", baseline), ("_fast_ctc_decode", "fast-ctc-decode, cut 0.01")):
-            values = ratios(trained[peer], own)
+        for suffix, peer in (("", ARTICLE), ("_fast_ctc_decode", FAST)):
+            values = ratios(trained[peer], trained[OURS])
             result |= {
                 key + suffix: round(value, 2)
                 for key, value in zip(("ratio", "low", "high"), values, strict=True)

@@ -3,13 +3,16 @@
 Class 0 is the blank throughout. Shapes: N batch, T steps, K classes with blank, L label length.
 """
 
+import math
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from captcha_models.beam import ROUNDING, collapse, prefix_beam, settle
+from captcha_models.beam import ROUNDING, prefix_beam
+from captcha_models.short_cut import best_class, collapse, settle
 
 _SWITCHES = 4  # unsure steps that the short cut varies; few images are left, and 5 costs twice
 
@@ -114,8 +117,8 @@ def greedy_decode(log_probs: Tensor) -> list[list[int]]:
         ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2.
     """
     _check_log_probs(log_probs)
-    ids, lengths = collapse(log_probs.argmax(dim=2).T)
-    return [row[:n] for row, n in zip(ids.tolist(), lengths.tolist(), strict=True)]
+    ids, lengths = collapse(best_class(log_probs.transpose(1, 2)))
+    return [list(labelling) for labelling in _labellings(ids, lengths)]
 
 
 @torch.no_grad()
@@ -152,7 +155,7 @@ def beam_decode(
     Source: Hannun et al. 2014, arXiv 1408.2873; the short cut and the length are ours.
     """
     num_steps, batch, num_classes = _check_log_probs(log_probs)
-    if batch and not bool(log_probs.max() < 1e-2):  # bf16 may round a little above zero; NaN fails
+    if batch and not bool(log_probs.amax() < 1e-2):  # bf16 may round a little above zero; NaN fails
         raise ValueError("log_probs must be log-probabilities: no NaN, none above 0")
     if beam_width < 1:
         raise ValueError(f"beam_width must be at least 1, got {beam_width}")
@@ -166,36 +169,47 @@ def beam_decode(
         )
 
     log_probs = _at_least_float32(log_probs)
-    probs = log_probs.exp()
-    mass = probs.sum(dim=2).prod(dim=0)  # of all alignments: 1, up to rounding
-    decoded: list[list[Hypothesis]] = [[] for _ in range(batch)]
-    unsure = torch.arange(batch, device=log_probs.device)
-    if n_best == 1:
+    # On the CPU, exp2 is four times as quick as exp.
+    probs = log_probs.transpose(1, 2).clone(memory_format=torch.contiguous_format)
+    probs.mul_(1 / math.log(2)).exp2_()
+    mass = probs.sum(dim=1).prod(dim=0)  # of all alignments: 1, up to rounding
+    if n_best > 1:
+        decoded: list[list[Hypothesis]] = [[] for _ in range(batch)]
+        unsure = torch.arange(batch, device=log_probs.device)
+    else:
         settled, ids, lengths, found = settle(probs, mass, 0, length)
-        _append(decoded, unsure[settled], ids[settled], lengths[settled], found[settled].log())
+        decoded = [[hypothesis] for hypothesis in _hypotheses(ids, lengths, found.log())]
         # 2**s labellings of which the best has more than they leave have one of at least this.
         hopeful = (~settled & (found > 1 / (2**_SWITCHES + 1))).nonzero()[:, 0]
-        again, ids, lengths, found = settle(
-            probs[:, hopeful], mass[hopeful], min(_SWITCHES, num_steps), length
-        )
-        _append(decoded, hopeful[again], ids[again], lengths[again], found[again].log())
-        settled[hopeful] = again
-        log_probs, mass, unsure = log_probs[:, ~settled], mass[~settled], unsure[~settled]
+        if len(hopeful):
+            again, ids, lengths, found = settle(
+                probs.index_select(2, hopeful), mass[hopeful], min(_SWITCHES, num_steps), length
+            )
+            settled[hopeful] = again
+            answers = _hypotheses(ids, lengths, found.log())
+            for row, answer in zip(hopeful.tolist(), answers, strict=True):
+                decoded[row] = [answer]
+        unsure = (~settled).nonzero()[:, 0]
+        for row in unsure.tolist():
+            decoded[row] = []
     if len(unsure):
+        log_probs, mass = log_probs[:, unsure], mass[unsure]
         all_ids, all_lengths, scores = prefix_beam(log_probs, beam_width, length)
         # What the beam lost is the most that any of its labellings can gain by an exact score.
         kept = scores.exp()
         lost = (mass - kept.sum(dim=1)).clamp_min(ROUNDING)[:, None]
         contends = (kept + lost >= kept[:, n_best - 1 : n_best]) & (scores > -torch.inf)
-        row = contends.nonzero()[:, 0]
+        column = contends.nonzero()[:, 0]
         nll = nll_per_captcha(
-            log_probs.index_select(1, row), all_ids[contends], all_lengths[contends]
+            log_probs.index_select(1, column), all_ids[contends], all_lengths[contends]
         )
         exact = nll.new_full(scores.shape, -torch.inf).masked_scatter(contends, -nll)
         log_prob, best = exact.topk(n_best)
-        row, rank = (log_prob > -torch.inf).nonzero(as_tuple=True)
-        place = row, best[row, rank]
-        _append(decoded, unsure[row], all_ids[place], all_lengths[place], log_prob[row, rank])
+        column, rank = (log_prob > -torch.inf).nonzero(as_tuple=True)
+        place = column, best[column, rank]
+        answers = _hypotheses(all_ids[place].T, all_lengths[place], log_prob[column, rank])
+        for row, answer in zip(unsure[column].tolist(), answers, strict=True):
+            decoded[row].append(answer)
     return decoded
 
 
@@ -212,9 +226,14 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _append(
-    decoded: list[list[Hypothesis]], rows: Tensor, ids: Tensor, lengths: Tensor, log_prob: Tensor
-) -> None:
-    columns = (rows.tolist(), ids.tolist(), lengths.tolist(), log_prob.tolist())
-    for row, symbols, length, score in zip(*columns, strict=True):
-        decoded[row].append(Hypothesis(tuple(symbols[:length]), score))
+def _hypotheses(ids: Tensor, lengths: Tensor, log_prob: Tensor) -> list[Hypothesis]:
+    """One for each column of ids (L, N)."""
+    pairs = zip(_labellings(ids, lengths), log_prob.tolist(), strict=True)
+    # Without a call into Python for each, as `Hypothesis(...)` would be.
+    return list(map(tuple.__new__, repeat(Hypothesis), pairs))
+
+
+def _labellings(ids: Tensor, lengths: Tensor) -> list[tuple[int, ...]]:
+    """The columns of ids (L, N), each cut to its length."""
+    columns = zip(*ids.tolist(), strict=True) if len(ids) else repeat(())
+    return [column[:n] for column, n in zip(columns, lengths.tolist(), strict=False)]

@@ -1,10 +1,13 @@
 """Slow but obvious reference implementations that tests and benchmarks compare with."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby, product
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 Labelling = tuple[int, ...]
 
@@ -45,3 +48,15 @@ class AllPaths:
         """For each of N images, ln p of every labelling."""
         rows = self.log_probabilities(log_probs)
         return [dict(zip(self.labellings, row.tolist(), strict=True)) for row in rows]
+
+
+@cache
+def all_paths(num_steps: int, num_classes: int) -> AllPaths:
+    """The same object for every test of one size."""
+    return AllPaths(num_steps, num_classes)
+
+
+def emissions(seed: int, steps: int, batch: int, classes: int, sharp: float = 1.0) -> Tensor:
+    """(T, N, K) log-softmax of normal logits with standard deviation `sharp`."""
+    logits = torch.randn(steps, batch, classes, generator=torch.Generator().manual_seed(seed))
+    return (sharp * logits).log_softmax(dim=2)
