@@ -7,7 +7,8 @@ Both train a CRNN on the same images of fold 0, are scored after every epoch on 
 validation images (the peer by the article's beam search, ours by our own) and stop at the second
 evaluation in a row with 97 % or more. Figures are of that moment, per seed and as the median:
 
-passes   images the training has seen, generated ones included.
+passes   images the training has learned from, generated ones included; not those that only renew
+         the normalisation statistics of averaged weights.
 seconds  processor seconds on one thread, which no other program can change, and wall-clock
          seconds; making the model, validation, and for ours reading the images, are included
          (the peer reads its files as it goes).
@@ -224,7 +225,7 @@ def _seeds(text: str) -> list[int]:
 
 @click.command()
 @click.option("--data", default="auto", show_default=True, help="As captcha_models.train takes it.")
-@click.option("--config", "name", default="quick", show_default=True, help="Ours: name or file.")
+@click.option("--config", "name", default="fast", show_default=True, help="Ours: name or file.")
 @click.option(
     "--side", type=click.Choice([OURS, SOURCE, "both"]), default="both", show_default=True
 )
