@@ -7,7 +7,8 @@ Both train a CRNN on the same images of fold 0, are scored after every epoch on 
 validation images (the peer by the article's beam search, ours by our own) and stop at the second
 evaluation in a row with 97 % or more. Figures are of that moment, per seed and as the median:
 
-passes   images the training has seen, generated ones included.
+passes   images the training has learned from, generated ones included; not those that only renew
+         the normalisation statistics of averaged weights.
 seconds  processor seconds on one thread, which no other program can change, and wall-clock
          seconds; making the model, validation, and for ours reading the images, are included
          (the peer reads its files as it goes).
@@ -25,22 +26,21 @@ Each run becomes a row of the rows file as soon as it ends, and is not run again
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
-from fastai.callback.core import Callback, CancelFitException
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._course import IN_A_ROW, Course, Scribe
 from benchmarks._side_by_side import Row, Rows, Spent, Stopwatch, clock_of, print_ratio
 from benchmarks.source_recipe import (
     BATCH_SIZE,
     EPOCHS,
-    LENGTH,
     LR,
     image_files,
     source_learner,
@@ -59,7 +59,7 @@ from captcha_models.sources import open_images
 from captcha_models.splits import Split, make_split
 from captcha_models.training import fit
 
-ARCH, TARGET, IN_A_ROW = "crnn", 0.97, 2
+ARCH, TARGET = "crnn", 0.97
 OURS, SOURCE = "ours", "source"
 
 
@@ -84,39 +84,9 @@ class Task:
     target: float
 
 
-class Course:
-    """The evaluations of one training; tells when it may stop."""
-
-    def __init__(self, task: Task, name: str, limit: float, ahead: Spent | None = None) -> None:
-        self.name, self.target, self.limit = name, task.target, limit
-        self.watch = Stopwatch(task.device, ahead)
-        self.history: list[dict[str, float]] = []
-
-    @property
-    def reached(self) -> bool:
-        last = self.history[-IN_A_ROW:]
-        return len(last) == IN_A_ROW and all(e["accuracy"] >= self.target for e in last)
-
-    def evaluated(self, passes: int, accuracy: float, nll: float) -> None:
-        """Take an evaluation in.
-
-        Raises:
-            CancelFitException: fastai's way to end a training, here because nothing more is asked.
-        """
-        spent = asdict(self.watch.read())
-        self.history.append({"passes": passes, "accuracy": accuracy, "nll": nll, **spent})
-        click.echo(
-            f"{self.name}: {passes} passes, {accuracy:.2%}, NLL {nll:.3f}, "
-            f"{spent['wall_s']:.0f} s, {spent['cpu_s']:.0f} s of processor time",
-            err=True,
-        )
-        if self.reached or passes >= self.limit:
-            raise CancelFitException
-
-
 def train_ours(task: Task, config: Config, seed: int) -> Course:
     """Our training by a configuration, as `captcha_models.train` would run it."""
-    course = Course(task, f"ours, seed {seed}", math.inf, ahead=task.reading)
+    course = Course(f"ours, seed {seed}", task.device, task.target, math.inf, task.reading)
 
     def on_epoch(metrics: EpochMetrics, _: Snapshot) -> None:
         course.evaluated(metrics.passes, metrics.valid_captcha_accuracy, metrics.valid_nll)
@@ -135,25 +105,10 @@ def train_ours(task: Task, config: Config, seed: int) -> Course:
     return course
 
 
-class Scribe(Callback):  # type: ignore[misc]  # fastai is untyped
-    """Hands the peer's own figures on after each epoch."""
-
-    order = 60  # after fastai's Recorder
-
-    def __init__(self, course: Course) -> None:
-        self.course = course
-
-    def after_epoch(self) -> None:
-        _, loss, accuracy = self.recorder.values[-1]
-        passes = (self.epoch + 1) * len(self.dls.train) * BATCH_SIZE
-        # nn.CTCLoss divides by the label's length, and all have the same.
-        self.course.evaluated(passes, float(accuracy), float(loss) * LENGTH)
-
-
 def train_source(task: Task, seed: int, limit: int, as_written: bool) -> Course:
     """The source's recipe, for at most `limit` passes of its 60 epochs."""
     with image_files(task.data, task.images) as files:
-        course = Course(task, f"source, seed {seed}", limit)
+        course = Course(f"source, seed {seed}", task.device, task.target, limit)
         seed_everything(seed, 0)
         loaders = source_loaders(task.images, task.split, files, task.device, as_written=as_written)
         num_classes = task.images.charset.num_classes
@@ -224,7 +179,7 @@ def _seeds(text: str) -> list[int]:
 
 @click.command()
 @click.option("--data", default="auto", show_default=True, help="As captcha_models.train takes it.")
-@click.option("--config", "name", default="quick", show_default=True, help="Ours: name or file.")
+@click.option("--config", "name", default="fast", show_default=True, help="Ours: name or file.")
 @click.option(
     "--side", type=click.Choice([OURS, SOURCE, "both"]), default="both", show_default=True
 )

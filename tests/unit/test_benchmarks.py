@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from benchmarks._side_by_side import Rows
 from benchmarks.source_recipe import image_files, source_loaders, source_model
 from benchmarks.time_to_accuracy import found, main
+from benchmarks.train_speed import measure, part_of
+from captcha_models.architectures import config_class
 from captcha_models.errors import InputError
 from captcha_models.images import LabelledImages
 from captcha_models.splits import make_split
@@ -83,3 +85,14 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     assert files[0] == files[1] and files[0].count("\n") == 2
     assert outputs[0] == outputs[1]
     assert '"ratio": 0.0' in outputs[0]  # ours did not reach it
+
+
+@pytest.mark.slow
+def test_every_round_times_every_side_but_the_first_warms_up(drawn: LabelledImages) -> None:
+    split = part_of(make_split(drawn.names), (16, 8))
+    config = config_class("crnn").parse({"epochs": 1, "cut": 5})
+    configs = {("crnn", side): config for side in ("source", "same")}
+    with image_files("synthetic:120", drawn) as files:
+        seconds = measure(drawn, (split,) * 3, configs, files, torch.device("cpu"), "cpu_s")
+    assert {key: len(times) for key, times in seconds.items()} == dict.fromkeys(configs, 2)
+    assert min(min(times) for times in seconds.values()) > 0
