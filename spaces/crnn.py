@@ -44,8 +44,11 @@ QUICK: dict[str, Value] = {
     "batch_size": 16,
     "augment": 0.5,
     "pool_height": True,
+    "orthogonal": True,
     "aux_weight": 1.0,
     "joint_weight": 1.0,
+    "shortcut": True,
+    "ema": 0.98,
     "normalize": True,
     "bf16": True,
 }
