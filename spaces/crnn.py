@@ -48,6 +48,7 @@ QUICK: dict[str, Value] = {
     "aux_weight": 1.0,
     "joint_weight": 1.0,
     "shortcut": True,
+    "clip": 5.0,
     "ema": 0.98,
     "normalize": True,
     "bf16": True,
