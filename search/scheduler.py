@@ -91,6 +91,10 @@ class Bound(FIFOScheduler):
         """Lower the bound, if this was cheaper and reached the target."""
         self._bound = min(self._bound, self._bound_by(trial.config["trial"]))
 
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # Ray pickles its scheduler into a file that nobody here ever reads.
+        return FIFOScheduler, ()
+
     def _bound_by(self, name: str) -> float:
         records = self._run.folder.records
         whole = self._run.is_whole(name)
