@@ -39,7 +39,7 @@ def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
 
 
 def _show(records: Records, top: int, console: Console) -> None:
-    from search.results import best, errors, leaderboard
+    from search.results import best, errors, extra_columns, leaderboard, missed
     from search.terminal import print_config, print_leaderboard
 
     data, split = records.run["data"], records.run["split"]
@@ -53,14 +53,15 @@ def _show(records: Records, top: int, console: Console) -> None:
     )
     for space, saved in records.run["spaces"].items():
         console.print()
-        print_leaderboard(leaderboard(records, space), space, top, console)
+        board, extra = leaderboard(records, space), extra_columns(records)
+        print_leaderboard(board, space, top, console, extra)
         if first := best(records, space):
             told = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
             console.print(f"\nmodel: {first['model']} ({told})", highlight=False, soft_wrap=True)
             varied, pinned = saved["space"]["baseline"], saved["space"]["fixed"]
             values = {name: first["config"].get(name) for name in [*varied, *pinned]}
             print_config(values, {**varied, **pinned}, console)
-        for line in errors(records, space):
+        for line in filter(None, [missed(records, space), *errors(records, space)]):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -21,7 +21,7 @@ class Progress:
     Args:
         records: kept up to date by the recorder.
         trials: how many each space is to have.
-        epochs: full budget of a trial.
+        epochs: full budget of a trial whose configuration does not say.
         console: where to draw; standard error by default.
     """
 
@@ -81,12 +81,14 @@ class Progress:
     def _ending(self, trial: str) -> str:
         row = self._records.trials[trial]
         text = f"{trial} {state_of(row)} at {self._at(trial)}"
-        return f"{text}: {row['error']}" if row["error"] else text
+        why = row["error"] or row.get("reason")
+        return f"{text}: {why}" if why else text
 
     def _at(self, trial: str) -> str:
         epoch = self._records.last_epoch(trial)
         metrics = self._records.epochs[trial][epoch] if epoch else {}
-        return f"epoch {epoch}/{self._epochs}" + _figures(metrics)
+        epochs = self._records.trials[trial]["config"].get("epochs", self._epochs)
+        return f"epoch {epoch}/{epochs}" + _figures(metrics)
 
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)

@@ -8,8 +8,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records import State
-from search.searcher import report, resumed_trial, tell
-from search.space_run import SpaceRun
+from search.searcher import catch_up, resumed_trial, tell
+from search.space_run import SPENT, SpaceRun
 
 _ENDED: dict[TrialState, State] = {
     TrialState.COMPLETE: "completed",
@@ -29,10 +29,10 @@ def finish_leftovers(run: SpaceRun, study: Study) -> None:
     for frozen in study.get_trials(deepcopy=False):
         if frozen.state == TrialState.RUNNING:
             name = run.trial_name(frozen.number)
-            tell(study, frozen.number, run.settings.epochs)
+            tell(run, study, frozen.number)
             if name not in run.folder.records.trials:
                 run.start_trial(frozen.number, {**run.space.fixed, **frozen.params})
-            run.folder.end_trial(name, "stopped")
+            run.folder.end_trial(name, "stopped", reason=SPENT)
 
 
 def _agree(run: SpaceRun, study: Study, frozen: FrozenTrial) -> bool:
@@ -45,14 +45,13 @@ def _agree(run: SpaceRun, study: Study, frozen: FrozenTrial) -> bool:
         run.start_trial(frozen.number, {**run.space.fixed, **frozen.params})
     state = records.trials[name]["state"]
     if running:
-        trial = resumed_trial(study, frozen.number)
-        for epoch, row in sorted(records.epochs.get(name, {}).items()):
-            report(trial, epoch, row[run.settings.goal.metric])
-        if state == "running" and not run.is_whole(name):
+        catch_up(run, resumed_trial(study, frozen.number))
+        # Its constraints are set only when it ends: the kill came before the study was told.
+        if state == "running" and not run.is_whole(name) and not frozen.constraints:
             return True
-        tell(study, frozen.number, run.settings.epochs, failed=state == "failed")
-        if state == "running":
-            run.folder.end_trial(name, "completed")
-    elif state == "running":
-        run.folder.end_trial(name, _ENDED[frozen.state])
+        tell(run, study, frozen.number, failed=state == "failed")
+    if state == "running":
+        ended = _ENDED[study.get_trials(deepcopy=False)[frozen.number].state]
+        reason = run.why_stopped(name) if ended == "stopped" else None
+        run.folder.end_trial(name, ended, reason=reason)
     return False

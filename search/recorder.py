@@ -11,7 +11,7 @@ from search.control import Control
 from search.progress import Progress
 from search.records import RunFolder, State
 from search.results import ranking
-from search.space_run import SpaceRun
+from search.space_run import SPENT, SpaceRun
 
 
 class Recorder(Callback):
@@ -75,7 +75,10 @@ class Recorder(Callback):
 
     def _end(self, name: str, state: State, error: str | None) -> None:
         if name in self._folder.records.trials:
-            self._folder.end_trial(name, state, error)
+            reason = None
+            if state == "stopped":
+                reason = SPENT if self._control.spent else self._run.why_stopped(name)
+            self._folder.end_trial(name, state, error, reason)
             _keep_best(self._folder, self._run.space.name)
             _discard_checkpoints(self._folder, name)
         self._progress.update(ended=name)

@@ -28,8 +28,8 @@ from captcha_models.errors import InputError
 from search.tables import VERSION, Table, check_version, read_table, sync_folder, write_json
 
 State = Literal["completed", "stopped", "failed", "unfinished"]
-"""`completed`: the full budget; `stopped`: by the scheduler or the time budget; `failed`: an error;
-`unfinished`: started, and neither; a resumed search goes on with it."""
+"""`completed`: the full budget; `stopped`: by the scheduler, a cap or the time budget; `failed`: an
+error; `unfinished`: started, and neither; a resumed search goes on with it."""
 
 STATES: tuple[State, ...] = ("completed", "stopped", "failed", "unfinished")
 RUN_FILE = "run.json"
@@ -226,10 +226,13 @@ class RunFolder:
         self._trials.append(row)
         self.records.add_trial(row)
 
-    def end_trial(self, trial: str, state: State, error: str | None = None) -> None:
-        """Append the row that ends a trial."""
+    def end_trial(
+        self, trial: str, state: State, error: str | None = None, reason: str | None = None
+    ) -> None:
+        """Append the row that ends a trial; the reason is why it was stopped."""
         row = {k: v for k, v in self.records.trials[trial].items() if k != "state"}
-        row |= {"ended": now(), "epochs": self.records.last_epoch(trial), "error": error}
+        row |= {"ended": now(), "epochs": self.records.last_epoch(trial)}
+        row |= {"error": error, "reason": reason}
         self.add_trial(**row, state=state)
 
     def add_epoch(self, **row: Any) -> None:

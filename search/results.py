@@ -4,11 +4,11 @@ Reads records alone, so that a run can be looked at without Ray or torch, and wh
 pandas is loaded only for those who want tables: it takes longer than all the rest.
 """
 
-import math
 from typing import TYPE_CHECKING, Any
 
+from search import goals
+from search.goals import Goal
 from search.records import STATES, Records
-from search.settings import GOALS, Goal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +24,13 @@ METRICS = (
     "valid_loss",
     "images_per_s",
     "seconds",
+    "passes",
 )
 
 
 def goal_of(records: Records) -> Goal:
     """What counted as better in the run."""
-    return GOALS[records.run["settings"]["objective"]]
+    return goals.goal_of(records.run["settings"])
 
 
 def state_of(row: dict[str, Any]) -> str:
@@ -40,8 +41,10 @@ def state_of(row: dict[str, Any]) -> str:
 def trial_rows(records: Records) -> list[dict[str, Any]]:
     """One row per trial: identity, state, epochs, METRICS of its last epoch, its `config`.
 
-    Metrics of a trial without an epoch are None.
+    Metrics of a trial without an epoch are None. Where the goal has limits a row also says whether
+    the trial is `feasible`: whether its last epoch keeps to them.
     """
+    goal = goal_of(records)
     rows = []
     for name, row in records.trials.items():
         last = records.last_epoch(name)
@@ -55,7 +58,9 @@ def trial_rows(records: Records) -> list[dict[str, Any]]:
                 "state": state_of(row),
                 "epochs": last,
                 **{metric: metrics.get(metric) for metric in METRICS},
+                **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
                 "error": row["error"],
+                "reason": row.get("reason"),
                 "config": row["config"],
             }
         )
@@ -65,18 +70,53 @@ def trial_rows(records: Records) -> list[dict[str, Any]]:
 def leaderboard(records: Records, space: str) -> list[dict[str, Any]]:
     """The trial rows of a space, best first: those with the full budget, then by the objective.
 
-    Trials of unequal budgets are never ranked against each other by their metrics alone: the
-    others follow, more epochs first.
+    Of those the feasible come first. Trials of unequal budgets are never ranked against each other
+    by their metrics alone: the others follow, more epochs first. With two aims a row also says
+    whether it is on the `front` of the feasible completed trials: none is better in both.
     """
     goal = goal_of(records)
-    sign = 1.0 if goal.mode == "min" else -1.0
 
-    def order(row: dict[str, Any]) -> tuple[bool, int, float, int]:
-        partial = row["state"] != "completed"
-        value = math.inf if row[goal.metric] is None else sign * row[goal.metric]
-        return partial, -row["epochs"] if partial else 0, value, row["number"]
+    def order(row: dict[str, Any]) -> tuple[Any, ...]:
+        if row["state"] == "completed":
+            return 0, *goal.order(row), row["number"]
+        return 1, -row["epochs"], goal.partial_order(row), row["number"]
 
-    return sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
+    board = sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
+    if len(goal.aims) == 2:
+        points = {
+            row["trial"]: (row[goal.aims[0]], row[goal.aims[1]])
+            for row in board
+            if row["state"] == "completed" and goal.feasible(row)
+        }
+        kept = goals.front(points.values())
+        for row in board:
+            row["front"] = points.get(row["trial"]) in kept
+    return board
+
+
+def front(records: Records, space: str) -> list[dict[str, Any]]:
+    """The rows of the leaderboard that are on the front, least NLL first; none with one aim."""
+    return [row for row in leaderboard(records, space) if row.get("front")]
+
+
+def extra_columns(records: Records) -> list[str]:
+    """Columns of the leaderboard that only some goals have."""
+    goal = goal_of(records)
+    wanted = {
+        "feasible": bool(goal.limits),
+        "front": len(goal.aims) == 2,
+        "passes": "passes" in goal.aims,
+    }
+    return [name for name, has in wanted.items() if has]
+
+
+def missed(records: Records, space: str) -> str | None:
+    """In words, that no trial kept to the limits and what `best` is then; None if one did."""
+    first = best(records, space)
+    if first is None or first.get("feasible", True):
+        return None
+    limits = " and ".join(map(str, goal_of(records).limits))
+    return f"{space}: no completed trial has {limits}; the best is the one of lowest NLL"
 
 
 def trials_table(records: Records) -> "pd.DataFrame":
@@ -100,21 +140,20 @@ def ranking(records: Records, space: str) -> list[tuple[str, int]]:
     """Trials and epochs whose model could stand for the space, best first.
 
     Completed trials at their last epoch; then the others at the epoch of their last checkpoint,
-    by the objective alone, for a model there has to be.
+    by their metric alone, for a model there has to be.
     """
     goal = goal_of(records)
-    sign = 1.0 if goal.mode == "min" else -1.0
-    candidates = []
+    candidates: list[tuple[Any, ...]] = []
     for name, row in records.trials.items():
         saved = [e for e, m in records.epochs.get(name, {}).items() if m["checkpoint"]]
         if row["space"] != space or not saved:
             continue
         epoch = max(saved)
-        value = records.epochs[name][epoch][goal.metric]
-        if value is not None:
-            candidates.append(
-                (state_of(row) != "completed", sign * value, row["number"], name, epoch)
-            )
+        metrics = records.epochs[name][epoch]
+        if metrics[goal.metric] is not None:
+            whole = state_of(row) == "completed"
+            order = (0, *goal.order(metrics)) if whole else (1, goal.partial_order(metrics))
+            candidates.append((*order, row["number"], name, epoch))
     return [(name, epoch) for *_, name, epoch in sorted(candidates)]
 
 
@@ -127,13 +166,15 @@ def best(records: Records, space: str) -> dict[str, Any] | None:
     if kept is None or kept[0] not in records.trials:
         return None
     name, epoch = kept
-    row, metrics = records.trials[name], records.epochs[name][epoch]
+    row, metrics, goal = records.trials[name], records.epochs[name][epoch], goal_of(records)
     return {
         "trial": name,
         "model": str(records.path / "best" / space / "model.safetensors"),
         "state": state_of(row),
         "epochs": epoch,
         **{key: metrics[key] for key in METRICS[:6]},
+        **{key: metrics.get(key) for key in goals.COSTS},
+        **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
         "config": row["config"],
     }
 
@@ -154,11 +195,15 @@ def counts(records: Records, space: str) -> dict[str, int]:
 
 
 def summary(records: Records) -> dict[str, Any]:
-    """The run in one object, as `search.run --json` prints it."""
-    return {
-        "run": str(records.path),
-        "spaces": {
-            space: {"trials": counts(records, space), "best": best(records, space)}
-            for space in records.run["spaces"]
-        },
-    }
+    """The run in one object, as `search.run --json` prints it.
+
+    With two aims each space has its `front`: for each trial on it METRICS and `config`.
+    """
+    two = len(goal_of(records).aims) == 2
+    found: dict[str, dict[str, Any]] = {}
+    for space in records.run["spaces"]:
+        found[space] = {"trials": counts(records, space), "best": best(records, space)}
+        if two:
+            keys = ("trial", "epochs", *METRICS, "config")
+            found[space]["front"] = [{k: row[k] for k in keys} for row in front(records, space)]
+    return {"run": str(records.path), "spaces": found}

@@ -49,7 +49,19 @@ class _Command(click.Command):
 @click.option("--epochs", type=int, help="Full budget of a trial.  [12; 24 with GPUs]")
 @click.option("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
 @click.option("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
-@click.option("--objective", help="nll: least valid_nll (default); accuracy: most captchas read.")
+@click.option(
+    "--objective",
+    help="nll: least valid_nll (default); accuracy: most captchas read; cost: the cheapest that "
+    "reaches --target-nll; pareto: NLL and gap, or with --cost NLL and cost.",
+)
+@click.option("--max-gap", type=float, help="A larger gap, in nats per captcha, is infeasible.")
+@click.option("--target-nll", type=float, help="valid_nll to be reached, for --objective cost.")
+@click.option("--cost", help="passes (images trained on) or seconds.  [passes]")
+@click.option("--max-trial-seconds", help="A trial ends with the epoch that passes it: 90, 5m.")
+@click.option("--max-trial-passes", type=int, help="The same in images trained on.")
+@click.option(
+    "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
+)
 @click.option("--gpus-per-trial", help="1/n or whole; by default one where there are GPUs.")
 @click.option("--cpus-per-trial", type=int, help="Also the threads of a trial.")
 @click.option("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
@@ -86,7 +98,7 @@ def search(**options: Any) -> int:
     settings = None if resume else Settings.parse(given)
 
     from search.records import RunFolder, assert_free
-    from search.results import errors, leaderboard, summary
+    from search.results import errors, extra_columns, leaderboard, missed, summary
 
     # What can be refused without the seconds that torch and Ray need to load.
     if resume:
@@ -104,10 +116,12 @@ def search(**options: Any) -> int:
         click.echo("interrupted before the first trial: nothing was written", err=True)
     elif not as_json:
         for name in records.run["spaces"]:
-            print_leaderboard(leaderboard(records, name), name)
+            print_leaderboard(leaderboard(records, name), name, extra=extra_columns(records))
     if records is not None:
-        failures = [line for name in records.run["spaces"] for line in errors(records, name)]
-        _closing(summary(records), failures, sitting.control.interrupted)
+        names = records.run["spaces"]
+        notes = [line for name in names if (line := missed(records, name))]
+        notes += [line for name in names for line in errors(records, name)]
+        _closing(summary(records), notes, sitting.control.interrupted)
     if as_json:
         _print_json(summary(records) if records else {"run": None, "spaces": {}})
     return code
@@ -123,8 +137,8 @@ def _name(name: str | None, space: str | None, resume: bool) -> str:
     return name
 
 
-def _closing(found: dict[str, Any], failures: list[str], interrupted: bool) -> None:
-    """What was found and what went wrong, errors last, on standard error."""
+def _closing(found: dict[str, Any], notes: list[str], interrupted: bool) -> None:
+    """What was found, then notes on what was not and went wrong, on standard error."""
     for space, part in found["spaces"].items():
         best, states = part["best"], part["trials"]
         told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
@@ -139,7 +153,7 @@ def _closing(found: dict[str, Any], failures: list[str], interrupted: bool) -> N
     if interrupted:
         name = Path(found["run"]).name
         click.echo(f"interrupted; go on with: --name {name} --resume", err=True)
-    for line in failures:
+    for line in notes:
         click.echo(line, err=True)
 
 

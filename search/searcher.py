@@ -34,12 +34,13 @@ def open_study(run: SpaceRun) -> Study:
     space, settings = run.space, run.settings
     url = f"sqlite:///{run.folder.path / 'study.db'}"
     storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-    least = settings.goal.mode == "min"
+    goal = settings.goal
+    direction = StudyDirection.MINIMIZE if goal.mode == "min" else StudyDirection.MAXIMIZE
     study = optuna.create_study(
         storage=storage,
         study_name=space.name,
         load_if_exists=True,
-        direction=StudyDirection.MINIMIZE if least else StudyDirection.MAXIMIZE,
+        directions=[direction] * len(goal.aims),
     )
     if not study.get_trials(deepcopy=False):
         for point in (space.baseline, *space.known):
@@ -100,9 +101,9 @@ class StudySearch(OptunaSearch):
         }
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Pass an epoch's value on; an epoch repeated after a retry is already known."""
+        """Pass on what has been recorded; an epoch repeated after a retry is already known."""
         if VALUE in result:
-            report(self._ot_trials[trial_id], result["epoch"], result[VALUE])
+            catch_up(self._run, self._ot_trials[trial_id])
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
@@ -110,18 +111,10 @@ class StudySearch(OptunaSearch):
         """Tell the study how the trial ended: complete only with its whole budget."""
         if trial_id in self._completed_trials:
             return
-        trial = self._ot_trials[trial_id]
-        known, epochs = dict(result or {}), self._run.settings.epochs
-        if self._control.interrupted and known.get("epoch", 0) < epochs:
+        number = self._ot_trials[trial_id].number
+        if self._control.interrupted and not self._run.is_whole(self._run.trial_name(number)):
             return
-        if VALUE in known:
-            # The last report of a trial never comes through on_trial_result.
-            report(trial, known["epoch"], known[VALUE])
-            for name in ATTRIBUTES:
-                if (value := known.get(f"metrics/{name}")) is not None:
-                    trial.set_user_attr(name, value)
-        failed = error or "error" in known
-        tell(self._study, trial.number, epochs, failed=failed)
+        tell(self._run, self._study, number, failed=error or "error" in (result or {}))
         self._completed_trials.add(trial_id)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -144,24 +137,36 @@ def resumed_trial(study: Study, number: int) -> Trial:
     return Trial(study, frozen._trial_id)
 
 
-def report(trial: Trial, epoch: int, value: float) -> None:
-    """Give an intermediate value, unless that epoch has one."""
-    frozen = trial.storage.get_trial(trial._trial_id)
-    if epoch not in frozen.intermediate_values:
-        trial.report(value, epoch)
+def catch_up(run: SpaceRun, trial: Trial) -> None:
+    """Give a running trial its recorded epochs; Optuna has no place for them with several aims."""
+    rows = run.folder.records.epochs.get(run.trial_name(trial.number), {})
+    if len(run.settings.goal.aims) == 1 and rows:
+        known = trial.storage.get_trial(trial._trial_id).intermediate_values
+        for epoch in sorted(rows.keys() - known.keys()):
+            trial.report(rows[epoch][run.settings.goal.metric], epoch)
 
 
-def tell(study: Study, number: int, epochs: int, *, failed: bool = False) -> None:
-    """End a running trial by what it reported.
+def tell(run: SpaceRun, study: Study, number: int, *, failed: bool = False) -> None:
+    """End a running trial by what the records say of its last epoch.
 
-    Complete with its last value if that is of the full budget, pruned if it is of a lower one,
-    failed if it raised or never reported.
+    Complete with the goal's values if it had its full budget, pruned if not, failed if it raised
+    or never reported. Pruned ones carry the constraints too, or TPE would rank them above every
+    complete trial that misses a limit.
     """
-    values = study.get_trials(deepcopy=False)[number].intermediate_values
-    last = max(values, default=0)
-    if failed or not values:
+    name, goal = run.trial_name(number), run.settings.goal
+    last, trial = run.folder.records.last_epoch(name), resumed_trial(study, number)
+    catch_up(run, trial)
+    if failed or not last:
         study.tell(number, state=TrialState.FAIL)
-    elif last >= epochs:
-        study.tell(number, values[last])
+        return
+    metrics = run.folder.records.epochs[name][last]
+    for attribute in ATTRIBUTES:
+        trial.set_user_attr(attribute, metrics[attribute])
+    told = study.get_trials(deepcopy=False)[number].constraints
+    for limit in goal.limits:
+        if limit.name not in told:
+            trial.set_constraint(limit.name, limit.violation(metrics))
+    if run.is_whole(name):
+        study.tell(number, goal.values(metrics))
     else:
         study.tell(number, state=TrialState.PRUNED)

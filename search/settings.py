@@ -3,34 +3,26 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from captcha_models.errors import InputError, explain
+from search.goals import COSTS, Cost, Goal, Objective, goal_of
 
 FULL = {"trials": 60, "epochs": 24}
 """Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
 
 REDUCTION = 3
 """ASHA keeps the best third of the trials at each rung."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What counts as better: a metric of the last epoch, and its direction.
-
-    Attributes:
-        metric: a field of EpochMetrics.
-        mode: `min` or `max`.
-    """
-
-    metric: str
-    mode: Literal["min", "max"]
-
-
-GOALS = {"nll": Goal("valid_nll", "min"), "accuracy": Goal("valid_captcha_accuracy", "max")}
 
 
 class Settings(BaseModel):
@@ -51,13 +43,25 @@ class Settings(BaseModel):
     trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
     epochs: int = Field(12, ge=1, le=10_000)
-    """Full budget of a trial, in epochs."""
+    """Full budget of a trial, in epochs; where the cost is an aim, the largest of them."""
     time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds of searching per sitting; None is no limit."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides the suggestions; trial number n trains with `seed + n`."""
-    objective: Literal["nll", "accuracy"] = "nll"
-    """Key of GOALS."""
+    objective: Objective = "nll"
+    """What the search is after: search/goals.py."""
+    max_gap: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Nats per captcha; a trial with a larger gap is infeasible. None is no limit."""
+    target_nll: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Nats per captcha that the cheapest configuration has to reach; for objective `cost` alone."""
+    cost: Cost | None = None
+    """What objective `cost` counts (None is passes), or `pareto` puts in the place of the gap."""
+    max_trial_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """A trial ends with the first epoch that takes it beyond; None is no limit."""
+    max_trial_passes: int | None = Field(None, ge=1)
+    """The same in images trained on."""
+    warm_start: tuple[str, ...] = ()
+    """Run folders or configuration files whose points are tried right after the known ones."""
     gpus_per_trial: float | None = Field(None, ge=0)
     """1/n of a GPU or whole ones; None is one where there are GPUs, else none."""
     cpus_per_trial: int | None = Field(None, ge=1)
@@ -71,15 +75,30 @@ class Settings(BaseModel):
     fixed: dict[str, str] = Field(default_factory=dict)
     """Fields of the configuration that do not vary, as they were typed."""
 
-    @field_validator("time_budget_s", mode="before")
+    @field_validator("time_budget_s", "max_trial_seconds", mode="before")
     @classmethod
-    def _read_duration(cls, value: object) -> object:
-        return seconds(value) if isinstance(value, str) else value
+    def _read_duration(cls, value: object, info: ValidationInfo) -> object:
+        name = str(info.field_name).removesuffix("_s").replace("_", " ")
+        return seconds(value, name) if isinstance(value, str) else value
 
     @field_validator("gpus_per_trial", mode="before")
     @classmethod
     def _read_share(cls, value: object) -> object:
         return gpu_share(value) if isinstance(value, str | int | float) else value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.objective == "cost" and self.target_nll is None:
+            raise ValueError("objective cost needs --target-nll: the NLL to be reached, say 0.05")
+        if self.objective != "cost" and self.target_nll is not None:
+            raise ValueError(
+                f"--target-nll {self.target_nll:g} is for --objective cost, not {self.objective}"
+            )
+        if self.cost and self.objective not in ("cost", "pareto"):
+            raise ValueError(
+                f"--cost {self.cost} is for --objective cost or pareto, not {self.objective}"
+            )
+        return self
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -96,7 +115,13 @@ class Settings(BaseModel):
     @property
     def goal(self) -> Goal:
         """What counts as better."""
-        return GOALS[self.objective]
+        return goal_of(self.__dict__)
+
+    @property
+    def caps(self) -> dict[str, float]:
+        """The most that one trial may cost, by kind of cost."""
+        found = {name: getattr(self, f"max_trial_{name}") for name in COSTS}
+        return {name: most for name, most in found.items() if most is not None}
 
     def grown(self) -> Self:
         """The settings for a machine with GPUs: a full search, where nobody asked for less."""
@@ -115,7 +140,9 @@ class Settings(BaseModel):
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Epochs at which ASHA may stop a trial, below the full budget."""
+        """Epochs at which ASHA may stop a trial, below the full budget; none without ASHA."""
+        if self.goal.stopping != "halving":
+            return ()
         found = []
         rung = self.grace
         while rung < self.epochs:
@@ -127,15 +154,15 @@ class Settings(BaseModel):
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds(text: str) -> float:
-    """Seconds of a duration such as `90`, `15m` or `2h`.
+def seconds(text: str, name: str = "time budget") -> float:
+    """Seconds of a duration such as `90`, `15m` or `2h`; the name is for the error.
 
     Raises:
         ValueError: written otherwise, or not above zero.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip().lower())
     if not match or not float(match[1]):
-        raise ValueError(f"time budget {text!r}: write seconds, or a number with m, h or d: 15m")
+        raise ValueError(f"{name} {text!r}: write seconds, or a number with m, h or d: 15m")
     return float(match[1]) * _UNITS[match[2]]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna.distributions import IntDistribution
+
 import spaces
 from captcha_models.architectures import config_class
 from captcha_models.errors import InputError
@@ -17,6 +19,9 @@ from search.objective import Data
 from search.settings import Settings
 from spaces._space import Space
 
+LEAST_EPOCHS = 3
+"""The shortest cycle that a search for the cheapest configuration tries."""
+
 
 @dataclass(frozen=True)
 class SpacePlan:
@@ -26,16 +31,19 @@ class SpacePlan:
         space: what varies, pins taken out.
         base: every field of the Config, before a point is put over it; so a parameter that does
             not appear keeps its default.
+        notes: what the person is told of the points to begin with.
     """
 
     space: Space
     base: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     """The spaces of a search with what `--set` fixes in them.
 
-    A field that only some of the architectures have is set in those.
+    A field that only some of the architectures have is set in those. Where the cost is an aim the
+    length of the cycle varies too.
 
     Raises:
         InputError: an unknown space or field, or a value out of range.
@@ -51,6 +59,10 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
         config = fields.parse({**typed, "epochs": settings.epochs})
         whole = spaces.load(name)
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
+        if settings.goal.cost:
+            least = min(LEAST_EPOCHS, settings.epochs)
+            cycles = IntDistribution(least, settings.epochs, log=True)
+            space = space.widened("epochs", cycles, settings.epochs)
         plans[name] = SpacePlan(space, config.model_dump())
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")

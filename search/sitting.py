@@ -22,6 +22,7 @@ from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
+from search.warm import warm_start
 from spaces._space import Space
 
 AGAIN = ("trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
@@ -56,15 +57,17 @@ class Sitting:
             InputError: something given is wrong; nothing has been written.
         """
         settings = settings.model_copy(update={"data": absolute(settings.data)})
-        plans = plan_spaces(settings)
+        plans = _plan(settings)
         with self._guarded():
             data = self._load(settings)
             check_baselines(plans, data)
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
                 if any(node.gpus for node in cluster.nodes):
                     settings = settings.grown()
-                    plans = plan_spaces(settings)
+                    plans = _plan(settings)
                 each = self._look(cluster, settings)
+                for note in [line for plan in plans.values() for line in plan.notes]:
+                    self.say(note)
                 run = _describe(settings, plans, data, cluster)
                 with RunFolder.create(self.place, run) as folder:
                     self._search(folder, settings, plans, data, each)
@@ -121,7 +124,8 @@ class Sitting:
         )
         chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
         default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
-        self.say(f"budget: {settings.trials} trials of {settings.epochs} epochs a space{default}")
+        most = f"{'up to ' if settings.goal.cost else ''}{settings.epochs} epochs"
+        self.say(f"budget: {settings.trials} trials of {most} a space{default}")
         return each
 
     def _search(
@@ -173,6 +177,10 @@ class Sitting:
         found = [counts(self.records, space) for space in self.records.run["spaces"]]
         useful = sum(c["completed"] + c["stopped"] for c in found)
         return ALL_FAILED if not useful and any(c["failed"] for c in found) else OK
+
+
+def _plan(settings: Settings) -> dict[str, SpacePlan]:
+    return warm_start(plan_spaces(settings), settings.warm_start)
 
 
 def _describe(

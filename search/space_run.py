@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.goals import over
 from search.records import RunFolder, now
 from search.settings import Settings
 from spaces._space import Space
+
+SPENT = "the time budget was spent"
+_REASONS = {
+    "halving": "behind others at a rung",
+    "bound": "as dear as the cheapest that reached the target",
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,20 @@ class SpaceRun:
             ended=None,
             epochs=0,
             error=None,
+            reason=None,
         )
 
     def is_whole(self, trial: str) -> bool:
-        """Whether the trial has had its full budget."""
-        return self.folder.records.last_epoch(trial) >= self.settings.epochs
+        """Whether the trial has had its full budget: the epochs of its own configuration."""
+        records = self.folder.records
+        row = records.trials.get(trial)
+        epochs: int = {**self.base, **(row["config"] if row else {})}["epochs"]
+        return records.last_epoch(trial) >= epochs
+
+    def why_stopped(self, trial: str) -> str | None:
+        """Why a trial ended before its full budget, unless the time budget was spent."""
+        records, goal = self.folder.records, self.settings.goal
+        epoch = records.last_epoch(trial)
+        if epoch and (cap := over(self.settings.caps, records.epochs[trial][epoch])):
+            return cap
+        return _REASONS.get(goal.stopping)

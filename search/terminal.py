@@ -1,5 +1,6 @@
 """Draw results in the terminal; compute nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,9 +14,15 @@ _SHORT = {
     "valid_char_accuracy": "chars",
 }
 
+_EXTRA = {"passes": "passes", "feasible": "feasible", "front": "front"}
+
 
 def print_leaderboard(
-    board: list[dict[str, Any]], space: str, top: int = 10, console: Console | None = None
+    board: list[dict[str, Any]],
+    space: str,
+    top: int = 10,
+    console: Console | None = None,
+    extra: Sequence[str] = (),
 ) -> None:
     """Print the best trials of a space: training and validation side by side, and the gap.
 
@@ -24,22 +31,26 @@ def print_leaderboard(
         space: its name.
         top: how many rows at most.
         console: where to; standard output by default.
+        extra: further columns, from `results.extra_columns`.
     """
     out = console or Console()
-    out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)
     # As wide as a terminal of 80 columns.
+    shown = {k: v for k, v in _SHORT.items() if not (extra and k == "valid_char_accuracy")}
+    if "passes" not in extra:
+        shown["seconds"] = "min"
+    shown |= {name: _EXTRA[name] for name in extra}
+    out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("trial", "state"):
         table.add_column(name, no_wrap=True)
-    for name in ("epochs", *_SHORT.values(), "min"):
+    for name in ("epochs", *shown.values()):
         table.add_column(name, justify="right", no_wrap=True)
     for row in board[:top]:
         table.add_row(
             row["trial"],
             row["state"],
             str(row["epochs"]),
-            *(_figure(name, row[name]) for name in _SHORT),
-            "" if row["seconds"] is None else f"{row['seconds'] / 60:.1f}",
+            *(_figure(name, row[name]) for name in shown),
             style="italic" if row["baseline"] else None,
         )
     out.print(table)
@@ -64,6 +75,10 @@ def print_config(values: dict[str, Any], baseline: dict[str, Any], console: Cons
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool | int):
+        return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if name == "seconds":
+        return f"{value / 60:.1f}"
     if name.endswith("accuracy"):
         return f"{100 * value:.1f} %"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -11,11 +12,12 @@ from ray.tune import Stopper
 
 from search.cluster import Share
 from search.control import Control
+from search.goals import over
 from search.objective import Objective
 from search.progress import Progress
 from search.reconcile import finish_leftovers, reconcile
 from search.recorder import Recorder, tidy
-from search.scheduler import Rungs
+from search.scheduler import scheduler_for
 from search.searcher import StudySearch, open_study
 from search.space_run import SpaceRun
 from search.worker import Plan, run_trial
@@ -25,13 +27,15 @@ RETRIES = 2
 
 
 class _Stop(Stopper):
-    """Asks Control; see there how a search ends."""
+    """Ends a trial past a cap, and asks Control; see there how a search ends."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, caps: Mapping[str, float]) -> None:
         self._control = control
+        self._caps = caps
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._control.spent
+        capped = "metrics" in result and over(self._caps, result["metrics"]) is not None
+        return capped or self._control.spent
 
     def stop_all(self) -> bool:
         return self._control.cut
@@ -66,8 +70,6 @@ def search_space(
     missing = run.settings.trials - ended
     if missing > 0 and not control.closed:
         searcher = StudySearch(run, study, unfinished, control)
-        scheduler = Rungs(run.settings)
-        scheduler.replay(run.folder.records, run.space.name, run.settings.goal.metric)
         trainable = tune.with_resources(
             tune.with_parameters(
                 run_trial, objective=objective, data=data, plan=_plan(run, share, control)
@@ -78,7 +80,7 @@ def search_space(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=scheduler,
+                scheduler=scheduler_for(run),
                 num_samples=missing,
                 # Without it a searcher's trials start one by one.
                 max_concurrent_trials=share.concurrent,
@@ -90,7 +92,7 @@ def search_space(
                 name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
                 storage_path=str(run.folder.path.resolve() / "ray"),
                 callbacks=[Recorder(run, control, progress)],
-                stop=_Stop(control),
+                stop=_Stop(control, run.settings.caps),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 # One would make Ray write a snapshot at every checkpoint.
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
@@ -109,7 +111,7 @@ def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
     return Plan(
         arch=run.space.name,
         base=run.base,
-        epochs=run.settings.epochs,
+        caps=run.settings.caps,
         rungs=run.settings.rungs,
         metric=run.settings.goal.metric,
         seed=run.settings.seed,

@@ -12,6 +12,7 @@ from ray import tune
 
 from captcha_models.errors import NonFiniteLossError
 from captcha_models.metrics import EpochMetrics
+from search.goals import over
 from search.objective import Objective, Savable, Task
 
 VALUE = "objective"
@@ -29,9 +30,9 @@ class Plan:
     Attributes:
         arch: the architecture.
         base: fields of its Config, `epochs` among them, before a point is put over them.
-        epochs: the full budget.
+        caps: the most that a trial may cost; see `goals.over`.
         rungs: epochs after which a trial may be stopped.
-        metric: the EpochMetrics field that is the objective.
+        metric: the EpochMetrics field that is compared while trials run.
         seed: added to the trial's number.
         cpus: of a trial.
         gpus: of a trial.
@@ -40,7 +41,7 @@ class Plan:
 
     arch: str
     base: Mapping[str, Any]
-    epochs: int
+    caps: Mapping[str, float]
     rungs: tuple[int, ...]
     metric: str
     seed: int
@@ -52,10 +53,10 @@ class Plan:
 def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: Plan) -> None:
     """Train one trial; the function that Ray Tune calls.
 
-    A checkpoint goes with a report wherever the trial may end: at the rungs, at the last epoch and
-    after the deadline, and otherwise once a minute. An error of the trial's own is reported rather
-    than raised, for raising makes Ray try again what would only fail again; a lost worker or a
-    lack of memory still is tried again.
+    A checkpoint goes with a report wherever the trial may end: at the rungs, at the last epoch,
+    past a cap and after the deadline, and otherwise once a minute. An error of the trial's own is
+    reported rather than raised, for raising makes Ray try again what would only fail again; a lost
+    worker or a lack of memory still is tried again.
 
     Args:
         config: `number` and `values` from the searcher; `resume`, a folder, or None.
@@ -78,11 +79,13 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
             if not math.isfinite(value := getattr(metrics, name)):
                 raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
         epoch = metrics.epoch
-        row = {"epoch": epoch, VALUE: getattr(metrics, plan.metric), "metrics": metrics.as_dict()}
-        if _due(plan, epoch, last_saved):
+        found = metrics.as_dict()
+        row = {"epoch": epoch, VALUE: found[plan.metric], "metrics": found}
+        whole = epoch >= task.config["epochs"]
+        if whole or over(plan.caps, found) or _due(plan, epoch, last_saved):
             with tempfile.TemporaryDirectory() as folder:
                 snapshot.save_model(Path(folder))
-                if epoch < plan.epochs:
+                if not whole:
                     snapshot.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
                 tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
@@ -111,4 +114,4 @@ def last_line(error: BaseException) -> str:
 def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
     late = plan.deadline is not None and time.time() >= plan.deadline - EARLY_S
     waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
-    return epoch >= plan.epochs or epoch in plan.rungs or late or waited
+    return epoch in plan.rungs or late or waited

@@ -158,6 +158,39 @@ class Space:
             fixed={**self.fixed, **values},
         )
 
+    def widened(self, name: str, among: BaseDistribution, value: Value) -> Self:
+        """The space with one more parameter; the baseline and the known points have that value."""
+        return replace(
+            self,
+            parameters={name: among, **self.parameters},
+            baseline={name: value, **self.baseline},
+            known=tuple({name: value, **point} for point in self.known),
+        )
+
+    def knowing(self, point: Values) -> Self:
+        """The space with one more known point.
+
+        Raises:
+            ValueError: the point is not in the space.
+        """
+        return replace(self, known=(*self.known, dict(point)))
+
+    def nearest(self, values: Values) -> dict[str, Value]:
+        """The point nearest to some values: numbers are moved to the nearest allowed one.
+
+        Args:
+            values: of every parameter; others are ignored, and so are those of fixed ones.
+
+        Returns:
+            The values of all parameters that appear.
+
+        Raises:
+            ValueError: a choice that the space does not have, or a value that is missing.
+        """
+        moved = {k: _nearest(k, v, values) for k, v in self.parameters.items()}
+        point = self.active({**moved, **self.fixed})
+        return {k: v for k, v in point.items() if k in self.parameters}
+
     @property
     def digest(self) -> str:
         """Sha256 (hex) of the space's JSON: equal exactly when the spaces are."""
@@ -209,6 +242,22 @@ def _suggest(trial: Suggester, name: str, among: BaseDistribution) -> Value:
     assert isinstance(among, CategoricalDistribution), among
     value: Value = trial.suggest_categorical(name, among.choices)
     return value
+
+
+def _nearest(name: str, among: BaseDistribution, values: Values) -> Value:
+    if name not in values:
+        raise ValueError(f"{name} is missing")
+    value = values[name]
+    if _inside(among, value):
+        return value
+    if isinstance(among, CategoricalDistribution) or isinstance(value, bool | str):
+        raise ValueError(f"{name} = {value!r}: must be {_rule(among)}")
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    held = min(max(value, among.low), among.high)
+    if among.step:
+        # Optuna has made the upper end a whole number of steps.
+        held = among.low + round((held - among.low) / among.step) * among.step
+    return round(held) if isinstance(among, IntDistribution) else held
 
 
 def _inside(among: BaseDistribution, value: Value) -> bool:

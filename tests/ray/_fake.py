@@ -9,8 +9,8 @@ from typing import Any
 from captcha_models.metrics import EpochMetrics
 from search.objective import OnEpoch, Task
 
-Hook = Callable[[Task, int], float | None]
-"""Called before each epoch with its number; may raise, wait, or give the epoch's value."""
+Hook = Callable[[Task, int], float | tuple[float, float] | None]
+"""Called before each epoch with its number; may raise, wait, or give NLL, or NLL and gap."""
 
 
 @dataclass
@@ -24,10 +24,10 @@ class Snapshot:
         (folder / "model.safetensors").write_text(f"model of epoch {self.epoch}")
 
 
-def metrics(epoch: int, value: float) -> EpochMetrics:
+def metrics(epoch: int, value: float, gap: float = 0.5) -> EpochMetrics:
     return EpochMetrics(
         epoch=epoch, passes=epoch, lr=1e-3, train_loss=value, valid_loss=value,
-        train_nll=value - 0.5, valid_nll=value, gap=0.5, train_nll_raw=value - 0.5,
+        train_nll=value - gap, valid_nll=value, gap=gap, train_nll_raw=value - gap,
         valid_nll_raw=value, temperature=1.0, valid_captcha_accuracy=0.5,
         valid_captcha_accuracy_greedy=0.5, valid_char_accuracy=0.5, images_per_s=1.0,
         seconds=float(epoch), device="cpu",
@@ -43,6 +43,7 @@ def objective(hook: Hook) -> Callable[[Task, Any, OnEpoch, Path | None], None]:
             value = hook(task, epoch)
             if value is None:
                 value = 1 / epoch + abs(math.log(task.config["lr"] / 2e-3))
-            on_epoch(metrics(epoch, value), Snapshot(epoch))
+            nll, gap = value if isinstance(value, tuple) else (value, 0.5)
+            on_epoch(metrics(epoch, nll, gap), Snapshot(epoch))
 
     return run

@@ -47,7 +47,7 @@ def test_gpu_share_refuses_what_strands_a_part_of_a_gpu(text: str) -> None:
     [
         ({"trials": 0}, "trials = 0: must be greater than or equal to 1"),
         ({"epochs": "many"}, "epochs = 'many'"),
-        ({"objective": "loss"}, "objective = 'loss': must be 'nll' or 'accuracy'"),
+        ({"objective": "loss"}, "objective = 'loss': must be 'nll', 'accuracy', 'cost' or"),
         ({"seed": -1}, "seed = -1"),
         ({"max_concurrent": 0}, "max_concurrent = 0"),
         ({"cpus_per_trial": 0}, "cpus_per_trial = 0"),
