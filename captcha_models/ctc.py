@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from captcha_models.beam import ROUNDING, prefix_beam
+from captcha_models.ctc_forward import forward_nll
 from captcha_models.short_cut import best_class, collapse, settle
 
 _SWITCHES = 4  # unsure steps that the short cut varies; few images are left, and 5 costs twice
@@ -59,11 +60,12 @@ def nll_per_captcha(
 
     Returns:
         (N,) -ln p(label | image), summed over all alignments; not divided by L, unlike
-        `nn.CTCLoss(reduction="mean")`. Infinite only where an emission is -inf.
+        `nn.CTCLoss(reduction="mean")`. Infinite only where an emission is -inf, or, on another
+        device than the CPU, T is too short.
 
     Raises:
-        ValueError: if the shapes disagree, a length or (on the CPU; a GPU would have to be waited
-            for) a class id is out of range, or T is too short for a label (`min_steps`).
+        ValueError: if the shapes disagree, or, on the CPU (another device would have to be waited
+            for), a length or class id is out of range or T is too short for a label (`min_steps`).
 
     Source: Graves et al. 2006, section 4.1.
     """
@@ -73,35 +75,38 @@ def nll_per_captcha(
     width = targets.shape[1]
     lengths = target_lengths
     if lengths is None:
-        lengths = torch.full((batch,), width)
-    elif lengths.shape != (batch,) or bool(((lengths < 0) | (lengths > width)).any()):
+        lengths = torch.full((batch,), width, device=targets.device)
+    elif lengths.shape != (batch,):
         raise ValueError(f"target_lengths must be ({batch},) with values in 0..{width}")
-    if targets.device.type == "cpu":
-        inside = torch.arange(width) < lengths.cpu()[:, None]
-        wrong = inside & ((targets < 1) | (targets >= num_classes))
-        if wrong.any():
-            row = int(wrong.any(dim=1).nonzero()[0])
-            raise ValueError(
-                f"targets must hold class ids in 1..{num_classes - 1}, "
-                f"got {targets[row].tolist()} in row {row}"
-            )
     if not batch:
         return log_probs.new_zeros(0)
-    if num_steps < 2 * width - 1:  # else every label fits, and the GPU need not be waited for
-        needed = min_steps(targets, target_lengths)
-        if (needed > num_steps).any():
-            row = int((needed > num_steps).nonzero()[0])
-            raise ValueError(
-                f"log_probs has T = {num_steps} steps, but the label in row {row} of targets "
-                f"needs {int(needed[row])} (its length plus its equal neighbours)"
-            )
-    return F.ctc_loss(
-        _at_least_float32(log_probs),
-        targets,
-        torch.full((batch,), num_steps),
-        lengths,
-        reduction="none",
-    )
+    log_probs = _at_least_float32(log_probs)
+    if log_probs.device.type != "cpu":
+        return forward_nll(log_probs, targets, lengths)
+    _check_targets(targets, lengths, num_steps, num_classes)
+    steps = torch.full((batch,), num_steps)
+    return F.ctc_loss(log_probs, targets, steps, lengths, reduction="none")
+
+
+def _check_targets(targets: Tensor, lengths: Tensor, num_steps: int, num_classes: int) -> None:
+    width = targets.shape[1]
+    if ((lengths < 0) | (lengths > width)).any():
+        raise ValueError(f"target_lengths must be ({len(lengths)},) with values in 0..{width}")
+    inside = torch.arange(width) < lengths[:, None]
+    wrong = inside & ((targets < 1) | (targets >= num_classes))
+    if wrong.any():
+        row = int(wrong.any(dim=1).nonzero()[0])
+        raise ValueError(
+            f"targets must hold class ids in 1..{num_classes - 1}, "
+            f"got {targets[row].tolist()} in row {row}"
+        )
+    needed = min_steps(targets, lengths)
+    if (needed > num_steps).any():
+        row = int((needed > num_steps).nonzero()[0])
+        raise ValueError(
+            f"log_probs has T = {num_steps} steps, but the label in row {row} of targets "
+            f"needs {int(needed[row])} (its length plus its equal neighbours)"
+        )
 
 
 def greedy_decode(log_probs: Tensor) -> list[list[int]]:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from captcha_models.ctc import min_steps, nll_per_captcha
+from captcha_models.ctc_forward import forward_nll
 from tests.reference import all_paths, emissions
 
 
@@ -88,3 +89,29 @@ def test_loss_refuses_wrong_targets(
             torch.tensor(targets),
             None if lengths is None else torch.tensor(lengths),
         )
+
+
+@pytest.mark.parametrize("steps", [5, 13])
+def test_forward_recursion_gives_the_loss_and_gradient_of_torch(steps: int) -> None:
+    generator = torch.Generator().manual_seed(steps)
+    logits = torch.randn(steps, 40, 6, generator=generator, dtype=torch.float64) * 3
+    targets = torch.randint(1, 6, (40, 4), generator=generator)
+    lengths = torch.randint(0, 5, (40,), generator=generator)
+    fits = min_steps(targets, lengths) <= steps
+    targets[torch.arange(4) >= lengths[:, None]] = 0
+    results = []
+    for loss in (forward_nll, nll_per_captcha):
+        leaf = logits[:, fits].clone().requires_grad_()
+        nll = loss(leaf.log_softmax(dim=2), targets[fits], lengths[fits])
+        nll.sum().backward()  # type: ignore[no-untyped-call]
+        assert leaf.grad is not None
+        results.append((nll.detach(), leaf.grad))
+    assert len(results[0][0]) > 20
+    torch.testing.assert_close(*results)
+
+
+def test_forward_recursion_calls_a_label_that_does_not_fit_impossible() -> None:
+    log_probs = emissions(3, 3, 2, 4)
+    nll = forward_nll(log_probs, torch.tensor([[1, 1, 0], [1, 1, 2]]), torch.tensor([2, 3]))
+    assert nll.isfinite().tolist() == [True, False]
+    assert nll[1] == float("inf")
