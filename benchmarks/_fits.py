@@ -1,0 +1,105 @@
+"""What the commands that train lists of fits share: options, the configuration, a table."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from captcha_models.cli import ALL_FAILED, OK, assignments
+from captcha_models.config import Config, read_values
+from captcha_models.errors import InputError
+
+
+def numbers(text: str, option: str) -> tuple[int, ...]:
+    """`0,1,2` as numbers, each once.
+
+    Raises:
+        InputError: anything else.
+    """
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise InputError(f"{option} {text!r}: write whole numbers with commas, such as 0,1,2")
+    found = tuple(int(part) for part in parts)
+    if len(set(found)) < len(found):
+        raise InputError(f"{option} {text!r}: a number stands twice")
+    return found
+
+
+def fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what data to train on, where, and where the rows are kept."""
+    for option in reversed(
+        [
+            click.option("--data", required=True, help="Folder or zip of LABEL.png, or synthetic."),
+            click.option("--rows", type=click.Path(path_type=Path), required=True,
+                         help="Table of finished fits; those in it are not run again."),
+            click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a local one."),
+            click.option("--gpus-per-trial", help="1/n or whole; one where there are GPUs."),
+            click.option("--cpus-per-trial", type=int, help="Also the threads of a fit."),
+            click.option("--max-concurrent", type=int, help="Most fits at a time."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def read_config(arch: str, name: str | None, pairs: tuple[str, ...] = ()) -> Config:
+    """The configuration that `--arch`, `--config` and `--set` name; the baseline by default.
+
+    Raises:
+        InputError: no such architecture or file, or a wrong value.
+    """
+    from captcha_models.architectures import config_class
+
+    values = read_values(name, arch) if name else {}
+    return config_class(arch).parse({**values, **assignments(pairs)})
+
+
+def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> list[Any]:
+    """The rows of the fits, trained as `fit_options` say; None for those that failed."""
+    from captcha_models.architectures import config_class
+    from captcha_models.training import check
+    from search.batch import Batch
+
+    for fit in fits:
+        # Before the first of them takes its minutes.
+        check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
+    names = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
+    batch = Batch(
+        options["rows"],
+        images,
+        lambda line: click.echo(line, err=True),
+        **{name: options[name] for name in names},
+    )
+    return batch.run(fits)
+
+
+def open_data(spec: str) -> Any:
+    """The images of `--data`, which are described on standard error."""
+    from captcha_models.sources import open_images
+
+    images = open_images(spec)
+    click.echo(images.describe(), err=True)
+    return images
+
+
+def exit_code(rows: Sequence[Any]) -> int:
+    """1 if every fit failed."""
+    return OK if any(row is not None for row in rows) else ALL_FAILED
+
+
+def print_table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """A table whose first column is text."""
+    table = Table(*heads[:1], box=None, pad_edge=False)
+    for head in heads[1:]:
+        table.add_column(head, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    console = Console()
+    if not console.is_terminal:
+        # Into a file or a pipe whole lines go, not those of a terminal of 80 columns.
+        console = Console(width=160)
+    console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(table, highlight=False)

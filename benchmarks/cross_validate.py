@@ -1,0 +1,130 @@
+"""Cross-validate one configuration: every image is read by models that have not seen it.
+
+    python -m benchmarks.cross_validate --arch crnn --config quick --data captcha_images_v2.zip \
+        --folds 10 --only 0,1,2 --seeds 0 --rows rows.jsonl
+
+Fits run on Ray, and each leaves a row in --rows; the same command goes on where it was stopped, and
+`--only` leaves the other folds to another day. The locked test set is not touched, unless with
+--all-images: then the folds are of all images, a look at the test set that the ledger beside the
+runs records, and refuses if there was one before, unless forced.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks._fits import (
+    exit_code,
+    fit_options,
+    numbers,
+    open_data,
+    print_table,
+    read_config,
+    train_fits,
+)
+from captcha_models.cli import command_line
+from captcha_models.errors import InputError
+
+
+@click.command()
+@click.option("--arch", required=True, help="pooled, spatial or crnn.")
+@click.option("--config", "config_name", help="Configuration file or shipped one; [baseline].")
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
+@click.option("--folds", type=click.IntRange(2), default=10, show_default=True)
+@click.option("--only", help="Train these folds only, such as 0,1,2; rows of others count, too.")
+@click.option("--seeds", default="0", show_default=True, help="Of the trainings, such as 0,1.")
+@click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--list-wrong", is_flag=True, help="List the labels that were misread.")
+@click.option("--all-images", is_flag=True, help="Folds of all images, the locked ones too.")
+@click.option("--force", is_flag=True, help="With --all-images: although they were looked at.")
+@click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where the ledger of looks at the test set is.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
+@fit_options
+def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: Any) -> int:
+    """Train a configuration on k folds by seeds and score all images that were held out."""
+    if options["force"] and not options["all_images"]:
+        raise InputError("--force: only with --all-images is there anything to refuse")
+    folds, all_images = options["folds"], options["all_images"]
+    seeds = numbers(options["seeds"], "--seeds")
+    only = numbers(options["only"], "--only") if options["only"] else tuple(range(folds))
+    if max(only) >= folds:
+        raise InputError(f"--only {options['only']}: the folds are 0..{folds - 1}")
+
+    from search.batch import Batch
+    from search.fits import Fit
+    from search.ledger import Ledger, locked_digest
+    from search.scores import misread, summarise
+
+    config = read_config(arch, config_name, pairs)
+    name = " ".join([arch, config_name or "baseline", *pairs])
+    images = open_data(options["data"])
+
+    def fit(fold: int, seed: int) -> Fit:
+        split_seed = options["split_seed"]
+        values = config.model_dump()
+        return Fit(name, arch, values, seed, fold, folds, split_seed, all_images=all_images)
+
+    every = [fit(fold, seed) for seed in seeds for fold in range(folds)]
+    keys = [one.key(images.digest) for one in every]
+    if all_images:
+        plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
+        Ledger(options["runs_dir"], locked_digest(images)).take(
+            plan, f"cross_validate {name}", options["force"], rows=str(options["rows"])
+        )
+    trained = train_fits([one for one in every if one.fold in only], images, options)
+    finished = Batch(options["rows"], images, click.echo).rows()
+    rows = [finished[key] for key in keys if key in finished]
+    part = "all images, the locked test set too" if all_images else "outside the locked test set"
+    told = f"{len(rows)} of {len(every)} fits done"
+    if not rows:
+        click.echo(f"{name}: {told}", err=True)
+        return exit_code(trained)
+    found = summarise(rows)
+    wrong = misread(rows)
+    if options["as_json"]:
+        about = {"name": name, "config": config.model_dump(), "images": part}
+        counts = {"fits_done": len(rows), "fits": len(every)}
+        click.echo(json.dumps({**about, **counts, **found, "misread": wrong}, allow_nan=False))
+        return exit_code(trained)
+    _print(f"{name}: {told}, {found['num_images']} images {part}", found)
+    if options["list_wrong"]:
+        for one in wrong:
+            read = ", ".join(text or "nothing" for text in one["read"])
+            click.echo(f"  {one['label']}: wrong {one['wrong']} of {one['scored']}, read as {read}")
+    return exit_code(trained)
+
+
+def _print(title: str, found: dict[str, Any]) -> None:
+    from search.scores import interval
+
+    right = found["num_read"] - found["num_misread"]
+    print_table(
+        title,
+        ["", "mean (95 % interval)"],
+        [
+            ["whole captchas", interval(found["captcha_accuracy"], share=True)],
+            ["  right", f"{right} of {found['num_read']}"],
+            ["characters", interval(found["char_accuracy"], share=True)],
+            ["NLL, nats per captcha", interval(found["nll"])],
+            ["  at temperature 1", f"{found['nll_raw']:.4f}"],
+            ["NLL on training images", f"{found['train_nll']:.4f}"],
+            ["gap", interval(found["gap"])],
+            ["temperature", f"{found['temperature']:.3f}"],
+            ["image passes per fit", f"{found['passes']:,.0f}"],
+            ["seconds per fit", f"{found['seconds']:.0f}"],
+            ["parameters", f"{found['parameters']:,}"],
+        ],
+    )
+
+
+if __name__ == "__main__":
+    command_line(main)
