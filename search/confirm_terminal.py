@@ -1,0 +1,118 @@
+"""Draw a confirmation in the terminal; compute nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+PLAIN_WIDTH = 120
+"""Of a file or pipe, which has no width of its own."""
+
+_COLUMNS = ("search", "NLL", "to best", "train NLL", "gap", "captchas", "chars", "passes", "s")
+
+
+def print_confirmation(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the candidates of all spaces and, where it was looked at, the test set.
+
+    Args:
+        found: results by space, as `search.confirm` writes them.
+        console: where to; standard output by default.
+    """
+    out = console or Console()
+    if not out.is_terminal and console is None:
+        out = Console(width=PLAIN_WIDTH)
+    table = _table("", "candidate", *_COLUMNS)
+    for space, result in found.items():
+        plan = result["plan"]
+        for line in result["candidates"]:
+            mark = "*" if line["chosen"] else "+" if line["within_one_standard_error"] else ""
+            name = line["name"] if not line["baseline"] else f"{space} baseline"
+            apart = line["difference_to_best"]["nll"]
+            searched = line["search_valid_nll"]
+            table.add_row(
+                mark,
+                name,
+                "" if searched is None else _nats(searched),
+                _with_interval(line["nll"]),
+                f"{apart['mean']:+.4f}\n± {apart['error_images']:.4f}",
+                *_rest(line),
+                style="bold" if line["chosen"] else "italic" if line["baseline"] else None,
+            )
+        table.add_section()
+    plan = next(iter(found.values()))["plan"]
+    _say(out, f"confirmed: {plan['seeds']} seeds, each validated on its own of {plan['folds']} "
+         "fresh folds", style="bold")  # fmt: skip
+    out.print(table, highlight=False)
+    _say(out, "* chosen: the cheapest within one standard error (+) of the best, image by image")
+    for space, result in found.items():
+        for name in result["failed"]:
+            _say(out, f"{space}: {name} has lost a fit and is left out")
+    if any(result["test"] for result in found.values()):
+        _print_test(found, out)
+    for space, result in found.items():
+        if result["chosen"]:
+            _say(out, f"{space}: recommended: {result['run']}/confirmed/{space}.toml")
+
+
+def _print_test(found: Mapping[str, Any], out: Console) -> None:
+    first = next(result for result in found.values() if result["test"])
+    _say(out, f"locked test set: {first['test']['num_images']} images, read by models of "
+         f"{first['plan']['test_seeds']} seeds", style="bold")  # fmt: skip
+    table = _table("", "NLL", "train NLL", "gap", "captchas", "chars", "passes", "s")
+    for space, result in found.items():
+        if not (test := result["test"]):
+            continue
+        chosen = next(line for line in result["candidates"] if line["chosen"])
+        name = f"{space} baseline" if chosen["baseline"] else chosen["name"]
+        for title, part in ((name, test["winner"]), (f"{space} baseline", test["baseline"])):
+            table.add_row(title, _with_interval(part["nll"]), *_rest(part))
+        apart = test["difference"]
+        table.add_row(
+            "  difference",
+            _with_interval(apart["nll"]),
+            "",
+            "",
+            _with_interval(apart["captcha_accuracy"], share=True),
+            style="dim",
+        )
+        if test["optimism"]:
+            table.add_row("  optimism", _with_interval(test["optimism"]), style="dim")
+        table.add_section()
+    out.print(table, highlight=False)
+    _say(out, "optimism: test NLL minus the winner's validation NLL in the search; positive: the "
+         "search flattered itself")  # fmt: skip
+
+
+def _rest(part: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        _nats(part["train_nll"]),
+        _with_interval(part["gap"]),
+        _with_interval(part["captcha_accuracy"], share=True),
+        _with_interval(part["char_accuracy"], share=True),
+        f"{part['passes']:,.0f}",
+        f"{part['seconds']:.0f}",
+    )
+
+
+def _with_interval(one: Mapping[str, Any], *, share: bool = False) -> str:
+    """A mean and, on a second line, its 95 % interval."""
+    if share:
+        return f"{one['mean']:.2%}\n{100 * one['low']:.1f} to {100 * one['high']:.1f}"
+    return f"{_nats(one['mean'])}\n{_nats(one['low'])} to {_nats(one['high'])}"
+
+
+def _nats(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in heads:
+        text = head in ("", "candidate")
+        table.add_column(head, justify="left" if text else "right", no_wrap=text)
+    return table
+
+
+def _say(out: Console, line: str, style: str | None = None) -> None:
+    out.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
