@@ -139,9 +139,10 @@ def make_loaders(
         batch_size: another one than the configuration's.
     """
     transform = CaptchaTransform(images, images.charset)
+    # Setting up looks at a first item, which a part that holds nothing does not have.
     parts = [
-        TfmdLists(split.train.tolist(), transform, split_idx=0),
-        TfmdLists(split.valid.tolist(), transform, split_idx=1),
+        TfmdLists(rows.tolist(), transform, split_idx=i, do_setup=bool(len(rows)))
+        for i, rows in enumerate((split.train, split.valid))
     ]
     return DataLoaders.from_dsets(
         *parts,
