@@ -9,8 +9,8 @@ the winner and the baseline on all of these images and scores them once on the l
 ledger beside the runs refuses a second look.
 
 Leaves RUN/confirmed/SPACE.json, SPACE.toml (for `captcha_models.train --config`) and a row per fit;
-the same command goes on where it was stopped. Exit codes: 0 done, 1 all fits of a space failed,
-2 wrong input, 130 interrupted.
+the same command goes on where it was stopped. Exit codes: 0 done, 1 fits failed that are
+needed, 2 wrong input, 130 interrupted.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from captcha_models.cli import command_line
+from captcha_models.cli import ALL_FAILED, OK, command_line
 from captcha_models.errors import InputError
 
 
@@ -79,7 +79,9 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
         click.echo(json.dumps({"run": str(records.path), "spaces": found}, allow_nan=False))
     else:
         print_confirmation(found)
-    return int(any(one["chosen"] is None for one in found.values()))
+    looked = not options["no_test"]
+    done = all(one["chosen"] and (one["test"] or not looked) for one in found.values())
+    return OK if done else ALL_FAILED
 
 
 if __name__ == "__main__":

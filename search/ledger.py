@@ -55,8 +55,8 @@ class Ledger:
         last = earlier[-1]
         raise InputError(
             f"the locked test set was looked at on {last['time'][:16].replace('T', ' ')} by "
-            f"{last['run']} ({len(earlier)} look(s) in {self.path}): a second look would let it "
-            "choose; --no-test goes without, --force looks again and is recorded"
+            f"{last['run']} ({len(earlier)} look(s) in {self.path}): another would let it choose; "
+            "--force looks all the same, and is recorded"
         )
 
     def take(self, plan: str, run: str, force: bool, **about: Any) -> None:

@@ -1,0 +1,131 @@
+"""How few real images are enough: accuracy against the number of real training images.
+
+    python -m benchmarks.few_images --arch crnn --config quick --data captcha_images_v2.zip \
+        --limit 50,100,200,400 --seeds 0,1,2 --passes 20000 --rows rows.jsonl
+
+Every point is trained with several seeds, which choose the images too, and scored on one fold.
+Those of a lower limit are among those of a higher. With generated images a share of each batch is
+newly drawn, half unless the configuration says more; without, none. The generated ones carry
+labels that nothing is scored on. Rows are kept: the same command goes on.
+"""
+
+import json
+from typing import Any
+
+import click
+
+from benchmarks._fits import (
+    exit_code,
+    fit_options,
+    numbers,
+    open_data,
+    print_table,
+    read_config,
+    train_fits,
+)
+from captcha_models.cli import command_line
+from captcha_models.config import Config
+from captcha_models.errors import InputError
+
+SHARE = 0.5
+"""Of a batch that is generated, where the configuration itself has none."""
+
+
+def point(config: Config, generated: bool, limit: int, passes: int | None) -> Config:
+    """The configuration for one point of the curve.
+
+    Args:
+        config: what it is made from.
+        generated: with generated images, or without.
+        limit: real training images.
+        passes: image passes of the whole training, rounded to epochs; None keeps the epochs.
+
+    Raises:
+        InputError: more images to a batch than there are.
+    """
+    if limit < config.batch_size:
+        raise InputError(f"--limit {limit}: fewer than the batch_size of {config.batch_size}")
+    fields: dict[str, Any] = {}
+    if not generated:
+        fields = {"synthetic_share": 0.0, "synthetic_steps": 0}
+    elif not config.synthetic_share:
+        fields = {"synthetic_share": SHARE}
+    if passes is not None:
+        an_epoch = limit // config.batch_size * config.batch_size
+        fields["epochs"] = max(1, round(passes / an_epoch))
+    return config.changed(**fields)
+
+
+@click.command()
+@click.option("--arch", required=True, help="pooled, spatial or crnn.")
+@click.option(
+    "--config", "names", multiple=True, required=True, help="Configuration; may be repeated."
+)
+@click.option("--limit", "limits", default="50,100,200,400", show_default=True)
+@click.option(
+    "--generated",
+    type=click.Choice(["both", "with", "without"]),
+    default="both",
+    show_default=True,
+    help="Generated images in training.",
+)
+@click.option("--passes", type=click.IntRange(1), help="Image passes of each training.  [epochs]")
+@click.option("--fold", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
+@click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
+@fit_options
+def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
+    """Train configurations on few images and print the curve."""
+    from search.fits import Fit
+    from search.scores import interval, summarise
+
+    seeds = numbers(options["seeds"], "--seeds")
+    limits = numbers(options["limits"], "--limit")
+    sides = {"both": (False, True), "with": (True,), "without": (False,)}[options["generated"]]
+    images = open_data(options["data"])
+    fits: dict[tuple[str, bool, int], list[Fit]] = {}
+    for name in names:
+        config = read_config(arch, name)
+        for generated in sides:
+            for limit in limits:
+                values = point(config, generated, limit, options["passes"]).model_dump()
+                title = f"{name}, generated" if generated else name
+                fits[name, generated, limit] = [
+                    Fit(title, arch, values, seed, options["fold"], options["folds"], 0, limit)
+                    for seed in seeds
+                ]
+    trained = train_fits([fit for own in fits.values() for fit in own], images, options)
+    left = iter(trained)
+    lines, found = [], []
+    for (name, generated, limit), own in fits.items():
+        rows = [row for _ in own if (row := next(left))]
+        about = [name, "with" if generated else "without", str(limit)]
+        done = f"{len(rows)} of {len(own)}"
+        one = summarise(rows) if rows else None
+        found.append({"config": name, "generated": generated, "limit": limit, "scores": one})
+        if one is None:
+            lines.append([*about, done, *[""] * 5])
+            continue
+        lines.append(
+            [
+                *about,
+                done,
+                interval(one["captcha_accuracy"], share=True),
+                interval(one["nll"]),
+                f"{one['gap']['mean']:+.4f}",
+                f"{one['passes']:,.0f}",
+                f"{one['seconds']:.0f}",
+            ]
+        )
+    if options["as_json"]:
+        click.echo(json.dumps({"arch": arch, "points": found}, allow_nan=False))
+    else:
+        heads = ["config", "generated", "real images", "fits", "captchas", "NLL", "gap"]
+        title = f"{arch}, fold {options['fold']} of {options['folds']}"
+        print_table(title, [*heads, "passes", "s"], lines)
+    return exit_code(trained)
+
+
+if __name__ == "__main__":
+    command_line(main)
