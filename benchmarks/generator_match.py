@@ -44,6 +44,7 @@ from captcha_models.evaluate import evaluate
 from captcha_models.images import read_zip
 from captcha_models.sitting import train_in
 from captcha_models.splits import make_split
+from search.statistics import wilson
 
 STYLE = kaptcha.PRESETS["default"]
 Images = NDArray[np.uint8]
@@ -59,11 +60,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Lower and upper end."""
-        z, p = 1.959964, self.hits / self.n
-        scale = 1 + z * z / self.n
-        middle = (p + z * z / (2 * self.n)) / scale
-        half = z * float(np.sqrt(p * (1 - p) / self.n + z * z / (4 * self.n**2))) / scale
-        return middle - half, middle + half
+        return wilson(self.hits / self.n, self.n)
 
     def __str__(self) -> str:
         low, high = self.interval

@@ -51,6 +51,7 @@ def evaluate(
     from captcha_models.checkpoint import load_model
     from captcha_models.evaluate import evaluate as score
     from captcha_models.sources import open_images
+    from search.statistics import wilson
 
     loaded = load_model(model)
     images = open_images(
@@ -65,7 +66,7 @@ def evaluate(
     loaded.check(labels)
     scores = score(loaded.model, torch.from_numpy(images.pixels[rows]), labels)
     num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
-    low, high = wilson(num_right, scores.num_images)
+    low, high = wilson(num_right / scores.num_images, scores.num_images)
     if as_json:
         click.echo(
             json.dumps(
@@ -132,14 +133,6 @@ def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[
     if not len(rows):
         raise InputError("no image validated this model: choose --split train, or give others")
     return rows.tolist(), part or "valid"
-
-
-def wilson(num_right: int, num_images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(num_right, num_images).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 if __name__ == "__main__":

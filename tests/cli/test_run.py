@@ -47,7 +47,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip()
 
 
-@pytest.mark.parametrize("module", ["run", "analyse"])
+@pytest.mark.parametrize("module", ["run", "analyse", "confirm"])
 def test_help_answers_at_once(module: str) -> None:
     took = []
     for _ in range(3):
@@ -170,6 +170,23 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     assert "crnn-000 is the baseline" in shown.stdout
     assert "train nll" in shown.stdout
     assert json.loads(call("analyse", run, "--json").stdout) == object_of(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--force", "--no-test"), "--force looks at the test set and --no-test does not"),
+        (("--seeds", "1"), "Invalid value for '--seeds'"),
+        (("--space", "vit"), "--space vit: the run has crnn"),
+    ],
+)
+def test_a_confirmation_that_cannot_be_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    from search.records import RunFolder
+
+    RunFolder.create(tmp_path / "run", _runs.run_json()).close()
+    assert text in error_of(call("confirm", tmp_path / "run", *arguments))
 
 
 class TestAnalyse:

@@ -31,7 +31,7 @@ pytestmark = [
 
 CHEAP = {"cut": "5", "batch_size": "16", "rnn_hidden_1": "64", "rnn_hidden_2": "0"}
 OPTIONS = {
-    "top": 1, "seeds": 2, "test_seeds": 1, "baseline_epochs": None, "no_test": False,
+    "top": 2, "seeds": 2, "test_seeds": 1, "baseline_epochs": None, "no_test": False,
     "force": False, "data": None, "address": None, "gpus_per_trial": None,
     "cpus_per_trial": None, "max_concurrent": None,
 }  # fmt: skip

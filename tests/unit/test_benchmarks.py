@@ -5,11 +5,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from benchmarks._fits import numbers
 from benchmarks._side_by_side import Rows
+from benchmarks.ablation import MEANS, chosen_means, variants
+from benchmarks.few_images import point
 from benchmarks.source_recipe import image_files, source_loaders, source_model
 from benchmarks.time_to_accuracy import found, main
 from benchmarks.train_speed import measure, part_of
-from captcha_models.architectures import config_class
+from captcha_models.architectures import config_class, names
 from captcha_models.errors import InputError
 from captcha_models.images import LabelledImages
 from captcha_models.splits import make_split
@@ -96,3 +99,45 @@ def test_every_round_times_every_side_but_the_first_warms_up(drawn: LabelledImag
         seconds = measure(drawn, (split,) * 3, configs, files, torch.device("cpu"), "cpu_s")
     assert {key: len(times) for key, times in seconds.items()} == dict.fromkeys(configs, 2)
     assert min(min(times) for times in seconds.values()) > 0
+
+
+class TestMeans:
+    def test_each_is_off_in_a_baseline_or_the_articles_own(self) -> None:
+        known = {arch: chosen_means(None, config_class(arch)()) for arch in names()}
+        assert set(MEANS) == {name for own in known.values() for name in own}
+        for arch, own in known.items():
+            baseline = config_class(arch)()
+            added = variants(baseline, own, "with")
+            of_the_article = {"augment", "label_smoothing"} & set(own)
+            assert {name.removeprefix("with ") for name in added} == set(own) - of_the_article
+            for variant in added.values():
+                assert variant != baseline
+
+    def test_what_is_used_is_taken_away_alone(self) -> None:
+        config = config_class("crnn").parse({"ema": 0.9, "augment": 0.0, "synthetic_share": 0.3})
+        taken = variants(config, ("augment", "generated", "ema", "aux"), "without")
+        assert {name: variant.model_dump() for name, variant in taken.items()} == {
+            "without generated": config.changed(synthetic_share=0.0).model_dump(),
+            "without ema": config.changed(ema=0.0).model_dump(),
+        }
+
+    def test_unknown_ones_are_named(self) -> None:
+        with pytest.raises(InputError, match="--means 'aux': pooled has"):
+            chosen_means("ema,aux", config_class("pooled")())
+
+
+def test_a_point_of_the_curve() -> None:
+    config = config_class("crnn").parse({"batch_size": 16, "synthetic_share": 0.7, "epochs": 9})
+    assert point(config, False, 50, None) == config.changed(synthetic_share=0.0)
+    assert point(config, True, 50, None) == config
+    assert point(config.changed(synthetic_share=0.0), True, 50, None).synthetic_share == 0.5
+    assert point(config, True, 50, 4800).epochs == 100
+    with pytest.raises(InputError, match="batch_size of 16"):
+        point(config, True, 10, None)
+
+
+def test_lists_of_numbers() -> None:
+    assert numbers("0,2,1", "--only") == (0, 2, 1)
+    for wrong in ("", "1,", "1,1", "-1", "a"):
+        with pytest.raises(InputError, match="--only"):
+            numbers(wrong, "--only")

@@ -1,15 +1,19 @@
 """Fits: what makes two the same, which images they train on, what their rows say together."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from captcha_models.architectures import config_class
 from captcha_models.images import LabelledImages
+from captcha_models.metrics import EpochMetrics
+from captcha_models.snapshot import Snapshot
 from captcha_models.splits import is_locked
+from captcha_models.training import fit as train
 from search import scores
-from search.fits import Fit
+from search.fits import Fit, run_fit
 
 FIT = Fit("a", "crnn", config_class("crnn")().model_dump(), seed=1, fold=0, folds=5)
 
@@ -71,3 +75,26 @@ def test_rows_together() -> None:
     assert scores.misread(rows) == [{"label": "cd", "wrong": 2, "scored": 2, "read": ["ce", ""]}]
     worse = [row(0, 0, {"ab": 1.5, "cd": 2.5}, {"cd": "ce"})]
     assert scores.difference(worse, rows)["nll"]["mean"] == 0.5
+
+
+@pytest.mark.slow
+def test_a_fit_goes_on_from_its_checkpoint(drawn: LabelledImages, tmp_path: Path) -> None:
+    config = config_class("crnn").parse({"cut": 5, "batch_size": 16, "epochs": 2})
+    fit = replace(FIT, config=config.model_dump(), fold=None)
+    whole = run_fit(fit, drawn, 1, 0.0, tmp_path / "none")
+
+    def keep_the_first(metrics: EpochMetrics, snapshot: Snapshot) -> None:
+        if metrics.epoch == 1:
+            snapshot.save_checkpoint(tmp_path / "begun")
+
+    split = fit.split(drawn.names)
+    train(config, drawn, split, seed=fit.seed, on_epoch=keep_the_first, device="cpu")
+    resumed = run_fit(fit, drawn, 1, 0.0, tmp_path / "begun")
+    assert whole["error"] is None
+    assert resumed["epochs"] == 2
+    clocks = ("seconds", "ended")
+    assert {k: v for k, v in resumed.items() if k not in clocks} == {
+        k: v for k, v in whole.items() if k not in clocks
+    }
+    broken = run_fit(replace(fit, limit_train=5000), drawn, 1, 0.0, tmp_path / "none")
+    assert broken["error"].startswith("InputError: limit = 5000")

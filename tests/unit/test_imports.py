@@ -18,6 +18,9 @@ FORBIDDEN = {
     "search.analyse": (*HEAVY, "optuna"),
     "search.evaluate": (*HEAVY, "optuna"),
     "search.run": HEAVY,
+    "search.confirm": (*HEAVY, "optuna"),
+    "search.statistics": (*HEAVY, "optuna", "captcha_models"),
+    "search.fits": (*HEAVY, "optuna"),
     "search.objective": ("ray",),
     "search.setup": ("ray",),
 }
