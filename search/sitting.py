@@ -5,8 +5,10 @@ A run may take several sittings; each begins where the records end.
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +59,24 @@ class Sitting:
             InputError: something given is wrong; nothing has been written.
         """
         settings = settings.model_copy(update={"data": absolute(settings.data)})
-        plans = _plan(settings)
-        with self._guarded():
-            data = self._load(settings)
-            check_baselines(plans, data)
-            with connect(self.address, num_cpus=self.num_cpus) as cluster:
-                if any(node.gpus for node in cluster.nodes):
-                    settings = settings.grown()
-                    plans = _plan(settings)
-                each = self._look(cluster, settings)
-                for note in [line for plan in plans.values() for line in plan.notes]:
-                    self.say(note)
-                run = _describe(settings, plans, data, cluster)
-                with RunFolder.create(self.place, run) as folder:
-                    self._search(folder, settings, plans, data, each)
+        with (
+            self._guarded(),
+            _preparing(settings) as preparing,
+            connect(self.address, num_cpus=self.num_cpus) as cluster,
+        ):
+            if any(node.gpus for node in cluster.nodes):
+                settings = settings.grown()
+            each = share(cluster, settings)
+            plans, data = preparing.result()
+            # With GPUs the epochs may be others.
+            plans = _plan(settings)
+            self._tell_data(data)
+            self._tell_share(cluster, settings, each)
+            for note in [line for plan in plans.values() for line in plan.notes]:
+                self.say(note)
+            run = _describe(settings, plans, data, cluster)
+            with RunFolder.create(self.place, run) as folder:
+                self._search(folder, settings, plans, data, each)
         return self._exit_code()
 
     def resume(self, changes: dict[str, Any]) -> int:
@@ -92,7 +98,8 @@ class Sitting:
                     for name, saved in folder.records.run["spaces"].items()
                 }
                 before = folder.records.run["data"]["digest"]
-            data = self._load(settings)
+            data = load_data(settings)
+            self._tell_data(data)
             found = data.images.digest
             if found != before:
                 raise InputError(
@@ -100,23 +107,21 @@ class Sitting:
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
-                each = self._look(cluster, settings)
+                each = share(cluster, settings)
+                self._tell_share(cluster, settings, each)
                 folder.update_run(settings=settings.model_dump(mode="json"))
                 self._search(folder, settings, plans, data, each)
         return self._exit_code()
 
-    def _load(self, settings: Settings) -> Data:
-        data = load_data(settings)
+    def _tell_data(self, data: Data) -> None:
         split, images = data.split, data.images
         self.say(images.describe())
         self.say(
             f"split: {len(split.train)} train, {len(split.valid)} valid (fold {split.fold} of "
             f"{split.folds}), {len(split.test)} in the locked test set"
         )
-        return data
 
-    def _look(self, cluster: Cluster, settings: Settings) -> Share:
-        each = share(cluster, settings)
+    def _tell_share(self, cluster: Cluster, settings: Settings, each: Share) -> None:
         gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
         self.say(
             f"ray: {cluster.description}; {each.concurrent} trial(s) at a time, each with "
@@ -126,7 +131,6 @@ class Sitting:
         default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
         most = f"{'up to ' if settings.goal.cost else ''}{settings.epochs} epochs"
         self.say(f"budget: {settings.trials} trials of {most} a space{default}")
-        return each
 
     def _search(
         self,
@@ -183,11 +187,26 @@ def _plan(settings: Settings) -> dict[str, SpacePlan]:
     return warm_start(plan_spaces(settings), settings.warm_start)
 
 
+@contextmanager
+def _preparing(settings: Settings) -> Iterator[Future[tuple[dict[str, SpacePlan], Data]]]:
+    """Plan and load in a thread: Ray takes seconds to start, and so do torch and a download."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit(_prepare, settings)
+
+
+def _prepare(settings: Settings) -> tuple[dict[str, SpacePlan], Data]:
+    plans, data = _plan(settings), load_data(settings)
+    check_baselines(plans, data)
+    import_module("search.tuner")
+    return plans, data
+
+
 def _describe(
     settings: Settings, plans: dict[str, SpacePlan], data: Data, cluster: Cluster
 ) -> dict[str, Any]:
     """What run.json says of a new run."""
     images, split = data.images, data.split
+    gpus = any(node.gpus for node in cluster.nodes)
     return {
         "started": now(),
         "settings": settings.model_dump(mode="json"),
@@ -208,7 +227,7 @@ def _describe(
             "folds": split.folds,
             "seed": split.seed,
         },
-        "hardware": {**provenance.hardware(), "ray": cluster.description},
+        "hardware": {**provenance.hardware(gpus), "ray": cluster.description},
         "spaces": {
             name: {"space": plan.space.to_json(), "digest": plan.space.digest, "base": plan.base}
             for name, plan in plans.items()
