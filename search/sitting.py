@@ -18,13 +18,13 @@ from search import provenance
 from search.cluster import Cluster, Share, connect, share
 from search.control import Control
 from search.objective import Data, Objective, train
+from search.packing import probe
 from search.progress import Progress
 from search.records import RUN_FILE, Records, RunFolder, now, read_run, whole
 from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
-from search.warm import warm_start
 from spaces._space import Space
 
 AGAIN = ("trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
@@ -66,11 +66,12 @@ class Sitting:
         ):
             if any(node.gpus for node in cluster.nodes):
                 settings = settings.grown()
-            each = share(cluster, settings)
-            plans, data = preparing.result()
-            # With GPUs the epochs may be others.
-            plans = _plan(settings)
+            share(cluster, settings)  # Refuses what cannot be before anything is waited for.
+            _, data = preparing.result()
+            plans = _plan(settings)  # Again: with GPUs the epochs may be others.
             self._tell_data(data)
+            settings = self._packed(cluster, settings, plans)
+            each = share(cluster, settings)
             self._tell_share(cluster, settings, each)
             for note in [line for plan in plans.values() for line in plan.notes]:
                 self.say(note)
@@ -107,6 +108,7 @@ class Sitting:
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                settings = self._packed(cluster, settings, plans)
                 each = share(cluster, settings)
                 self._tell_share(cluster, settings, each)
                 folder.update_run(settings=settings.model_dump(mode="json"))
@@ -120,6 +122,24 @@ class Sitting:
             f"split: {len(split.train)} train, {len(split.valid)} valid (fold {split.fold} of "
             f"{split.folds}), {len(split.test)} in the locked test set"
         )
+
+    def _packed(
+        self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]
+    ) -> Settings:
+        """The settings with a share of a GPU measured, if `auto` asks for it."""
+        if settings.gpus_per_trial != "auto":
+            return settings
+        gpus = 0.0
+        if any(node.gpus >= 1 for node in cluster.nodes):
+            import ray
+
+            self.say("packing: measuring how many trials share a GPU best (some minutes)")
+            plan = next(iter(plans.values()))
+            config = {**plan.base, **plan.space.active({**plan.space.baseline, **plan.space.fixed})}
+            # A process for this alone: one that has seen a GPU keeps it.
+            measuring = ray.remote(num_gpus=1, max_calls=1)(probe)
+            gpus = ray.get(measuring.remote(plan.space.name, config))
+        return settings.model_copy(update={"gpus_per_trial": gpus})
 
     def _tell_share(self, cluster: Cluster, settings: Settings, each: Share) -> None:
         gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
@@ -184,6 +204,8 @@ class Sitting:
 
 
 def _plan(settings: Settings) -> dict[str, SpacePlan]:
+    from search.warm import warm_start  # Needs torch, as planning does.
+
     return warm_start(plan_spaces(settings), settings.warm_start)
 
 
