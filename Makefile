@@ -33,6 +33,10 @@ $(READY): requirements.lock
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@# What programs import is compiled once, also where the environment says not to: torch, fastai
+	@# and Ray otherwise take twice as long to start, in every process of every search.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -W ignore -c \
+	  'import captcha_models.training, fastai.vision.all, search.sitting, search.tuner, pytest'
 	@touch $@
 
 lock: $(READY)

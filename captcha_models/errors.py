@@ -1,6 +1,9 @@
 """The errors that speak to the person at the keyboard."""
 
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class InputError(ValueError):
@@ -14,7 +17,7 @@ class NonFiniteLossError(RuntimeError):
     """The training loss became infinite or not a number; the configuration cannot be trained."""
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: "ValidationError") -> str:
     """One line that names each refused field, its value and the rule.
 
     Args:

@@ -79,6 +79,7 @@ def train(
     from captcha_models import pictures, splits, training
     from captcha_models.architectures import config_class
     from captcha_models.checkpoint import CHECKPOINT_FILE
+    from captcha_models.checks import check
     from captcha_models.loaders import make_loaders
     from captcha_models.runtime import pick_device
     from captcha_models.sitting import train_in
@@ -117,7 +118,7 @@ def train(
             images.names, fold=fold, folds=folds, limit=limit_train, limit_seed=seed
         )
     click.echo(split.describe(), err=True)
-    training.check(config, images, split)
+    check(config, images, split)
     if summary:
         click.echo(training.summary(config, images, split, seed))
         return

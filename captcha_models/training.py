@@ -13,10 +13,10 @@ from fastai.callback.core import Callback
 from fastai.learner import Recorder
 from numpy.typing import NDArray
 
-from captcha_models.architectures import build, model_class
+from captcha_models.architectures import build
 from captcha_models.checkpoint import CHECKPOINT_FILE
+from captcha_models.checks import check
 from captcha_models.config import Config
-from captcha_models.errors import InputError
 from captcha_models.fresh import FreshImages
 from captcha_models.images import LabelledImages
 from captcha_models.learner import CaptchaLearner
@@ -25,20 +25,6 @@ from captcha_models.reporting import EpochReport, OnEpoch
 from captcha_models.runtime import pick_device, seed_everything
 from captcha_models.snapshot import Snapshot, restore
 from captcha_models.splits import Split
-
-
-def check(config: Config, images: LabelledImages, split: Split) -> None:
-    """Refuse a configuration that could not be trained on these images or never read them.
-
-    Raises:
-        InputError: naming the field or the label.
-    """
-    if len(split.train) < config.batch_size:
-        raise InputError(
-            f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
-        )
-    height, width = images.pixels.shape[2:]
-    model_class(config).check(config, images.labels, (height, width))
 
 
 def fit(

@@ -7,12 +7,15 @@ Reads the run folder alone, also while the search is still running.
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from captcha_models.cli import command_line
 from search.records import Records, newest_run, read_run, whole
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -28,6 +31,8 @@ from search.records import Records, newest_run, read_run, whole
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
     """Show the leaderboard of RUN, by default of the newest run."""
+    from rich.console import Console
+
     from search.results import summary
 
     records = read_run(run or newest_run(runs_dir))
@@ -38,7 +43,7 @@ def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
             _show(records, top, Console())
 
 
-def _show(records: Records, top: int, console: Console) -> None:
+def _show(records: Records, top: int, console: "Console") -> None:
     from search.results import best, errors, extra_columns, leaderboard, missed
     from search.terminal import print_config, print_leaderboard
 

@@ -107,7 +107,7 @@ def share(cluster: Cluster, settings: Settings) -> Share:
     most_gpus = max(node.gpus for node in cluster.nodes)
     most_cpus = max(node.cpus for node in cluster.nodes)
     gpus = settings.gpus_per_trial
-    if gpus is None:
+    if gpus is None or isinstance(gpus, str):
         gpus = 1.0 if most_gpus >= 1 else 0.0
     cpus = settings.cpus_per_trial
     if cpus is None:

@@ -32,11 +32,17 @@ def git_revision() -> str | None:
         return None
 
 
-def hardware() -> dict[str, Any]:
-    """The driver's machine: its system, processor count and GPUs."""
-    import torch
+def hardware(any_gpu: bool) -> dict[str, Any]:
+    """The driver's machine: its system, processor count and GPUs.
 
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    Args:
+        any_gpu: False spares the seconds torch needs to look for them.
+    """
+    gpus = []
+    if any_gpu:
+        import torch
+
+        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {"system": platform.platform(), "cpus": os.cpu_count(), "gpus": gpus}
 
 

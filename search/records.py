@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from captcha_models.errors import InputError
 from search.tables import VERSION, Table, check_version, read_table, sync_folder, write_json
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 State = Literal["completed", "stopped", "failed", "unfinished"]
 """`completed`: the full budget; `stopped`: by the scheduler, a cap or the time budget; `failed`: an
@@ -167,7 +168,7 @@ class RunFolder:
         records: what it says so far, kept in step with what is appended.
     """
 
-    def __init__(self, path: Path, lock: FileLock) -> None:
+    def __init__(self, path: Path, lock: "FileLock") -> None:
         self._lock = lock
         self._trials = Table(path / "trials.jsonl")
         self._epochs = Table(path / "epochs.jsonl")
@@ -271,7 +272,9 @@ class RunFolder:
         self.close()
 
 
-def _locked(path: Path) -> FileLock:
+def _locked(path: Path) -> "FileLock":
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path / ".lock")
     try:
         lock.acquire(timeout=0)

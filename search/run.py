@@ -62,7 +62,7 @@ class _Command(click.Command):
 @click.option(
     "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
 )
-@click.option("--gpus-per-trial", help="1/n or whole; by default one where there are GPUs.")
+@click.option("--gpus-per-trial", help="1/n, whole, or auto (measured); by default 1.")
 @click.option("--cpus-per-trial", type=int, help="Also the threads of a trial.")
 @click.option("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
 @click.option(

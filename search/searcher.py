@@ -6,7 +6,7 @@ a trial it lost is still running, and pickles itself; this one does not.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -19,6 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.control import Control
 from search.space_run import SpaceRun
+from search.study_file import WrittenAhead, sync
 from search.worker import VALUE
 
 ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
@@ -33,7 +34,8 @@ def open_study(run: SpaceRun) -> Study:
     """
     space, settings = run.space, run.settings
     url = f"sqlite:///{run.folder.path / 'study.db'}"
-    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+    connecting = {"timeout": 60, "factory": WrittenAhead}
+    storage = RDBStorage(url, engine_kwargs={"connect_args": connecting})
     goal = settings.goal
     direction = StudyDirection.MINIMIZE if goal.mode == "min" else StudyDirection.MAXIMIZE
     study = optuna.create_study(
@@ -52,6 +54,13 @@ def open_study(run: SpaceRun) -> Study:
     by_chance = min(10, 2 + settings.trials // 4)
     study.sampler = TPESampler(multivariate=True, group=True, seed=seed, n_startup_trials=by_chance)
     return study
+
+
+def close_study(study: Study) -> None:
+    """Close the database, which then is one file again; it opens by itself when it is needed."""
+    storage = cast(Any, study._storage)._backend
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 class StudySearch(OptunaSearch):
@@ -93,10 +102,12 @@ class StudySearch(OptunaSearch):
         self._ot_trials[trial_id] = trial
         name = self._run.trial_name(trial.number)
         kept = self._run.folder.records.checkpoint(name)
+        values = self._run.space.suggest(trial)
+        sync(self._run.folder.path / "study.db")
         return {
             "trial": name,
             "number": trial.number,
-            "values": self._run.space.suggest(trial),
+            "values": values,
             "resume": str(kept[1].resolve()) if kept else None,
         }
 

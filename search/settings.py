@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -62,8 +62,8 @@ class Settings(BaseModel):
     """The same in images trained on."""
     warm_start: tuple[str, ...] = ()
     """Run folders or configuration files whose points are tried right after the known ones."""
-    gpus_per_trial: float | None = Field(None, ge=0)
-    """1/n of a GPU or whole ones; None is one where there are GPUs, else none."""
+    gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None
+    """1/n of a GPU or whole ones; `auto` measures it; None is one where there are GPUs, else 0."""
     cpus_per_trial: int | None = Field(None, ge=1)
     """CPUs, and so threads, of a trial; None is one, or up to four beside a GPU."""
     max_concurrent: int | None = Field(None, ge=1)
@@ -84,7 +84,9 @@ class Settings(BaseModel):
     @field_validator("gpus_per_trial", mode="before")
     @classmethod
     def _read_share(cls, value: object) -> object:
-        return gpu_share(value) if isinstance(value, str | int | float) else value
+        if value == "auto" or not isinstance(value, str | int | float):
+            return value
+        return gpu_share(value)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -187,4 +189,6 @@ def gpu_share(value: str | float) -> float:
         # Rounded down to Ray's smallest unit, so that n trials do fit.
         if abs(share * trials - 1) <= 0.02 and trials <= 10_000:
             return math.floor(1e4 / trials) / 1e4
-    raise ValueError(f"GPUs per trial {text!r}: write 0, a whole number, or 1/n such as 1/3 or 0.5")
+    raise ValueError(
+        f"GPUs per trial {text!r}: write 0, a whole number, or 1/n such as 1/3 or 0.5 (or auto)"
+    )

@@ -1,6 +1,7 @@
 """From what was typed to what will run: spaces with their pins, data, split; every check on input.
 
-Nothing is written here, so that a refused input leaves nothing behind.
+Nothing is written here, so that a refused input leaves nothing behind. What needs the
+architectures, and so torch, imports them itself: it runs while Ray starts.
 """
 
 from dataclasses import dataclass
@@ -10,11 +11,9 @@ from typing import Any
 from optuna.distributions import IntDistribution
 
 import spaces
-from captcha_models.architectures import config_class
 from captcha_models.errors import InputError
 from captcha_models.sources import open_images
 from captcha_models.splits import make_split
-from captcha_models.training import check
 from search.objective import Data
 from search.settings import Settings
 from spaces._space import Space
@@ -48,6 +47,8 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     Raises:
         InputError: an unknown space or field, or a value out of range.
     """
+    from captcha_models.architectures import config_class
+
     known: set[str] = set()
     plans = {}
     for name in settings.spaces:
@@ -93,6 +94,9 @@ def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     Raises:
         InputError: names the field and the label.
     """
+    from captcha_models.architectures import config_class
+    from captcha_models.checks import check
+
     for name, plan in plans.items():
         start = plan.space.active({**plan.space.baseline, **plan.space.fixed})
         check(config_class(name).parse({**plan.base, **start}), data.images, data.split)

@@ -5,8 +5,10 @@ A run may take several sittings; each begins where the records end.
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,13 @@ from search import provenance
 from search.cluster import Cluster, Share, connect, share
 from search.control import Control
 from search.objective import Data, Objective, train
+from search.packing import probe
 from search.progress import Progress
 from search.records import RUN_FILE, Records, RunFolder, now, read_run, whole
 from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
-from search.warm import warm_start
 from spaces._space import Space
 
 AGAIN = ("trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
@@ -57,20 +59,25 @@ class Sitting:
             InputError: something given is wrong; nothing has been written.
         """
         settings = settings.model_copy(update={"data": absolute(settings.data)})
-        plans = _plan(settings)
-        with self._guarded():
-            data = self._load(settings)
-            check_baselines(plans, data)
-            with connect(self.address, num_cpus=self.num_cpus) as cluster:
-                if any(node.gpus for node in cluster.nodes):
-                    settings = settings.grown()
-                    plans = _plan(settings)
-                each = self._look(cluster, settings)
-                for note in [line for plan in plans.values() for line in plan.notes]:
-                    self.say(note)
-                run = _describe(settings, plans, data, cluster)
-                with RunFolder.create(self.place, run) as folder:
-                    self._search(folder, settings, plans, data, each)
+        with (
+            self._guarded(),
+            _preparing(settings) as preparing,
+            connect(self.address, num_cpus=self.num_cpus) as cluster,
+        ):
+            if any(node.gpus for node in cluster.nodes):
+                settings = settings.grown()
+            share(cluster, settings)  # Refuses what cannot be before anything is waited for.
+            _, data = preparing.result()
+            plans = _plan(settings)  # Again: with GPUs the epochs may be others.
+            self._tell_data(data)
+            settings = self._packed(cluster, settings, plans)
+            each = share(cluster, settings)
+            self._tell_share(cluster, settings, each)
+            for note in [line for plan in plans.values() for line in plan.notes]:
+                self.say(note)
+            run = _describe(settings, plans, data, cluster)
+            with RunFolder.create(self.place, run) as folder:
+                self._search(folder, settings, plans, data, each)
         return self._exit_code()
 
     def resume(self, changes: dict[str, Any]) -> int:
@@ -92,7 +99,8 @@ class Sitting:
                     for name, saved in folder.records.run["spaces"].items()
                 }
                 before = folder.records.run["data"]["digest"]
-            data = self._load(settings)
+            data = load_data(settings)
+            self._tell_data(data)
             found = data.images.digest
             if found != before:
                 raise InputError(
@@ -100,23 +108,40 @@ class Sitting:
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
-                each = self._look(cluster, settings)
+                settings = self._packed(cluster, settings, plans)
+                each = share(cluster, settings)
+                self._tell_share(cluster, settings, each)
                 folder.update_run(settings=settings.model_dump(mode="json"))
                 self._search(folder, settings, plans, data, each)
         return self._exit_code()
 
-    def _load(self, settings: Settings) -> Data:
-        data = load_data(settings)
+    def _tell_data(self, data: Data) -> None:
         split, images = data.split, data.images
         self.say(images.describe())
         self.say(
             f"split: {len(split.train)} train, {len(split.valid)} valid (fold {split.fold} of "
             f"{split.folds}), {len(split.test)} in the locked test set"
         )
-        return data
 
-    def _look(self, cluster: Cluster, settings: Settings) -> Share:
-        each = share(cluster, settings)
+    def _packed(
+        self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]
+    ) -> Settings:
+        """The settings with a share of a GPU measured, if `auto` asks for it."""
+        if settings.gpus_per_trial != "auto":
+            return settings
+        gpus = 0.0
+        if any(node.gpus >= 1 for node in cluster.nodes):
+            import ray
+
+            self.say("packing: measuring how many trials share a GPU best (some minutes)")
+            plan = next(iter(plans.values()))
+            config = {**plan.base, **plan.space.active({**plan.space.baseline, **plan.space.fixed})}
+            # A process for this alone: one that has seen a GPU keeps it.
+            measuring = ray.remote(num_gpus=1, max_calls=1)(probe)
+            gpus = ray.get(measuring.remote(plan.space.name, config))
+        return settings.model_copy(update={"gpus_per_trial": gpus})
+
+    def _tell_share(self, cluster: Cluster, settings: Settings, each: Share) -> None:
         gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
         self.say(
             f"ray: {cluster.description}; {each.concurrent} trial(s) at a time, each with "
@@ -126,7 +151,6 @@ class Sitting:
         default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
         most = f"{'up to ' if settings.goal.cost else ''}{settings.epochs} epochs"
         self.say(f"budget: {settings.trials} trials of {most} a space{default}")
-        return each
 
     def _search(
         self,
@@ -180,7 +204,23 @@ class Sitting:
 
 
 def _plan(settings: Settings) -> dict[str, SpacePlan]:
+    from search.warm import warm_start  # Needs torch, as planning does.
+
     return warm_start(plan_spaces(settings), settings.warm_start)
+
+
+@contextmanager
+def _preparing(settings: Settings) -> Iterator[Future[tuple[dict[str, SpacePlan], Data]]]:
+    """Plan and load in a thread: Ray takes seconds to start, and so do torch and a download."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit(_prepare, settings)
+
+
+def _prepare(settings: Settings) -> tuple[dict[str, SpacePlan], Data]:
+    plans, data = _plan(settings), load_data(settings)
+    check_baselines(plans, data)
+    import_module("search.tuner")
+    return plans, data
 
 
 def _describe(
@@ -188,6 +228,7 @@ def _describe(
 ) -> dict[str, Any]:
     """What run.json says of a new run."""
     images, split = data.images, data.split
+    gpus = any(node.gpus for node in cluster.nodes)
     return {
         "started": now(),
         "settings": settings.model_dump(mode="json"),
@@ -208,7 +249,7 @@ def _describe(
             "folds": split.folds,
             "seed": split.seed,
         },
-        "hardware": {**provenance.hardware(), "ray": cluster.description},
+        "hardware": {**provenance.hardware(gpus), "ray": cluster.description},
         "spaces": {
             name: {"space": plan.space.to_json(), "digest": plan.space.digest, "base": plan.base}
             for name, plan in plans.items()

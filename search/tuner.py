@@ -18,7 +18,7 @@ from search.progress import Progress
 from search.reconcile import finish_leftovers, reconcile
 from search.recorder import Recorder, tidy
 from search.scheduler import scheduler_for
-from search.searcher import StudySearch, open_study
+from search.searcher import StudySearch, close_study, open_study
 from search.space_run import SpaceRun
 from search.worker import Plan, run_trial
 
@@ -103,6 +103,7 @@ def search_space(
             tuner.fit()
     if not control.interrupted:
         finish_leftovers(run, study)
+    close_study(study)
     tidy(run)
 
 

@@ -1,7 +1,8 @@
 """The recognisers, one file each; a file put into this folder is an architecture.
 
 A file `NAME.py` gives `Config` (its settings, with `arch = "NAME"`) and `Model` (a `Recogniser`).
-`_contract.py` says what each owes, `_heads.py` holds the two loss families.
+`_contract.py` says what each owes, `_heads.py` holds the two loss families. fastai and torchvision
+are imported where a model is built: they take seconds, and a Config is had without them.
 """
 
 import pkgutil

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from fastai.layers import LinBnDrop
-from fastai.vision.learner import create_body
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import ResNet34_Weights, resnet34
 
 from captcha_models.architectures._heads import CTCRecogniser, body_shape
 from captcha_models.charset import Charset, min_steps
@@ -65,6 +62,8 @@ class Model(CTCRecogniser):
     def __init__(
         self, config: Config, charset: Charset, max_length: int, size: tuple[int, int]
     ) -> None:
+        from fastai.layers import LinBnDrop
+
         super().__init__(config, charset)
         self.beam_width = config.beam_width
         self.length = max_length if config.fixed_length else None
@@ -75,6 +74,7 @@ class Model(CTCRecogniser):
         self.joint_weight = config.joint_weight
         self.body = _body(config.cut, config.pretrained)
         _, channels, height, steps = body_shape(self.body, size)
+        assert steps == num_steps(config.cut, size[1])
         features = channels if config.pool_height else channels * height
         num_classes = charset.num_classes
         # fastai's LinBnDrop with lin_first=False is dropout, then linear, with no activation.
@@ -116,7 +116,7 @@ class Model(CTCRecogniser):
                 f"fixed_length = true: labels have {min(lengths)} to {max(lengths)} characters; "
                 "it needs labels of one length"
             )
-        steps = body_shape(_body(config.cut, pretrained=False), size)[3]
+        steps = num_steps(config.cut, size[1])
         for label in labels:
             if (needed := min_steps(label)) > steps:
                 raise InputError(
@@ -224,7 +224,20 @@ def discount(logits: Tensor, power: float) -> Tensor:
     return logits - power * frequency.log()
 
 
+def num_steps(cut: int, width: int) -> int:
+    """T, the columns that resnet34 cut so leaves of an image of that width: each stage halves it.
+
+    The first convolution and the pooling do as well; the first of the four stages does not.
+    """
+    for _ in range(cut - 3):
+        width = (width + 1) // 2
+    return width
+
+
 def _body(cut: int, pretrained: bool) -> nn.Module:
+    from fastai.vision.learner import create_body
+    from torchvision.models import ResNet34_Weights, resnet34
+
     try:
         model = resnet34(weights=ResNet34_Weights.DEFAULT if pretrained else None)
     except OSError as error:

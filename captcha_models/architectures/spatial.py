@@ -5,8 +5,6 @@
 
 from typing import ClassVar
 
-from fastai.vision.learner import create_body
-from fastai.vision.models.xresnet import xresnet34
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -36,6 +34,9 @@ class Model(PositionalRecogniser):
     def __init__(
         self, config: Config, charset: Charset, length: int, size: tuple[int, int]
     ) -> None:
+        from fastai.vision.learner import create_body
+        from fastai.vision.models.xresnet import xresnet34
+
         super().__init__(config, charset, length)
         self.label_smoothing = config.label_smoothing
         self.body = create_body(xresnet34(pretrained=False), pretrained=False)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from search.records import read_run
+from tests.cli.conftest import Done
 from tests.unit import _runs
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def call(module: str, *arguments: object, **values: str) -> subprocess.Completed
     )
 
 
-def error_of(done: subprocess.CompletedProcess[str]) -> str:
+def error_of(done: Done) -> str:
     """The one line of a refused call; nothing else may have been said."""
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -83,9 +84,9 @@ def processor_seconds() -> float:
     ],
 )
 def test_wrong_options_are_refused_in_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], text: str
+    tmp_path: Path, arguments: tuple[str, ...], text: str, called: Callable[..., Done]
 ) -> None:
-    done = call("run", *arguments, "--runs-dir", tmp_path / "runs")
+    done = called("search.run", *arguments, "--runs-dir", tmp_path / "runs")
     assert text in error_of(done)
     assert done.stdout == ""
     assert not (tmp_path / "runs").exists()
@@ -190,11 +191,14 @@ def test_a_confirmation_that_cannot_be_is_one_line(
 
 
 class TestAnalyse:
-    def test_shows_train_and_valid_side_by_side_for_the_newest_run(self, tmp_path: Path) -> None:
+    def test_shows_train_and_valid_side_by_side_for_the_newest_run(
+        self, tmp_path: Path, called: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from tests.unit.test_results import write
 
         write(tmp_path / "old").close()
-        done = call("analyse", "--runs-dir", tmp_path, COLUMNS="80")
+        monkeypatch.setenv("COLUMNS", "80")
+        done = called("search.analyse", "--runs-dir", tmp_path)
         assert done.returncode == 0, done.stderr
         heads = next(line for line in done.stdout.splitlines() if "train nll" in line).split()
         assert heads[3:8] == ["train", "nll", "valid", "nll", "gap"]
@@ -211,19 +215,23 @@ class TestAnalyse:
         ],
     )
     def test_what_is_no_run_is_one_line(
-        self, tmp_path: Path, prepare: Callable[[Path], object], text: str
+        self,
+        tmp_path: Path,
+        prepare: Callable[[Path], object],
+        text: str,
+        called: Callable[..., Done],
     ) -> None:
         prepare(tmp_path / "run")
-        assert text in error_of(call("analyse", tmp_path / "run"))
+        assert text in error_of(called("search.analyse", tmp_path / "run"))
 
-    def test_no_run_at_all(self, tmp_path: Path) -> None:
-        assert "no run in" in error_of(call("analyse", "--runs-dir", tmp_path))
+    def test_no_run_at_all(self, tmp_path: Path, called: Callable[..., Done]) -> None:
+        assert "no run in" in error_of(called("search.analyse", "--runs-dir", tmp_path))
 
-    def test_a_run_without_a_trial(self, tmp_path: Path) -> None:
+    def test_a_run_without_a_trial(self, tmp_path: Path, called: Callable[..., Done]) -> None:
         from search.records import RunFolder
 
         RunFolder.create(tmp_path / "run", _runs.run_json()).close()
-        done = call("analyse", tmp_path / "run")
+        done = called("search.analyse", tmp_path / "run")
         assert (done.returncode, done.stderr) == (0, "")
         assert "crnn: 0 trials" in done.stdout
 

@@ -6,44 +6,16 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from captcha_models.cli import command_line
 from captcha_models.sources import synthetic
-from captcha_models.train import train
-from search.evaluate import evaluate
+from tests.cli.conftest import Done
 
 ROOT = Path(__file__).parents[2]
 FAST = ["--arch", "crnn", "--threads", "1", "--device", "cpu", "--set", "cut=5"]
 FAST += ["--set", "rnn_hidden_1=16", "--set", "rnn_hidden_2=0", "--set", "batch_size=16"]
-
-
-@dataclass
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def called(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Done]:
-    """The command as `call` runs it, but in this process: starting one costs seconds."""
-
-    def run(module: str, *arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            command_line({"captcha_models.train": train, "search.evaluate": evaluate}[module])
-        out, err = capfd.readouterr()
-        return Done(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def call(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -12,12 +12,13 @@ from captcha_models.architectures import build, config_class, model_class, names
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.checkpoint import load_model
+from captcha_models.checks import check
 from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.evaluate import TEMPERATURES, evaluate
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
 from captcha_models.snapshot import Snapshot
 from captcha_models.splits import Split, make_split
-from captcha_models.training import check, fit
+from captcha_models.training import fit
 
 SYMBOLS = "2345678bcdefgmnpwxy"
 LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
@@ -211,6 +212,9 @@ def test_a_checkpoint_of_another_training_is_refused(
         fit(other, drawn, split, seed=1, on_epoch=lambda m, s: None, resume=tmp_path)
 
 
+@pytest.mark.parametrize(
+    "arch", [pytest.param(n, marks=pytest.mark.slow if n != "crnn" else ()) for n in names()]
+)
 def test_a_saved_model_gives_the_same_answers(
     arch: str, drawn: LabelledImages, tmp_path: Path
 ) -> None:

@@ -22,11 +22,13 @@ FORBIDDEN = {
     "search.statistics": (*HEAVY, "optuna", "captcha_models"),
     "search.fits": (*HEAVY, "optuna"),
     "search.objective": ("ray",),
-    "search.setup": ("ray",),
+    # What a search plans with while Ray starts; torch is as much as it may wait for.
+    "captcha_models.checks, captcha_models.architectures.crnn": ("fastai", "torchvision", "ray"),
+    "search.sitting": HEAVY,
 }
 
 
-SLOW = ("captcha_models.training", "search.setup")
+SLOW = ("captcha_models.training", "captcha_models.checks, captcha_models.architectures.crnn")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""What can be refused before a training; without fastai, so that a search plans at once."""
+
+from captcha_models.architectures import model_class
+from captcha_models.config import Config
+from captcha_models.errors import InputError
+from captcha_models.images import LabelledImages
+from captcha_models.splits import Split
+
+
+def check(config: Config, images: LabelledImages, split: Split) -> None:
+    """Refuse a configuration that could not be trained on these images or never read them.
+
+    Raises:
+        InputError: naming the field or the label.
+    """
+    if len(split.train) < config.batch_size:
+        raise InputError(
+            f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
+        )
+    height, width = images.pixels.shape[2:]
+    model_class(config).check(config, images.labels, (height, width))
