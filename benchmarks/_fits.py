@@ -60,7 +60,7 @@ def read_config(arch: str, name: str | None, pairs: tuple[str, ...] = ()) -> Con
 def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> list[Any]:
     """The rows of the fits, trained as `fit_options` say; None for those that failed."""
     from captcha_models.architectures import config_class
-    from captcha_models.training import check
+    from captcha_models.checks import check
     from search.batch import Batch
 
     for fit in fits:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from captcha_models.architectures import config_class
+from captcha_models.checks import check
 from captcha_models.errors import InputError
 from captcha_models.images import LabelledImages
-from captcha_models.training import check
 from search.batch import Batch
 from search.confirmation import (
     Candidate,
