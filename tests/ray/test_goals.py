@@ -58,6 +58,7 @@ def one_by_one(run: SpaceRun, trials: int) -> Study:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_tpe_finds_the_shortest_cycle_that_reaches_the_target(tmp_path: Path) -> None:
     given = {**COST, "epochs": 24, "trials": 40}
     run = run_of(tmp_path / "run", space_of(**given), **given)

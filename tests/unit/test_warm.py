@@ -24,7 +24,7 @@ def toml(path: Path, text: str) -> str:
 
 
 def test_a_file_becomes_the_nearest_point_and_it_is_said(tmp_path: Path) -> None:
-    source = toml(tmp_path / "a.toml", 'arch = "crnn"\nlr = 0.5\nbatch_size = 19\nclip = 5.0\n')
+    source = toml(tmp_path / "a.toml", 'arch = "crnn"\nlr = 0.5\nbatch_size = 19\ntemperature = 2.0\n')
     before = plans()["crnn"]
     plan = warm_start({"crnn": before}, (source,))["crnn"]
     assert plan.space.known[:-1] == before.space.known
@@ -34,7 +34,7 @@ def test_a_file_becomes_the_nearest_point_and_it_is_said(tmp_path: Path) -> None
     assert point.keys() <= plan.space.parameters.keys()
     [note] = plan.notes
     assert note.startswith(f"warm start: {source} with ")
-    for change in ("lr 0.5 -> 0.01", "batch_size 19 -> 16", "clip 5.0 -> 0.0"):
+    for change in ("lr 0.5 -> 0.01", "batch_size 19 -> 16", "temperature 2.0 -> 1.0"):
         assert change in note
 
 
