@@ -24,7 +24,8 @@ def toml(path: Path, text: str) -> str:
 
 
 def test_a_file_becomes_the_nearest_point_and_it_is_said(tmp_path: Path) -> None:
-    source = toml(tmp_path / "a.toml", 'arch = "crnn"\nlr = 0.5\nbatch_size = 19\ntemperature = 2.0\n')
+    values = 'arch = "crnn"\nlr = 0.5\nbatch_size = 19\ntemperature = 2.0\n'
+    source = toml(tmp_path / "a.toml", values)
     before = plans()["crnn"]
     plan = warm_start({"crnn": before}, (source,))["crnn"]
     assert plan.space.known[:-1] == before.space.known
