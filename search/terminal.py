@@ -58,7 +58,8 @@ def print_leaderboard(
         out.print(f"and {len(board) - top} more", highlight=False)
     for row in board:
         if row["baseline"]:
-            out.print(f"{row['trial']} is the baseline: the source's own values", highlight=False)
+            told = "the baseline: the source's own value of all that varies"
+            out.print(f"{row['trial']} is {told}", highlight=False)
 
 
 def print_config(values: dict[str, Any], baseline: dict[str, Any], console: Console) -> None:
