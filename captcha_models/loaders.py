@@ -35,7 +35,9 @@ class CaptchaImage(fastuple):  # type: ignore[misc]
         # matplotlib takes a pair of dollars for mathematics.
         text = targets.charset.decode(targets.tolist()).replace("$", r"\$")
         grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if len(image) == 1 else {}
-        return show_image(image, title=text, ctx=ctx, **grey, **kwargs)
+        # As an array, for numpy warns where matplotlib copies a tensor.
+        pixels = image.permute(1, 2, 0).cpu().numpy()
+        return show_image(pixels, title=text, ctx=ctx, **grey, **kwargs)
 
 
 class CaptchaTransform(Transform):  # type: ignore[misc]
