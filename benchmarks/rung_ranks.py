@@ -5,7 +5,8 @@
 Only trials that had their full budget count, so the run has to be one without early stopping
 (`--objective pareto`), or what was stopped would be missing. For each epoch: Spearman's and
 Kendall's correlation of the validation NLL with that of the last epoch, over the trials of a space,
-and how many of the best third at the end stand in the best third then: what ASHA would have kept.
+and how many of the best third at the end stand in the best third, half and two thirds then: what
+ASHA would have kept.
 A model that still guesses ranks by chance, so the share of trials that read something, at least one
 captcha in ten, stands beside it.
 """
@@ -21,7 +22,9 @@ from scipy.stats import kendalltau, spearmanr
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
 from search.records import Records, read_run
-from search.settings import REDUCTION
+
+LEAST = 6  # trials, for two to be a third
+KEPT = {"in a third": 1 / 3, "in a half": 1 / 2, "in two thirds": 2 / 3}
 
 
 def completed(records: Records, space: str) -> dict[str, list[dict[str, Any]]]:
@@ -33,11 +36,12 @@ def completed(records: Records, space: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def kept(early: list[float], last: list[float]) -> float:
-    """Share of the best third at the end that is in the best third early."""
-    third = max(1, len(last) // REDUCTION)
-    best, then = (set(sorted(range(len(v)), key=v.__getitem__)[:third]) for v in (last, early))
-    return len(best & then) / third
+def kept(early: list[float], last: list[float], share: float) -> float:
+    """Share of the best third at the end that is in the best so many early."""
+    third, many = len(last) // 3, round(len(last) * share)
+    best = sorted(range(len(last)), key=last.__getitem__)[:third]
+    then = sorted(range(len(early)), key=early.__getitem__)[:many]
+    return len(set(best) & set(then)) / third
 
 
 @click.command()
@@ -49,14 +53,14 @@ def main(runs: tuple[Path, ...]) -> None:
         for space in records.run["spaces"]:
             curves = list(completed(records, space).values())
             epochs = {len(curve) for curve in curves}
-            if len(curves) < 2 * REDUCTION or len(epochs) != 1:
+            if len(curves) < LEAST or len(epochs) != 1:
                 raise InputError(
                     f"{path}, {space}: {len(curves)} completed trials of {sorted(epochs)} epochs; "
-                    f"at least {2 * REDUCTION} of one length are needed"
+                    f"at least {LEAST} of one length are needed"
                 )
             last = [curve[-1]["valid_nll"] for curve in curves]
             title = f"{path.name}, {space}: {len(curves)} trials"
-            table = Table("epoch", "Spearman", "Kendall", "best third kept", "reading", title=title)
+            table = Table("epoch", "Spearman", "Kendall", *KEPT, "reading", title=title)
             for epoch in range(epochs.pop()):
                 early = [curve[epoch]["valid_nll"] for curve in curves]
                 reading = [curve[epoch]["valid_captcha_accuracy"] >= 0.1 for curve in curves]
@@ -64,7 +68,7 @@ def main(runs: tuple[Path, ...]) -> None:
                     str(epoch + 1),
                     f"{spearmanr(early, last).statistic:.2f}",
                     f"{kendalltau(early, last).statistic:.2f}",
-                    f"{kept(early, last):.0%}",
+                    *(f"{kept(early, last, share):.0%}" for share in KEPT.values()),
                     f"{sum(reading) / len(reading):.0%}",
                 )
             Console(width=100).print(table)

@@ -61,7 +61,8 @@ def test_a_wrong_value_is_named_with_its_rule(values: dict[str, object], text: s
 
 
 @pytest.mark.parametrize(
-    ("epochs", "rungs"), [(1, ()), (2, (1,)), (4, (2,)), (8, (4,)), (20, (6, 18)), (60, (15, 45))]
+    ("epochs", "rungs"),
+    [(1, ()), (2, (1,)), (4, (2, 3)), (8, (4, 6)), (20, (10, 15)), (60, (30, 45))],
 )
 def test_rungs_lie_below_the_budget(epochs: int, rungs: tuple[int, ...]) -> None:
     assert settings(epochs=epochs).rungs == rungs
