@@ -178,6 +178,12 @@ class Confirmation:
 
 
 def _dealt(batch: Batch, groups: Sequence[Sequence[Fit]]) -> list[list[Row | None]]:
-    """Train groups of fits as one list; the rows, in the same groups."""
-    rows = iter(batch.run([fit for group in groups for fit in group]))
-    return [[next(rows) for _ in group] for group in groups]
+    """Train groups of fits as one list; the rows, in the same groups.
+
+    Seed by seed, so that one that is interrupted says as much of each candidate.
+    """
+    fits = [fit for group in groups for fit in group]
+    order = sorted(range(len(fits)), key=lambda i: fits[i].seed)
+    rows = dict(zip(order, batch.run([fits[i] for i in order]), strict=True))
+    place = iter(range(len(fits)))
+    return [[rows[next(place)] for _ in group] for group in groups]
