@@ -57,15 +57,24 @@ def read_config(arch: str, name: str | None, pairs: tuple[str, ...] = ()) -> Con
     return config_class(arch).parse({**values, **assignments(pairs)})
 
 
-def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> list[Any]:
-    """The rows of the fits, trained as `fit_options` say; None for those that failed."""
+def check_fits(fits: Sequence[Any], images: Any) -> None:
+    """Refuse what could not be trained, before the first of them takes its minutes.
+
+    Raises:
+        InputError: names the field or the label.
+    """
     from captcha_models.architectures import config_class
     from captcha_models.checks import check
-    from search.batch import Batch
 
     for fit in fits:
-        # Before the first of them takes its minutes.
         check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
+
+
+def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> list[Any]:
+    """The rows of the fits, trained as `fit_options` say; None for those that failed."""
+    from search.batch import Batch
+
+    check_fits(fits, images)
     names = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
     batch = Batch(
         options["rows"],

@@ -62,7 +62,8 @@ class Rows:
     def __init__(self, path: Path | None) -> None:
         self.path, self.rows = path, list[Row]()
         if path is not None and path.exists():
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            for number, line in enumerate(text.splitlines(), 1):
                 self.rows.append(_parse(line, f"{path}, line {number}"))
 
     def like(self, key: Mapping[str, Any]) -> list[Row]:

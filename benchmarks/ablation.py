@@ -47,7 +47,7 @@ MEANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weight_decay": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
     "cut_6": ({"cut": 7}, {"cut": 6}),
     "pool_height": ({"pool_height": False}, {"pool_height": True}),
-    "one_layer": ({"rnn_hidden_1": 256, "rnn_hidden_2": 128}, {"rnn_hidden_2": 0}),
+    "one_layer": ({"rnn_hidden_2": 128}, {"rnn_hidden_2": 0}),
     "orthogonal": ({"orthogonal": False}, {"orthogonal": True}),
     "aux": ({"aux_weight": 0.0, "aux_prior": 0.0}, {"aux_weight": 1.0}),
     "joint": ({"joint_weight": 0.0}, {"joint_weight": 1.0}),

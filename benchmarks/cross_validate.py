@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from benchmarks._fits import (
+    check_fits,
     exit_code,
     fit_options,
     numbers,
@@ -75,12 +76,15 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
 
     every = [fit(fold, seed) for seed in seeds for fold in range(folds)]
     keys = [one.key(images.digest) for one in every]
+    chosen = [one for one in every if one.fold in only]
+    check_fits(chosen, images)
     if all_images:
+        # Only now, for a look cannot be given back.
         plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
         Ledger(options["runs_dir"], locked_digest(images)).take(
             plan, f"cross_validate {name}", options["force"], rows=str(options["rows"])
         )
-    trained = train_fits([one for one in every if one.fold in only], images, options)
+    trained = train_fits(chosen, images, options)
     finished = Batch(options["rows"], images, click.echo).rows()
     rows = [finished[key] for key in keys if key in finished]
     part = "all images, the locked test set too" if all_images else "outside the locked test set"

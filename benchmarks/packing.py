@@ -16,6 +16,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from captcha_models.cli import command_line
+from captcha_models.runtime import pick_device
 from search.packing import TRIED, choose, measure
 from search.settings import gpu_share
 
@@ -29,6 +31,8 @@ CONFIG = {"cut": 6, "batch_size": 16, "rnn_hidden_2": 0}
 @click.option("--gpu", is_flag=True, help="On the GPU instead of the CPU.")
 def main(quick: bool, as_json: bool, gpu: bool) -> None:
     """Time the packings and print trials per hour."""
+    if gpu:
+        pick_device("cuda")  # Refuses where there is none.
     cores = os.cpu_count() or 1
     tried = TRIED[:2] if quick else TRIED
     images = 200 if quick else IMAGES
@@ -65,4 +69,4 @@ def main(quick: bool, as_json: bool, gpu: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line(main)

@@ -25,6 +25,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from captcha_models.cli import command_line
 from captcha_models.metrics import EpochMetrics
 from search.objective import OnEpoch, Task
 
@@ -141,7 +142,7 @@ def measure(which: str, trials: int) -> tuple[float, float]:
 @click.command()
 @click.option("--quick", is_flag=True, help="10 trials and one round, for 40 trials and three.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-@click.option("--trials", type=int, help="Of each search.  [40]")
+@click.option("--trials", type=click.IntRange(2), help="Of each search.  [40]")
 @click.option("--child", type=(click.Choice([OURS, PEER]), Path), hidden=True)
 def main(quick: bool, as_json: bool, trials: int | None, child: tuple[str, Path] | None) -> None:
     """Time both and print seconds."""
@@ -175,4 +176,4 @@ def main(quick: bool, as_json: bool, trials: int | None, child: tuple[str, Path]
 
 
 if __name__ == "__main__":
-    main()
+    command_line(main)

@@ -58,6 +58,7 @@ from captcha_models.snapshot import Snapshot
 from captcha_models.sources import open_images
 from captcha_models.splits import Split, make_split
 from captcha_models.training import fit
+from search.provenance import git_revision
 
 ARCH, TARGET = "crnn", 0.97
 OURS, SOURCE = "ours", "source"
@@ -126,6 +127,7 @@ def finished(key: Row, course: Course) -> Row:
         **{name: last[name] for name in ("passes", "wall_s", "cpu_s")},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
+        "git_revision": git_revision(),
         "history": course.history,
     }
 
@@ -184,6 +186,7 @@ def _seeds(text: str) -> list[int]:
     "--side", type=click.Choice([OURS, SOURCE, "both"]), default="both", show_default=True
 )
 @click.option("--seeds", default="0,1,2", show_default=True)
+@click.option("--fold", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(1), default=EPOCHS * 672, show_default=True,
               help="Passes after which the peer is stopped.")  # fmt: skip
 @click.option("--as-written", is_flag=True, help="The peer rotates validation images too.")
@@ -198,6 +201,7 @@ def main(
     name: str,
     side: str,
     seeds: str,
+    fold: int,
     limit: int,
     as_written: bool,
     path: Path,
@@ -214,7 +218,7 @@ def main(
     rows = Rows(None if quick else path)
     watch = Stopwatch(torch.device("cpu"))
     images = open_images(data)
-    split, target = make_split(images.names), TARGET
+    split, target = make_split(images.names, fold=fold), TARGET
     if quick:
         split, target = replace(split, train=split.train[:48], valid=split.valid[:16]), 0.0
     task = Task(data, images, watch.read(), split, where, target)

@@ -18,4 +18,8 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
             f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
         )
     height, width = images.pixels.shape[2:]
-    model_class(config).check(config, images.labels, (height, width))
+    labels = list(images.labels)
+    if config.synthetic_share or config.synthetic_steps:
+        # The longest way to spell a label that may be drawn.
+        labels.append(images.charset.symbols[0] * max(map(len, images.labels)))
+    model_class(config).check(config, labels, (height, width))

@@ -78,6 +78,11 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 f"{self.config.lr:g} may be too high"
             )
         model = self.learn.kept()
+        if not all(parameter.isfinite().all() for parameter in model.parameters()):
+            raise NonFiniteLossError(
+                f"weights are not finite after epoch {self.epoch + 1}; lr = {self.config.lr:g} "
+                "may be too high"
+            )
         if self.learn.averaging:
             self.learn.averaging.refresh()
         valid = None

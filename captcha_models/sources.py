@@ -61,6 +61,10 @@ def open_images(
         if not count.isascii() or not count.isdecimal() or not 1 <= int(count) <= 1_000_000:
             raise InputError(f"--data {spec}: write synthetic:N with N in 1..1,000,000")
         return synthetic(int(count), synthetic_seed, synthetic_preset)
+    if synthetic_preset != "default":
+        raise InputError(
+            f"--synthetic-preset {synthetic_preset}: only for generated images, not --data {spec}"
+        )
     path = Path(spec).expanduser()
     if path.is_dir():
         return read_folder(path, skip_bad)

@@ -128,6 +128,8 @@ class Batch:
         return self.path.parent / f".{self.path.stem}-unfinished" / key[:16]
 
     def _settings(self, count: int) -> Settings:
+        if str(self.gpus_per_trial) == "auto":
+            raise InputError("--gpus-per-trial auto: a search measures it; here give 1/n or whole")
         wanted = {
             "gpus_per_trial": self.gpus_per_trial,
             "cpus_per_trial": self.cpus_per_trial,

@@ -66,12 +66,12 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     from search.confirm_run import Confirmation
     from search.confirm_terminal import print_confirmation
 
-    with whole(records.path):
-        confirmation = Confirmation(
-            records, chosen, options, lambda line: click.echo(line, err=True)
-        )
     try:
-        found = confirmation.run()
+        with whole(records.path):
+            confirmation = Confirmation(
+                records, chosen, options, lambda line: click.echo(line, err=True)
+            )
+            found = confirmation.run()
     except KeyboardInterrupt:
         click.echo("what has ended is kept: the same command goes on", err=True)
         raise

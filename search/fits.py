@@ -18,7 +18,7 @@ from captcha_models.images import LabelledImages
 from captcha_models.metrics import EpochMetrics
 from captcha_models.splits import Split, make_split
 from search.objective import Data, Savable, Task, train
-from search.provenance import versions
+from search.provenance import git_revision, versions
 from search.records import now
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def run_fit(fit: Fit, images: LabelledImages, cpus: int, gpus: float, folder: Pa
         "ended": now(),
         "data": images.digest,
         "versions": versions(),
+        "git_revision": git_revision(),
     }
 
 

@@ -81,15 +81,32 @@ def test_the_score_of_a_reading_is_its_nll(arch: str) -> None:
 
 def test_calibration_finds_the_temperature_of_least_nll(arch: str) -> None:
     model = fresh(arch, **SMALL[arch])
-    images = (pixels(4) * 255).to(torch.uint8)
-    found = evaluate(model, images, LABELS, search=False, calibrate=True)
-    assert found.nll_raw == pytest.approx(
-        evaluate(fresh(arch, **SMALL[arch]), images, LABELS, search=False).nll, rel=1e-5
-    )
+    images = (pixels(6) * 255).to(torch.uint8)
+    labels = (*LABELS, "n8g2x", "cc4dm")
+    found = evaluate(model, images, labels, search=False, calibrate=True)
+    same = fresh(arch, **SMALL[arch])
+    assert found.nll_raw == pytest.approx(evaluate(same, images, labels, search=False).nll)
+    fitted = evaluate(model, images, labels, search=False).nll
     for temperature in np.geomspace(*TEMPERATURES, 8):
-        model.temperature.fill_(float(temperature))
-        assert evaluate(model, images, LABELS, search=False).nll > found.nll * (1 - 1e-3)
+        same.temperature.fill_(float(temperature))
+        assert evaluate(same, images, labels, search=False).nll > fitted * (1 - 1e-3)
+    # What is reported was fitted to other images than those it is of.
+    assert found.nll >= fitted * (1 - 1e-3)
     assert model.training
+
+
+def test_what_is_said_of_an_image_does_not_calibrate_it(drawn: LabelledImages) -> None:
+    images = torch.from_numpy(drawn.pixels[:10])
+    model = fresh("pooled", **SMALL["pooled"]).eval()
+    # Mostly what it reads, so that the best temperature lies between the bounds.
+    labels = [*evaluate(model, images, drawn.labels[:10]).predictions[:8], *drawn.labels[8:10]]
+    nlls = [
+        evaluate(model, images, [first, *labels[1:]], calibrate=True).nlls
+        for first in (labels[0], drawn.labels[0])
+    ]
+    # Images 0 and 5 share a part: the label of 0 changes nothing for 5, but for all others.
+    assert nlls[0][5] == nlls[1][5]
+    assert all(nlls[0][i] != nlls[1][i] for i in (1, 2, 3, 4, 6, 7, 8, 9))
 
 
 def test_a_row_does_not_depend_on_its_neighbours(arch: str) -> None:
