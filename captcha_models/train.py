@@ -27,7 +27,7 @@ from captcha_models.errors import InputError, NonFiniteLossError
     show_default=True,
     help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.",
 )
-@click.option("--config", "config_name", help="Configuration file, or a shipped one: quick, fast, zero-shot.")
+@click.option("--config", "config_name", help="File, or a shipped one: quick, fast, zero-shot.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
 @click.option("--epochs", type=int, help="Passes over the training images.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
