@@ -10,8 +10,8 @@ source  `source_recipe`: batches of 8, float32.
 same    ours with the source's values: the same model, batches of 8, augmentation, float32.
 bf16    the same in bfloat16, where the machine multiplies it.
 fast    the same model in bfloat16 and larger batches: 32 on a CPU, 128 on a GPU.
-quick   beside the article's own CRNN alone: the shipped configuration, another model, which reads
-        better than the source's after its 60 epochs; half of its images are drawn anew.
+quick, light   beside the article's own CRNN alone: shipped configurations, other models, which read
+        better than the source's after its 60 epochs; half of their images are drawn anew.
 
 On a CPU 160 images train and 40 validate (64 and 16 with `--quick`, two rounds), on a GPU all of
 fold 0. Every round runs all sides in turn, each from fresh weights, after a short epoch of each to
@@ -54,10 +54,16 @@ MODELS: tuple[tuple[str, dict[str, int]], ...] = (
     ("crnn", {"cut": 6}),
     ("crnn", {"cut": 5}),
 )
-SOURCE, SAME, BF16, FAST, QUICK = "source", "same", "bf16", "fast", "quick"
+SOURCE, SAME, BF16, FAST = "source", "same", "bf16", "fast"
+SHIPPED = "quick", "light"
 FAST_BATCH = {"cpu": 32, "cuda": 128}
 IMAGES, QUICK_IMAGES, WARM_UP = (160, 40), (64, 16), (32, 8)
 HEADLINE = "crnn, cut 7"
+
+
+def named(model: tuple[str, dict[str, int]]) -> str:
+    """What the table calls it."""
+    return ", cut ".join([model[0], *map(str, model[1].values())])
 
 
 class Timer(Callback):  # type: ignore[misc]  # fastai is untyped
@@ -148,7 +154,13 @@ def spread(values: list[float]) -> tuple[float, float, float]:
 
 
 def race(
-    data: str, images: LabelledImages, device: torch.device, threads: int, rounds: int, quick: bool
+    data: str,
+    images: LabelledImages,
+    device: torch.device,
+    threads: int,
+    rounds: int,
+    quick: bool,
+    only: str | None,
 ) -> dict[str, tuple[float, float, float]]:
     """Measure on a device and print the table; the headline model's ratios by side."""
     clock = clock_of(device, threads)
@@ -162,14 +174,16 @@ def race(
         FAST: {"bf16": True, "batch_size": min(FAST_BATCH[device.type], len(split.train))},
     }
     configs = {
-        (", cut ".join([arch, *map(str, values.values())]), side): config_class(arch).parse(
-            {"epochs": 1, **values, **changes[side]}
+        (named(model), side): config_class(model[0]).parse(
+            {"epochs": 1, **model[1], **changes[side]}
         )
-        for arch, values in MODELS
+        for model in MODELS
         for side in changes
     }
-    quickest = {**read_values("quick", "crnn"), "epochs": 1}
-    configs[HEADLINE, QUICK] = config_class("crnn").parse(quickest)
+    for name in SHIPPED:
+        values = {**read_values(name, "crnn"), "epochs": 1}
+        configs[HEADLINE, name] = config_class("crnn").parse(values)
+    configs = {key: value for key, value in configs.items() if only in (None, key[0])}
     splits = (part_of(whole, WARM_UP if device.type == "cpu" else sizes), *[split] * rounds)
     with image_files(data, images) as files:
         seconds = measure(images, splits, configs, files, device, clock)
@@ -200,7 +214,7 @@ def race(
             f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})",
             *(f"{gflop:.2f}", f"{gflop * speed[0] / rate:.1%}"),
         )
-        if side == (QUICK if model == HEADLINE else FAST):
+        if side == (SHIPPED[-1] if model == HEADLINE else FAST):
             table.add_section()
     console.print(table)
     f32, bf16 = rates[torch.float32], rates[torch.bfloat16]
@@ -214,10 +228,17 @@ def race(
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--device", help="Only there; the CPU and the GPU, if there is one, by default.")
+@click.option("--model", "only", type=click.Choice(list(map(named, MODELS))), help="Only this one.")
 @click.option("--quick", is_flag=True, help="Two rounds with fewer images, a few minutes.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON: the ratio.")
 def main(
-    data: str, threads: int, rounds: int, device: str | None, quick: bool, as_json: bool
+    data: str,
+    threads: int,
+    rounds: int,
+    device: str | None,
+    only: str | None,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Time epochs of the source's recipe and of ours in turn.
 
@@ -228,11 +249,11 @@ def main(
     devices = [pick_device(name) for name in names]
     images = open_images(data)
     for where in devices:
-        ratios = race(data, images, where, threads, 2 if quick else rounds, quick)
-    if as_json:
+        ratios = race(data, images, where, threads, 2 if quick else rounds, quick, only)
+    if as_json and only in (None, HEADLINE):
         others = {
             f"{side}{end}": value
-            for side in (BF16, FAST, QUICK)
+            for side in (BF16, FAST, *SHIPPED)
             for end, value in zip(("", "_low", "_high"), ratios[side], strict=True)
         }
         print_ratio(*ratios[SAME], **others, device=str(devices[-1]), threads=threads)

@@ -50,4 +50,5 @@ class AveragedWeights(Callback):  # type: ignore[misc]  # fastai is untyped
     def refresh(self) -> None:
         """Give the averaged model the statistics of its own activations; draws from chance."""
         batches = (images for images, _ in islice(self.dls.train, NUM_BATCHES))
-        update_bn(batches, self.average)
+        with self.learn.precision:  # As it was trained.
+            update_bn(batches, self.average)
