@@ -45,6 +45,20 @@ def fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def one_fold_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of comparisons on one fold by some seeds."""
+    for option in reversed(
+        [
+            click.option("--fold", type=click.IntRange(0), default=0, show_default=True),
+            click.option("--folds", type=click.IntRange(2), default=5, show_default=True),
+            click.option("--seeds", default="0,1,2", show_default=True),
+            click.option("--json", "as_json", is_flag=True, help="One object on standard output."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
 def read_config(arch: str, name: str | None, pairs: tuple[str, ...] = ()) -> Config:
     """The configuration that `--arch`, `--config` and `--set` name; the baseline by default.
 

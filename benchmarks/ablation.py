@@ -20,6 +20,7 @@ from benchmarks._fits import (
     exit_code,
     fit_options,
     numbers,
+    one_fold_options,
     open_data,
     print_table,
     read_config,
@@ -103,10 +104,7 @@ def chosen_means(text: str | None, config: Config) -> tuple[str, ...]:
     help="What variants are made from.",
 )
 @click.option("--baseline-epochs", type=click.IntRange(1), help="[those of the configuration]")
-@click.option("--fold", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-@click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
+@one_fold_options
 @fit_options
 def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
     """Train variants of a configuration and of the baseline, and compare them image by image."""

@@ -18,6 +18,7 @@ from benchmarks._fits import (
     exit_code,
     fit_options,
     numbers,
+    one_fold_options,
     open_data,
     print_table,
     read_config,
@@ -70,10 +71,7 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
     help="Generated images in training.",
 )
 @click.option("--passes", type=click.IntRange(1), help="Image passes of each training.  [epochs]")
-@click.option("--fold", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--folds", type=click.IntRange(2), default=5, show_default=True)
-@click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
+@one_fold_options
 @fit_options
 def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
     """Train configurations on few images and print the curve."""

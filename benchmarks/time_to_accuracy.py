@@ -37,6 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._course import IN_A_ROW, Course, Scribe
+from benchmarks._fits import numbers
 from benchmarks._side_by_side import Row, Rows, Spent, Stopwatch, clock_of, print_ratio
 from benchmarks.source_recipe import (
     BATCH_SIZE,
@@ -50,7 +51,7 @@ from captcha_models.architectures import config_class
 from captcha_models.checkpoint import versions
 from captcha_models.cli import command_line
 from captcha_models.config import Config, read_values
-from captcha_models.errors import InputError, NonFiniteLossError
+from captcha_models.errors import NonFiniteLossError
 from captcha_models.images import LabelledImages
 from captcha_models.metrics import EpochMetrics
 from captcha_models.runtime import device_name, pick_device, seed_everything
@@ -172,13 +173,6 @@ def show(by_side: dict[str, list[Row]], title: str) -> None:
     Console(width=100).print(table)
 
 
-def _seeds(text: str) -> list[int]:
-    numbers = text.split(",")
-    if not all(number.isascii() and number.isdecimal() for number in numbers):
-        raise InputError(f"--seeds {text!r}: write whole numbers with commas, such as 0,1,2")
-    return [int(number) for number in numbers]
-
-
 @click.command()
 @click.option("--data", default="auto", show_default=True, help="As captcha_models.train takes it.")
 @click.option("--config", "name", default="fast", show_default=True, help="Ours: name or file.")
@@ -214,7 +208,7 @@ def main(
     torch.set_num_threads(threads)
     where = pick_device(device)
     config = config_class(ARCH).parse(read_values(name, ARCH))
-    numbers = _seeds(seeds)[: 1 if quick else None]
+    chosen = numbers(seeds, "--seeds")[: 1 if quick else None]
     rows = Rows(None if quick else path)
     watch = Stopwatch(torch.device("cpu"))
     images = open_images(data)
@@ -236,7 +230,7 @@ def main(
         OURS: {"side": OURS, "config": config.model_dump(), **common},
     }
     limit = min(limit, EPOCHS * (len(split.train) // BATCH_SIZE * BATCH_SIZE))
-    for seed in numbers:
+    for seed in chosen:
         for one in keys if side == "both" else (side,):
             key = {**keys[one], "seed": seed}
             if found(rows, key, limit) is None:
@@ -247,7 +241,7 @@ def main(
                 )
                 rows.add(finished(key, course))
     by_side = {
-        one: [row for n in numbers if (row := found(rows, {**key, "seed": n}, limit))]
+        one: [row for n in chosen if (row := found(rows, {**key, "seed": n}, limit))]
         for one, key in keys.items()
     }
     clock = clock_of(where, threads)

@@ -34,3 +34,9 @@ def explain(error: "ValidationError") -> str:
             rule = item["msg"].removeprefix("Input ").replace("should be", "must be")
             lines.append(f"{name} = {item['input']!r}: {rule}")
     return "; ".join(lines)
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and last line of an error."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1].strip()}".rstrip(": ")

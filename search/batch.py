@@ -9,11 +9,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from captcha_models.errors import InputError
+from captcha_models.errors import InputError, one_line
 from captcha_models.images import LabelledImages
 from search.cluster import connect, share
 from search.control import Control
-from search.fits import Fit, Row, one_line, run_fit
+from search.fits import Fit, Row, run_fit
 from search.settings import Settings
 from search.tables import Table, read_table
 

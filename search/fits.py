@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captcha_models.errors import InputError, NonFiniteLossError
+from captcha_models.errors import InputError, NonFiniteLossError, one_line
 from captcha_models.images import LabelledImages
 from captcha_models.metrics import EpochMetrics
 from captcha_models.splits import Split, make_split
@@ -154,12 +154,6 @@ def run_fit(fit: Fit, images: LabelledImages, cpus: int, gpus: float, folder: Pa
         "versions": versions(),
         "git_revision": git_revision(),
     }
-
-
-def one_line(error: BaseException) -> str:
-    """Kind and last line of an error."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1].strip()}".rstrip(": ")
 
 
 def _train_and_score(fit: Fit, images: LabelledImages, cpus: int, gpus: float, folder: Path) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ray import tune
 
-from captcha_models.errors import NonFiniteLossError
+from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.metrics import EpochMetrics
 from search.goals import over
 from search.objective import Objective, Savable, Task
@@ -102,13 +102,7 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise
-        tune.report({"epoch": epoch, "error": last_line(error)})
-
-
-def last_line(error: BaseException) -> str:
-    """Kind and last line of an error, on one line."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1].strip()}".rstrip(": ")
+        tune.report({"epoch": epoch, "error": one_line(error)})
 
 
 def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
