@@ -61,6 +61,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
         raise InputError(f"--only {options['only']}: the folds are 0..{folds - 1}")
 
     from search.batch import Batch
+    from search.calibration import across_folds
     from search.fits import Fit
     from search.ledger import Ledger, locked_digest
     from search.scores import misread, summarise
@@ -86,7 +87,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
         )
     trained = train_fits(chosen, images, options)
     finished = Batch(options["rows"], images, click.echo).rows()
-    rows = [finished[key] for key in keys if key in finished]
+    rows = across_folds([finished[key] for key in keys if key in finished])
     part = "all images, the locked test set too" if all_images else "outside the locked test set"
     told = f"{len(rows)} of {len(every)} fits done"
     if not rows:

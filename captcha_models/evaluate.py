@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from captcha_models.architectures._contract import Recogniser
-from captcha_models.metrics import Scores, char_matches
+from captcha_models.metrics import GRID, Scores, char_matches
 
 BATCH_SIZE = 128
 TEMPERATURES = (0.1, 10.0)
@@ -73,6 +73,15 @@ def evaluate(
         predictions=tuple(predictions),
         nlls=tuple(nll.tolist()),
     )
+
+
+@torch.inference_mode()
+def nlls_over_grid(model: Recogniser, pixels: Tensor, labels: Sequence[str]) -> Tensor:
+    """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`."""
+    device = next(model.parameters()).device
+    targets = torch.split(torch.from_numpy(model.charset.encode(labels)).to(device), BATCH_SIZE)
+    outputs = _outputs(model, pixels, device)
+    return torch.stack([_nlls_at(model, outputs, targets, one) for one in GRID]).cpu()
 
 
 def _outputs(model: Recogniser, pixels: Tensor, device: torch.device) -> list[Tensor]:

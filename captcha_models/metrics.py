@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+GRID = tuple(2 ** (k / 2) for k in range(-2, 8))
+"""Temperatures that models of several folds are compared at: 0.5 to 11.3, by steps of sqrt 2."""
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search import scores
+from search.calibration import across_folds
 from search.fits import Fit, Row
 from search.records import Records, now
 from search.results import leaderboard
@@ -136,7 +137,7 @@ def confirm(
         candidate has all its fits.
     """
     whole = [
-        (one, [row for row in own if row])
+        (one, across_folds([row for row in own if row]))
         for one, own in zip(found, rows, strict=True)
         if all(row is not None for row in own)
     ]

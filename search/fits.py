@@ -196,6 +196,13 @@ def _scored(last: "Snapshot", fit: Fit, images: LabelledImages, split: Split) ->
     if not (math.isfinite(scores.nll) and math.isfinite(seen.nll)):
         raise NonFiniteLossError(f"the NLL is {scores.nll}, on training images {seen.nll}")
     metrics = last.metrics
+    over_grid = {}
+    if fit.fold is not None and fit.config.get("calibrate"):
+        rounded = np.round(_over_grid(last, images, held), 6)
+        over_grid = {
+            "nlls_over_grid": rounded.tolist(),
+            "train_nll_over_grid": _over_grid(last, images, subset).mean(axis=1).tolist(),
+        }
     return {
         "num_train": len(split.train),
         "num_images": len(held),
@@ -216,6 +223,7 @@ def _scored(last: "Snapshot", fit: Fit, images: LabelledImages, split: Split) ->
         "labels": [images.labels[i] for i in held],
         "nlls": list(scores.nlls),
         "read": list(scores.predictions),
+        **over_grid,
     }
 
 
@@ -226,3 +234,13 @@ def _score(last: "Snapshot", images: LabelledImages, rows: Any) -> "Scores":
 
     pixels = torch.from_numpy(images.pixels[rows])
     return evaluate(last.model, pixels, [images.labels[i] for i in rows])
+
+
+def _over_grid(last: "Snapshot", images: LabelledImages, rows: Any) -> Any:
+    """(G, N) nats of the images `rows` at each temperature of the grid."""
+    import torch
+
+    from captcha_models.evaluate import nlls_over_grid
+
+    pixels = torch.from_numpy(images.pixels[rows])
+    return nlls_over_grid(last.model, pixels, [images.labels[i] for i in rows]).double().numpy()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from captcha_models.metrics import char_matches
+from search.calibration import shared_temperature
 from search.fits import Row
 from search.statistics import Estimate, Observations, estimate, estimate_share
 
@@ -26,8 +27,8 @@ def captchas(rows: Sequence[Row]) -> Observations:
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """One candidate's rows in one object, plain values only.
 
-    Estimates are objects with `mean`, `low`, `high` and more, see `statistics.Estimate`. `passes`,
-    `seconds` and `temperature` are means over the fits.
+    Estimates are objects with `mean`, `low`, `high` and more, see `statistics.Estimate`. `passes`
+    and `seconds` are means over the fits; `temperature` is, too, unless they share one.
 
     Args:
         rows: at least one, of fits that succeeded.
@@ -59,7 +60,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         ),
         "num_read": sum(len(row["labels"]) for row in rows),
         **{name: mean(name) for name in ("train_nll", "nll_raw", "passes", "seconds")},
-        "temperature": mean("temperature"),
+        "temperature": shared_temperature(rows) or mean("temperature"),
         "parameters": rows[0]["parameters"],
     }
 
