@@ -56,7 +56,7 @@ class Ledger:
         raise InputError(
             f"the locked test set was looked at on {last['time'][:16].replace('T', ' ')} by "
             f"{last['run']} ({len(earlier)} look(s) in {self.path}): another would let it choose; "
-            "--force looks all the same, and is recorded"
+            "--no-test shows what it found, --force looks all the same, and is recorded"
         )
 
     def take(self, plan: str, run: str, force: bool, **about: Any) -> None:
