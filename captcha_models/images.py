@@ -152,11 +152,12 @@ def decode(data: bytes, name: str) -> NDArray[np.uint8]:
     except InputError:
         raise
     except Exception as error:
-        # Pillow's decoders raise whatever the broken bytes lead them to.
-        reason = " ".join(str(error).split()).replace("<_io.BytesIO object", "<data")
+        # Pillow's decoders raise whatever the broken bytes lead them to; of what it does not know
+        # at all it tells the address in memory, which tells the person nothing.
+        reason = " ".join(str(error).split())
+        known = "" if "<_io.BytesIO" in reason else f" ({type(error).__name__}: {reason})"
         raise InputError(
-            f"{name} is no readable image ({type(error).__name__}: {reason}); "
-            "--skip-bad leaves such files out"
+            f"{name} is no readable image{known}; --skip-bad leaves such files out"
         ) from None
     if rgb.size != (WIDTH, HEIGHT):
         rgb = rgb.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
