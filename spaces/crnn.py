@@ -54,6 +54,17 @@ QUICK: dict[str, Value] = {
     "bf16": True,
 }
 
+# No surer than it should be of letters that a stroke makes look like others.
+CAUTIOUS: dict[str, Value] = {
+    **QUICK,
+    "augment": 1.0,
+    "augment_elastic": True,
+    "synthetic_share": 0.8,
+    "ctc_smoothing": 0.01,
+    "fixed_length": True,
+    "calibrate": True,
+}
+
 SPACE = Space(
     name="crnn",
     parameters={
@@ -84,5 +95,5 @@ SPACE = Space(
         "aux_prior": Condition("aux_weight", (0.3, 1.0)),
     },
     baseline=BASELINE,
-    known=(QUICK, {**QUICK, "synthetic_share": 0.5}),
+    known=(QUICK, CAUTIOUS, {**QUICK, "synthetic_share": 0.5}),
 )

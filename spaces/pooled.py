@@ -4,7 +4,35 @@ from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
 from spaces._means import MEANS, OFF
-from spaces._space import Space
+from spaces._space import Space, Value
+
+BASELINE: dict[str, Value] = {
+    "lr": 3e-3,
+    "head_size": 512,
+    "dropout_1": 0.25,
+    "dropout_2": 0.5,
+    "label_smoothing": 0.1,
+    "weight_decay": 0.01,
+    "batch_size": 8,
+    "augment": 1.0,
+    **OFF,
+}
+
+QUICK: dict[str, Value] = {
+    **BASELINE,
+    "dropout_1": 0.1,
+    "dropout_2": 0.2,
+    "label_smoothing": 0.05,
+    "weight_decay": 0.05,
+    "batch_size": 16,
+    "augment": 0.5,
+    "synthetic_share": 0.5,
+    "clip": 5.0,
+    "ema": 0.98,
+    "calibrate": True,
+    "normalize": True,
+    "bf16": True,
+}
 
 SPACE = Space(
     name="pooled",
@@ -19,15 +47,6 @@ SPACE = Space(
         "augment": Float(0.0, 1.5),
         **MEANS,
     },
-    baseline={
-        "lr": 3e-3,
-        "head_size": 512,
-        "dropout_1": 0.25,
-        "dropout_2": 0.5,
-        "label_smoothing": 0.1,
-        "weight_decay": 0.01,
-        "batch_size": 8,
-        "augment": 1.0,
-        **OFF,
-    },
+    baseline=BASELINE,
+    known=(QUICK,),
 )
