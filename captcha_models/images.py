@@ -99,14 +99,11 @@ def collect(
         label = unicodedata.normalize("NFC", PurePosixPath(name).stem)
         try:
             if not name.isprintable():
-                raise InputError(
-                    f"{path!a}: a file name needs readable characters; --skip-bad leaves such "
-                    "files out"
-                )
-            pixels = decode(get(), path)
-        except InputError:
+                raise InputError(f"{path!a}: a file name needs readable characters")
+            pixels = decode(get(), path)[0]
+        except InputError as error:
             if not skip_bad:
-                raise
+                raise InputError(f"{error}; --skip-bad leaves such files out") from None
             skipped += 1
             continue
         key = label.casefold()
@@ -131,14 +128,14 @@ def collect(
     return images
 
 
-def decode(data: bytes, name: str) -> NDArray[np.uint8]:
-    """(3, 50, 200) pixels of an encoded image, squished to that size.
+def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """(3, 50, 200) pixels of an encoded image, squished to that size, and its own width and height.
 
     Raises:
         InputError: empty, no image, truncated, corrupt or gigantic, with the name.
     """
     if not data:
-        raise InputError(f"{name} is empty (0 bytes); --skip-bad leaves such files out")
+        raise InputError(f"{name} is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -156,12 +153,11 @@ def decode(data: bytes, name: str) -> NDArray[np.uint8]:
         # at all it tells the address in memory, which tells the person nothing.
         reason = " ".join(str(error).split())
         known = "" if "<_io.BytesIO" in reason else f" ({type(error).__name__}: {reason})"
-        raise InputError(
-            f"{name} is no readable image{known}; --skip-bad leaves such files out"
-        ) from None
-    if rgb.size != (WIDTH, HEIGHT):
+        raise InputError(f"{name} is no readable image{known}") from None
+    size = rgb.size
+    if size != (WIDTH, HEIGHT):
         rgb = rgb.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-    return np.asarray(rgb).transpose(2, 0, 1)
+    return np.asarray(rgb).transpose(2, 0, 1), size
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -186,8 +182,8 @@ def read_folder(folder: Path, skip_bad: bool = False) -> LabelledImages:
     def entries() -> Iterator[tuple[str, Callable[[], bytes]]]:
         for path in folder.rglob("*"):
             inside = path.relative_to(folder)
-            if path.is_file() and _counts(inside.as_posix()):
-                yield inside.as_posix(), _file_reader(path)
+            if path.is_file() and counts(inside.as_posix()):
+                yield inside.as_posix(), file_reader(path)
 
     return collect(entries(), f"folder {folder}", skip_bad)
 
@@ -217,7 +213,7 @@ def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
                 (
                     (member.filename, _member_reader(zipped, member))
                     for member in members
-                    if _counts(member.filename)
+                    if counts(member.filename)
                 ),
                 source,
                 skip_bad,
@@ -231,20 +227,23 @@ def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
         raise InputError(f"{source} cannot be read: {error.strerror or error}") from None
 
 
-def _counts(path: str) -> bool:
+def counts(path: str) -> bool:
+    """Whether a path inside a folder or an archive is an image's, and no hidden file."""
     parts = PurePosixPath(path).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and parts[-1].lower() not in _IGNORED
 
 
-def _file_reader(path: Path) -> Callable[[], bytes]:
+def file_reader(path: Path) -> Callable[[], bytes]:
+    """What reads a file's bytes; raises an InputError if they are too many or out of reach."""
+
     def read() -> bytes:
         try:
             if path.stat().st_size > MAX_IMAGE_BYTES:
-                raise InputError(f"{path.name} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
+                raise InputError(f"{path} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
             return path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from None
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
     return read
 
