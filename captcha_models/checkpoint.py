@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,12 +25,16 @@ _HEADER = "captcha_search"
 
 
 class DataCard(BaseModel):
-    """The images of a training: where from, sha256, how many, and how many of them train."""
+    """The images of a training: where from, sha256, how many, how many train and validate.
+
+    Files of an earlier day do not say how many validated: None.
+    """
 
     source: str
     digest: str
     num_images: int
     num_train: int
+    num_valid: int | None = None
 
 
 class SplitCard(BaseModel):
@@ -77,6 +81,14 @@ class Card(BaseModel):
     seed: int
     metrics: dict[str, Any]
     versions: dict[str, str]
+
+    def without_paths(self) -> Self:
+        """The same for others to see: of where the images lay only the last name is left."""
+        kind, _, place = self.data.source.partition(" ")
+        if kind not in ("folder", "archive"):
+            return self
+        data = self.data.model_copy(update={"source": f"{kind} {Path(place).name}"})
+        return self.model_copy(update={"data": data})
 
     def parsed_config(self) -> Config:
         """The configuration, checked."""

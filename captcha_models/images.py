@@ -120,7 +120,7 @@ def collect(
     images = LabelledImages(
         names=tuple(PurePosixPath(path).name for path, _, _ in found),
         labels=tuple(label for _, label, _ in found),
-        pixels=_grey_if_possible(np.stack([pixels for _, _, pixels in found])),
+        pixels=grey_if_possible(np.stack([pixels for _, _, pixels in found])),
         source=source,
         num_skipped=skipped,
     )
@@ -277,6 +277,7 @@ def squish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([np.asarray(image) for image in resized])[:, None]
 
 
-def _grey_if_possible(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_if_possible(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 3, H, W) images as (N, 1, H, W) if all of them are grey."""
     red = pixels[:, :1]
     return np.ascontiguousarray(red) if (pixels == red).all() else pixels

@@ -36,7 +36,8 @@ def _at(place: str) -> Iterator[Named]:
         yield place, file_reader(path)
         return
     else:
-        found = [Path(name) for name in sorted(glob(str(path), recursive=True))]
+        # Path.glob knows no pattern that begins at the root.
+        found = [Path(name) for name in sorted(glob(str(path), recursive=True))]  # noqa: PTH207
     files = [p for p in found if p.is_file()]
     for file in files:
         yield str(file), file_reader(file)

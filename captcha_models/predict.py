@@ -34,7 +34,9 @@ AT_ONCE = 128
 )
 @click.option("--device", help="Such as cpu or cuda:0; the GPU if there is one.")
 @click.option("--json", "as_json", is_flag=True, help="One object per image and line.")
-def predict(model: str, image: tuple[str, ...], nbest: int, device: str | None, as_json: bool) -> int:
+def predict(
+    model: str, image: tuple[str, ...], nbest: int, device: str | None, as_json: bool
+) -> int:
     """Read each IMAGE with MODEL: its label, and the probability that this is right.
 
     MODEL is a model file, the folder of a training, RUN/best/SPACE, or a run folder with one space.
@@ -72,7 +74,7 @@ def _read(model: "Recogniser", batch: Iterable[Any], nbest: int) -> list[dict[st
     import numpy as np
     import torch
 
-    from captcha_models.images import decode
+    from captcha_models.images import decode, grey_if_possible
     from captcha_models.reading import read_images
 
     rows: list[dict[str, Any]] = []
@@ -89,7 +91,7 @@ def _read(model: "Recogniser", batch: Iterable[Any], nbest: int) -> list[dict[st
         pixels.append(decoded)
         readable.append(row)
     if readable:
-        found = read_images(model, torch.from_numpy(np.stack(pixels)), nbest)
+        found = read_images(model, torch.from_numpy(grey_if_possible(np.stack(pixels))), nbest)
         for row, readings in zip(readable, found, strict=True):
             ranked = [{"label": r.label, "confidence": r.confidence} for r in readings]
             row |= ranked[0]

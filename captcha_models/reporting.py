@@ -135,6 +135,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 digest=images.digest,
                 num_images=len(images),
                 num_train=len(split.train),
+                num_valid=len(split.valid),
             ),
             split=_split_card(split),
             seed=self.seed,

@@ -1,0 +1,96 @@
+"""Make a trained model a file that other programs run, with its model card.
+
+    python -m captcha_models.export MODEL --format onnx --out FOLDER
+
+Leaves the model, MODEL_CARD.md and model_card.json in FOLDER. An exported graph is run and compared
+with the model before the command ends well.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from captcha_models.cli import command_line
+
+if TYPE_CHECKING:
+    from captcha_models.architectures._contract import Recogniser
+
+NEAR = 1e-2
+"""Nats that a log-probability may differ by, exported: float32 summed in another order."""
+PROBABLE = -10.0
+"""Where it may not; what is less probable than e to this has few digits left."""
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["onnx", "torchscript", "safetensors"]),
+    default="onnx",
+    show_default=True,
+    help="The file's; torchscript needs PyTorch, safetensors this project.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the model and its card; by default export/ beside MODEL.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the model card as one object.")
+def export(model: str, kind: str, out: Path | None, as_json: bool) -> None:
+    """Export MODEL, a model file, the folder of a training, RUN/best/SPACE, or a run folder."""
+    if kind == "onnx":
+        from captcha_models.exporting import needs
+
+        needs("onnx", "onnxscript", "onnxruntime")
+
+    from captcha_models.architectures._heads import CTCRecogniser
+    from captcha_models.checkpoint import load_model, save_model, write_whole
+    from captcha_models.exporting import write_onnx, write_torchscript
+    from captcha_models.model_card import FILES, describe, markdown
+
+    loaded = load_model(model)
+    card, recogniser = loaded.card.without_paths(), loaded.model
+    folder = out or loaded.path.parent / "export"
+    path = folder / FILES[kind]
+    told = describe(card, kind, isinstance(recogniser, CTCRecogniser))
+    if kind == "safetensors":
+        save_model(path, recogniser, card)
+    else:
+        notes = {
+            "symbols": card.symbols,
+            "model_card": json.dumps(told, ensure_ascii=False, allow_nan=False),
+        }
+        write = write_onnx if kind == "onnx" else write_torchscript
+        write(path, recogniser, notes)
+        difference = _compared(path, kind, recogniser)
+        click.echo(f"compared on 16 images: at most {difference:.1g} nats apart", err=True)
+    write_whole(folder / "model_card.json", json.dumps(told, indent=2, allow_nan=False).encode())
+    write_whole(folder / "MODEL_CARD.md", markdown(told).encode())
+    click.echo(f"{path}, with MODEL_CARD.md and model_card.json", err=as_json)
+    if as_json:
+        click.echo(json.dumps({"model": str(path), "card": told}, allow_nan=False))
+
+
+def _compared(path: Path, kind: str, model: "Recogniser") -> float:
+    """The largest difference between the exported and the model's own log-probabilities."""
+    import torch
+
+    from captcha_models.exporting import Portable, run_onnx, run_torchscript
+    from captcha_models.sources import synthetic
+
+    pixels = torch.from_numpy(synthetic(16, seed=0).pixels).expand(-1, 3, -1, -1).contiguous()
+    with torch.no_grad():
+        expected, _ = Portable(model)(pixels)
+    found, _ = (run_onnx if kind == "onnx" else run_torchscript)(path, pixels)
+    difference = float((found - expected)[expected > PROBABLE].abs().max())
+    if not difference < NEAR:
+        path.unlink()
+        raise RuntimeError(f"{path.name} answers otherwise than the model: {difference} nats apart")
+    return difference
+
+
+if __name__ == "__main__":
+    command_line(export)
