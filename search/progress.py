@@ -1,6 +1,8 @@
-"""One quiet live table on standard error; without a terminal, a line now and then."""
+"""One quiet live table on standard error; without a terminal, a line now and then. And the status.
 
-import time
+A live table is drawn in a thread of its own, from the last status; only the status reads records.
+"""
+
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,35 +11,53 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from captcha_models.errors import one_line
+from search.control import Control
 from search.records import Records
-from search.results import METRICS, counts, ranking, state_of
+from search.results import METRICS, state_of
+from search.status import EVERY_S, RunState, Status
 
 LINE_EVERY_S = 30.0
+"""At first; later a twentieth of the time so far, so that a night's log stays short."""
+LINE_AT_LEAST_EVERY_S = 600.0
+SHOWN = 8
+"""Running trials in the live table."""
 
 
 class Progress:
-    """Shows how a search goes; reads the records, decides nothing.
+    """Shows how a search goes, and keeps its status file; decides nothing.
 
     Args:
         records: kept up to date by the recorder.
         trials: how many each space is to have.
         epochs: full budget of a trial whose configuration does not say.
         console: where to draw; standard error by default.
+        control: knows whether the search was interrupted.
+        ends: `time.monotonic()` at which the time budget is spent; None is never.
     """
 
     def __init__(
-        self, records: Records, trials: int, epochs: int, console: Console | None = None
+        self,
+        records: Records,
+        trials: int,
+        epochs: int,
+        console: Console | None = None,
+        *,
+        control: Control | None = None,
+        ends: float | None = None,
     ) -> None:
         self._records = records
-        self._trials = trials
-        self._epochs = epochs
         self._console = console or Console(stderr=True)
-        self._start = time.monotonic()
-        self._next_line = self._start + LINE_EVERY_S
+        self._control = control
+        self._status = Status(records, trials, epochs, ends)
         self._running: dict[str, None] = {}
+        self._found = self._status.look(())
+        self._next_look = 0.0
+        self._next_line = LINE_EVERY_S
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
+        self._look()
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console,
@@ -56,6 +76,11 @@ class Progress:
     ) -> None:
         if self._live:
             self._live.__exit__(kind, error, trace)
+        self._running.clear()
+        state: RunState = "failed" if error or self._status.all_failed() else "finished"
+        if isinstance(error, KeyboardInterrupt) or (self._control and self._control.interrupted):
+            state, error = "interrupted", None
+        self._look(state, one_line(error) if error else None)
 
     def update(self, *, running: str | None = None, ended: str | None = None) -> None:
         """Note that a trial runs, or has ended."""
@@ -65,18 +90,28 @@ class Progress:
             self._running.pop(ended, None)
             if not self._live and ended in self._records.trials:
                 self._say(self._ending(ended))
+        self._look()
         self.tick()
 
     def tick(self) -> None:
-        """Print a line when the last is long ago and there is no live table."""
-        if not self._live and time.monotonic() >= self._next_line and self._running:
+        """Keep the status fresh; print lines when the last are long ago and there is no table."""
+        if self._status.elapsed_s >= self._next_look:
+            self._look()
+        if not self._live and self._status.elapsed_s >= self._next_line and self._running:
+            self._say(_summary(self._found))
             self._say("running: " + ", ".join(f"{t} {self._at(t)}" for t in self._running))
 
+    def _look(self, state: RunState = "running", error: str | None = None) -> None:
+        self._found = self._status.look(self._running, state, error)
+        self._status.write(self._found)
+        self._next_look = self._status.elapsed_s + EVERY_S
+
     def _say(self, line: str) -> None:
+        elapsed = self._status.elapsed_s
         self._console.print(
-            f"[{self._clock()}] {line}", markup=False, highlight=False, soft_wrap=True
+            f"[{_clock(elapsed)}] {line}", markup=False, highlight=False, soft_wrap=True
         )
-        self._next_line = time.monotonic() + LINE_EVERY_S
+        self._next_line = elapsed + min(max(LINE_EVERY_S, elapsed / 20), LINE_AT_LEAST_EVERY_S)
 
     def _ending(self, trial: str) -> str:
         row = self._records.trials[trial]
@@ -87,28 +122,80 @@ class Progress:
     def _at(self, trial: str) -> str:
         epoch = self._records.last_epoch(trial)
         metrics = self._records.epochs[trial][epoch] if epoch else {}
-        epochs = self._records.trials[trial]["config"].get("epochs", self._epochs)
-        return f"epoch {epoch}/{epochs}" + _figures(metrics)
-
-    def _clock(self) -> str:
-        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        return f"epoch {epoch}/{self._status.epochs_of(trial)}" + _figures(metrics)
 
     def _draw(self) -> Group:
-        table = Table(box=None, pad_edge=False, title_justify="left")
-        for name in ("space", "done", "completed", "stopped", "failed", "best so far"):
-            table.add_column(name, justify="left" if name[0] in "b" else "right", no_wrap=True)
-        for space in self._records.run["spaces"]:
-            found = counts(self._records, space)
-            ended = found["completed"] + found["stopped"] + found["failed"]
-            first = next(iter(ranking(self._records, space)), None)
-            best = ""
-            if first:
-                best = first[0] + _figures(self._records.epochs[first[0]][first[1]])
-            states = (str(found[s]) for s in ("completed", "stopped", "failed"))
-            table.add_row(space, f"{ended}/{self._trials}", *states, best)
-        lines = [Text(f"  {trial}  {self._at(trial)}") for trial in list(self._running)[:8]]
-        return Group(table, *lines, Text(f"{self._clock()} elapsed", style="dim"))
+        found = self._found
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in ("space", "ended", "completed", "stopped", "failed", "best", "valid nll",
+                     "gap", "captchas"):  # fmt: skip
+            left = name in ("space", "best")
+            table.add_column(name, justify="left" if left else "right", no_wrap=True)
+        for space, part in found["spaces"].items():
+            states, best = part["trials"], part["best"]
+            cells = [f"{states['ended']}/{states['wanted']}"]
+            cells += [str(states[state]) for state in ("completed", "stopped", "failed")]
+            if best:
+                cells += [best["trial"], f"{best['valid_nll']:.4f}", f"{best['gap']:.4f}"]
+                cells.append(f"{100 * best['valid_captcha_accuracy']:.1f} %")
+            table.add_row(space, *cells)
+        lines = [
+            Text(f"  {row['trial']}  epoch {row['epoch']}/{row['epochs']}")
+            for row in found["running"][:SHOWN]
+        ]
+        if more := found["running"][SHOWN:]:
+            lines.append(Text(f"  and {len(more)} more"))
+        # The clock goes on between two looks.
+        waited = self._status.elapsed_s - found["elapsed_s"]
+        told = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
+        lines.append(Text(", ".join(told), style="dim"))
+        if found["last_error"]:
+            text = Text(_error(found), style="red", overflow="ellipsis", no_wrap=True)
+            lines.append(text)
+        return Group(table, *lines)
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """A status in one line."""
+    trials = found["trials"]
+    states = [f"{trials[s]} {s}" for s in ("completed", "stopped", "failed") if trials[s]]
+    told = f"{trials['ended']} of {trials['wanted']} trials ended"
+    parts = [f"{told}: {', '.join(states)}" if states else told]
+    for part in found["spaces"].values():
+        if part["best"]:
+            parts.append(f"best {part['best']['trial']}" + _figures(part["best"]))
+    parts += _pace(found)
+    if found["last_error"]:
+        parts.append(_error(found))
+    return "; ".join(parts)
+
+
+def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:
+    """Time left, so long after the status was taken, and images per second, as far as known."""
+    told = []
+    if found["left_s"] is not None:
+        told.append(f"about {_duration(max(0.0, found['left_s'] - waited_s))} left")
+    if found["images_per_s"]:
+        told.append(f"{found['images_per_s']:,.0f} images/s")
+    return told
+
+
+def _error(found: dict[str, Any]) -> str:
+    last = found["last_error"]
+    return f"last error: {last['trial']}: {last['error']}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _clock(elapsed_s: float) -> str:
+    minutes, seconds = divmod(int(elapsed_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def _figures(metrics: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@
     epochs.jsonl   a row per reported epoch; after a retry an epoch may stand twice, the last holds
     study.db       Optuna's studies, one per space, for the sampler and optuna-dashboard
     best/SPACE/    model.safetensors and trial.json of the best trial so far
+    status.json    what the search is doing, or how it ended: search/status.py
     ray/           Ray's checkpoints of trials that have not ended
 
 The driver alone writes it, holding a lock. `epoch` is the number of finished epochs, from 1.

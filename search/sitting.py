@@ -172,7 +172,9 @@ class Sitting:
         budget = settings.time_budget_s
         ends = None if budget is None else time.monotonic() + budget
         try:
-            with Progress(folder.records, settings.trials, settings.epochs) as progress:
+            with Progress(
+                folder.records, settings.trials, settings.epochs, control=self.control, ends=ends
+            ) as progress:
                 for left, plan in zip(range(len(plans), 0, -1), plans.values(), strict=True):
                     # What one space leaves of its part goes to those after it.
                     part = None if ends is None else max(0.0, ends - time.monotonic()) / left

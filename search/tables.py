@@ -97,16 +97,21 @@ def check_version(path: Path, header: Mapping[str, Any]) -> None:
         )
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace a JSON file; a reader or a kill sees the old one or the new one, whole."""
+def write_json(path: Path, values: Mapping[str, Any], *, lasting: bool = True) -> None:
+    """Replace a JSON file; a reader or a kill sees the old one or the new one, whole.
+
+    One that need not last is not synced: a power cut may leave it empty.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(values, file, indent=2, allow_nan=False)
         file.write("\n")
         file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
     os.replace(temporary, path)
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
