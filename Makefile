@@ -7,9 +7,13 @@ ARGS ?=
 # Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search test test-fast lint setup lock
+.PHONY: search dashboard test test-fast lint setup lock
 search: $(READY)
 	@$(BIN)/python -m search.run --space crnn $(ARGS)
+
+# The newest run, or that of RUN=runs/NAME, in the browser.
+dashboard: $(READY)
+	@$(BIN)/python -m search.dashboard $(RUN) $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -40,5 +44,5 @@ $(READY): requirements.lock
 	@touch $@
 
 lock: $(READY)
-	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock

@@ -70,6 +70,9 @@ class _Command(click.Command):
 )
 @click.option("--name", help="The run folder is RUNS_DIR/NAME; by default time and space.")
 @click.option("--resume", is_flag=True, help="Go on with the run --name, with its own settings.")
+@click.option(
+    "--log-to", multiple=True, help="mlflow or wandb: tell it of every trial too; repeatable."
+)
 @click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Fix one parameter.")
 @click.option("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")

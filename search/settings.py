@@ -17,6 +17,7 @@ from pydantic import (
 
 from captcha_models.errors import InputError, explain
 from search.goals import COSTS, Cost, Goal, Objective, goal_of
+from search.trackers import Tracker
 
 FULL = {"trials": 60, "epochs": 24}
 """Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
@@ -68,6 +69,8 @@ class Settings(BaseModel):
     """CPUs, and so threads, of a trial; None is one, or up to four beside a GPU."""
     max_concurrent: int | None = Field(None, ge=1)
     """Most trials at a time; None is as many as fit."""
+    log_to: tuple[Tracker, ...] = ()
+    """Trackers that are told of each trial too: search/trackers.py."""
     fold: int = Field(0, ge=0)
     """Which fold validates."""
     folds: int = Field(5, ge=2)

@@ -25,9 +25,12 @@ from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
+from search.trackers import check_trackers
 from spaces._space import Space
 
-AGAIN = ("trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
+AGAIN = (
+    "trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent", "log_to",
+)  # fmt: skip
 """Settings that a resumed run may be given anew: how far and on what, never what is compared."""
 
 
@@ -58,6 +61,7 @@ class Sitting:
         Raises:
             InputError: something given is wrong; nothing has been written.
         """
+        check_trackers(settings.log_to)
         settings = settings.model_copy(update={"data": absolute(settings.data)})
         with (
             self._guarded(),
@@ -99,6 +103,7 @@ class Sitting:
                     for name, saved in folder.records.run["spaces"].items()
                 }
                 before = folder.records.run["data"]["digest"]
+            check_trackers(settings.log_to)
             data = load_data(settings)
             self._tell_data(data)
             found = data.images.digest

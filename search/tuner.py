@@ -9,6 +9,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from ray import tune
 from ray.tune import Stopper
+from ray.tune.experiment import Trial
 
 from search.cluster import Share
 from search.control import Control
@@ -20,6 +21,7 @@ from search.recorder import Recorder, tidy
 from search.scheduler import scheduler_for
 from search.searcher import StudySearch, close_study, open_study
 from search.space_run import SpaceRun
+from search.trackers import tracker_callbacks
 from search.worker import Plan, run_trial
 
 RETRIES = 2
@@ -85,13 +87,17 @@ def search_space(
                 # Without it a searcher's trials start one by one.
                 max_concurrent_trials=share.concurrent,
                 reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.config["trial"]),
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
             ),
             run_config=tune.RunConfig(
                 # Each sitting its own folder: Ray numbers checkpoints from 0 again.
                 name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
                 storage_path=str(run.folder.path.resolve() / "ray"),
-                callbacks=[Recorder(run, control, progress)],
+                callbacks=[
+                    Recorder(run, control, progress),
+                    *tracker_callbacks(run.settings.log_to, run.folder.path, run.space.name),
+                ],
                 stop=_Stop(control, run.settings.caps),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 # One would make Ray write a snapshot at every checkpoint.
@@ -105,6 +111,10 @@ def search_space(
         finish_leftovers(run, study)
     close_study(study)
     tidy(run)
+
+
+def _name(trial: Trial) -> str:
+    return str(trial.config["trial"])
 
 
 def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
