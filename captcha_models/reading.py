@@ -35,7 +35,7 @@ def read_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[list
     """
     device = next(model.parameters()).device
     found: list[list[Reading]] = []
-    for batch in torch.split(pixels, BATCH_SIZE):
+    for batch in torch.split(pixels, BATCH_SIZE) if len(pixels) else ():
         logits = model.tempered(model(batch.to(device).float().div_(255)))
         for hypotheses in model.read(logits, n_best):
             # Rounding may take a sum over alignments a little above 1.

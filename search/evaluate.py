@@ -50,6 +50,7 @@ def evaluate(
 
     from captcha_models.checkpoint import load_model
     from captcha_models.evaluate import evaluate as score
+    from captcha_models.reading import read_images
     from captcha_models.sources import open_images
     from search.statistics import wilson
 
@@ -64,9 +65,16 @@ def evaluate(
     rows, chosen = choose(loaded.card.data.digest, loaded.card.split, images, part)
     labels = [images.labels[i] for i in rows]
     loaded.check(labels)
-    scores = score(loaded.model, torch.from_numpy(images.pixels[rows]), labels)
+    pixels = torch.from_numpy(images.pixels[rows])
+    scores = score(loaded.model, pixels, labels)
     num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
     low, high = wilson(num_right / scores.num_images, scores.num_images)
+    wrong = [i for i, label in enumerate(labels) if label != scores.predictions[i]]
+    misread: list[dict[str, Any]] = [
+        {"image": images.names[rows[i]], "label": labels[i], "read": found[0].label,
+         "confidence": found[0].confidence}
+        for i, found in zip(wrong, read_images(loaded.model, pixels[wrong]), strict=True)
+    ]  # fmt: skip
     if as_json:
         click.echo(
             json.dumps(
@@ -80,6 +88,7 @@ def evaluate(
                     "char_accuracy": scores.char_accuracy,
                     "nll": scores.nll,
                     "digest": images.digest,
+                    "misread": misread,
                 },
                 allow_nan=False,
             )
@@ -90,12 +99,9 @@ def evaluate(
         f"(95 % interval {low:.2%} to {high:.2%}), characters {scores.char_accuracy:.2%}, "
         f"NLL {scores.nll:.4f} nats per captcha"
     )
-    misread = [
-        (label, read) for label, read in zip(labels, scores.predictions, strict=True)
-        if label != read
-    ]  # fmt: skip
-    for label, read in misread[:MISREAD_SHOWN]:
-        click.echo(f"  {label} read as {read}")
+    for row in misread[:MISREAD_SHOWN]:
+        sure = f"{100 * row['confidence']:.2f} %"
+        click.echo(f"  {row['image']}: {row['label']} read as {row['read']} ({sure})")
     if len(misread) > MISREAD_SHOWN:
         click.echo(f"  and {len(misread) - MISREAD_SHOWN} more")
 

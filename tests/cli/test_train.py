@@ -67,6 +67,11 @@ def test_train_then_evaluate_gives_the_same_figures(
     assert figures["nll"] == pytest.approx(trained["valid_nll"], rel=1e-5)
     low, high = figures["captcha_accuracy_ci95"]
     assert low <= figures["captcha_accuracy"] <= high
+    wrong = figures["misread"]
+    assert len(wrong) == round((1 - figures["captcha_accuracy"]) * figures["num_images"])
+    for row in wrong:
+        assert row["image"] == f"{row['label']}.png" != f"{row['read']}.png"
+        assert 0 < row["confidence"] <= 1
 
     for arguments, message in (
         (["--split", "test"], "locked test set judges once"),

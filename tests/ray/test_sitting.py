@@ -70,6 +70,8 @@ def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
 
     now, _ = sitting(tmp_path / "r", fails)
     assert now.begin(settings()) == 1
+    ended = json.loads((tmp_path / "r" / "status.json").read_text())
+    assert (ended["state"], ended["last_error"]["error"]) == ("failed", "ValueError: no")
     found = summary(read_run(tmp_path / "r"))["spaces"]["crnn"]
     assert found == {
         "trials": {"completed": 0, "stopped": 0, "failed": 2, "unfinished": 0},
