@@ -142,6 +142,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     assert driver.returncode == 130, err
     assert "Traceback" not in err
     assert "interrupted; go on with: --name r --resume" in err
+    assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
     found = object_of(out)["spaces"]["crnn"]
     assert found["trials"]["unfinished"] >= 1
     assert found["trials"]["failed"] == 0
@@ -165,6 +166,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
         assert records.trials[name] == row
     assert records.trials["crnn-000"]["config"]["lr"] == 0.003
     assert len(records.run["sittings"]) == 2
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
     shown = call("analyse", run)
     assert shown.returncode == 0
