@@ -145,7 +145,7 @@ def test_what_cannot_be_read_has_its_line_and_the_others_are_read(
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
         str(pictures / "wide.png")
     ]
-    ends = ["cannot identify image file the data)", "is empty (0 bytes)", "holds no file",
+    ends = ["is no readable image", "is empty (0 bytes)", "holds no file",
             "cannot be read: No such file or directory", "matches no file"]  # fmt: skip
     *errors, note = done.stderr.splitlines()
     for line, place, end in zip(errors, places, ends, strict=True):
