@@ -83,8 +83,6 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 f"weights are not finite after epoch {self.epoch + 1}; lr = {self.config.lr:g} "
                 "may be too high"
             )
-        if self.learn.averaging:
-            self.learn.averaging.refresh()
         valid = None
         if "valid" in self.sides:
             # First, for calibration decides the temperature that both sides are scored at.

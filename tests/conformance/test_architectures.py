@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from captcha_models.architectures import build, config_class, model_class, names
 from captcha_models.architectures._contract import Recogniser
@@ -195,24 +195,30 @@ def test_averaged_weights_are_the_average_of_the_steps(drawn: LabelledImages) ->
     config = config_class("crnn").parse(
         {**SMALL["crnn"], "epochs": 1, "batch_size": 8, "ema": 0.3, "lr": 1e-3}
     )
-    steps: list[Tensor] = []
+    steps: list[tuple[Tensor, ...]] = []
+
+    def watched(model: nn.Module) -> tuple[Tensor, ...]:
+        norm = next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+        found = model.dense[-1].weight, norm.running_mean, norm.running_var
+        return tuple(one.detach().clone() for one in found)
 
     class Watch(Callback):  # type: ignore[misc]
         def before_fit(self) -> None:
-            steps.append(self.model.dense[-1].weight.detach().clone())
+            steps.append(watched(self.model))
 
         def after_batch(self) -> None:
-            steps.append(self.model.dense[-1].weight.detach().clone())
+            steps.append(watched(self.model))
 
     last = fit(config, drawn, split_of(drawn, 40), seed=0, on_epoch=lambda m, s: None,
                callbacks=[Watch()], device="cpu")  # fmt: skip
-    expected = steps[0]
-    for number, weight in enumerate(steps[1:]):
-        decay = min(0.3, (1 + number) / (10 + number))
-        expected = decay * expected + (1 - decay) * weight
     assert len(steps) == 6
-    torch.testing.assert_close(last.model.dense[-1].weight, expected)
-    assert not torch.equal(expected, steps[-1])
+    for found, first, *later in zip(watched(last.model), *steps, strict=True):
+        expected = first
+        for number, value in enumerate(later):
+            decay = min(0.3, (1 + number) / (10 + number))
+            expected = decay * expected + (1 - decay) * value
+        torch.testing.assert_close(found, expected)
+        assert not torch.equal(expected, later[-1])
 
 
 @pytest.mark.slow
