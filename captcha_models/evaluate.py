@@ -8,6 +8,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from captcha_models.architectures._contract import Recogniser
+from captcha_models.ctc import Hypothesis
 from captcha_models.metrics import GRID, Scores, char_matches
 
 BATCH_SIZE = 128
@@ -49,7 +50,8 @@ def evaluate(
         fitted = _cross_fitted(model, outputs, targets)
         every = torch.ones(len(labels), dtype=torch.bool, device=device)
         model.temperature.fill_(_best_temperature(model, outputs, targets, every))
-    raw, nlls, beam, greedy = [], [], [], []
+    raw, nlls, greedy = [], [], []
+    found: list[Hypothesis] = []
     loss = torch.zeros((), device=device)
     for logits, target in zip(outputs, targets, strict=True):
         loss += model.loss(logits, target) * len(target)
@@ -58,8 +60,8 @@ def evaluate(
         nlls.append(model.nll(logits, target))
         greedy += [model.charset.decode(ids) for ids in model.read_greedily(logits)]
         if search:
-            beam += [model.charset.decode(best[0].ids) for best in model.read(logits)]
-    predictions = beam if search else greedy
+            found += [best[0] for best in model.read(logits)]
+    predictions = [model.charset.decode(best.ids) for best in found] if search else greedy
     right, total = char_matches(predictions, labels)
     nll = (torch.cat(nlls) if fitted is None else fitted).double()
     return Scores(
@@ -72,6 +74,8 @@ def evaluate(
         char_accuracy=right / total,
         predictions=tuple(predictions),
         nlls=tuple(nll.tolist()),
+        confidences=tuple(min(1.0, math.exp(best.log_prob)) for best in found),
+        outputs=tuple(outputs) if search else (),
     )
 
 

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GRID = tuple(2 ** (k / 2) for k in range(-2, 8))
 """Temperatures that models of several folds are compared at: 0.5 to 11.3, by steps of sqrt 2."""
@@ -26,6 +29,9 @@ class Scores:
             characters count as wrong.
         predictions: what was read, in the order of the images.
         nlls: nats of each image, in the same order.
+        confidences: the model's probability of each prediction, in [0, 1]; none without a search.
+        outputs: what forward returned, batch by batch, so that it can be decoded otherwise; none
+            without a search.
     """
 
     num_images: int
@@ -37,6 +43,8 @@ class Scores:
     char_accuracy: float
     predictions: tuple[str, ...]
     nlls: tuple[float, ...]
+    confidences: tuple[float, ...] = ()
+    outputs: "tuple[Tensor, ...]" = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

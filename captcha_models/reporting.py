@@ -109,7 +109,8 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             seconds=time.perf_counter() - self.began,
             device=device_name(self.dls.device),
         )
-        self.last = self.snapshot(self.learn, model, metrics)
+        scored = (valid, self.sides["valid"][1]) if valid else None
+        self.last = Snapshot(metrics, model, self.card(metrics), self.learn, scored)
         self.on_epoch(metrics, self.last)
 
     def snapshot(

@@ -1,5 +1,6 @@
 """The state of a training at the end of an epoch: saved, and taken up again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from captcha_models.checkpoint import (
 )
 from captcha_models.errors import InputError
 from captcha_models.learner import CaptchaLearner
-from captcha_models.metrics import EpochMetrics
+from captcha_models.metrics import EpochMetrics, Scores
+from captcha_models.readings import readings
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,19 @@ class Snapshot:
         metrics: of the epoch.
         model: the recogniser that was scored, live.
         card: what a model file says besides weights.
+        valid: scores of the validation images and their labels; None where nothing validates, or
+            a checkpoint left nothing to train.
     """
 
     metrics: EpochMetrics
     model: Recogniser
     card: Card
     _learner: CaptchaLearner
+    valid: tuple[Scores, Sequence[str]] | None = None
+
+    def readings(self) -> dict[str, Any] | None:
+        """What was read of the validation images: see `captcha_models.readings`."""
+        return readings(self.model, *self.valid) if self.valid else None
 
     def save_model(self, folder: Path) -> Path:
         """Write `model.safetensors`, which can be evaluated; returns its path."""

@@ -51,6 +51,9 @@ class Savable(Protocol):
     def save_model(self, folder: Path) -> object:
         """Write `model.safetensors`."""
 
+    def readings(self) -> dict[str, Any] | None:
+        """What was read of the validation images, in plain values; None if nothing was kept."""
+
 
 OnEpoch = Callable[[EpochMetrics, Savable], None]
 Objective = Callable[[Task, Any, OnEpoch, Path | None], None]

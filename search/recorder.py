@@ -1,5 +1,6 @@
 """What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,25 @@ from ray.tune.experiment import Trial
 
 from search.control import Control
 from search.progress import Progress
+from search.readings import keep_readings
 from search.records import RunFolder, State
 from search.results import ranking
 from search.space_run import SPENT, SpaceRun
+from search.worker import READINGS
 
 
 class Recorder(Callback):
     """Writes the run folder as trials report; the only writer, on the driver."""
 
-    def __init__(self, run: SpaceRun, control: Control, progress: Progress) -> None:
+    def __init__(
+        self, run: SpaceRun, control: Control, progress: Progress, data: Any = None
+    ) -> None:
         self._run = run
         self._folder = run.folder
         self._control = control
         self._progress = progress
+        self._data = data
+        self._read: dict[str, tuple[int, str]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         # Ray pickles a run's callbacks into a file that nobody here ever reads.
@@ -49,6 +56,8 @@ class Recorder(Callback):
         self._folder.add_epoch(
             trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
         )
+        if READINGS in result:
+            self._read[trial.config["trial"]] = result["epoch"], result[READINGS]
         self._progress.update()
 
     def on_trial_complete(
@@ -74,6 +83,9 @@ class Recorder(Callback):
         self._progress.tick()
 
     def _end(self, name: str, state: State, error: str | None) -> None:
+        epoch, text = self._read.pop(name, (0, "null"))
+        if found := json.loads(text):
+            keep_readings(self._folder.path, name, epoch, found, self._data)
         if name in self._folder.records.trials:
             reason = None
             if state == "stopped":

@@ -3,6 +3,8 @@
     run.json       what was asked, of which data, by which program, on which machine
     trials.jsonl   a row when a trial starts and one when it ends; the last row of a trial holds
     epochs.jsonl   a row per reported epoch; after a retry an epoch may stand twice, the last holds
+    readings.jsonl a row per ended trial: what it read of the validation images (search/readings.py)
+    valid.json     names and labels of these images; thumbnails/ those of them that were misread
     study.db       Optuna's studies, one per space, for the sampler and optuna-dashboard
     best/SPACE/    model.safetensors and trial.json of the best trial so far
     status.json    what the search is doing, or how it ended: search/status.py

@@ -95,7 +95,7 @@ def search_space(
                 name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
                 storage_path=str(run.folder.path.resolve() / "ray"),
                 callbacks=[
-                    Recorder(run, control, progress),
+                    Recorder(run, control, progress, data),
                     *tracker_callbacks(run.settings.log_to, run.folder.path, run.space.name),
                 ],
                 stop=_Stop(control, run.settings.caps),

@@ -1,5 +1,6 @@
 """What runs on a worker: one trial, reporting each epoch to Ray Tune."""
 
+import json
 import math
 import tempfile
 import time
@@ -17,6 +18,8 @@ from search.objective import Objective, Savable, Task
 
 VALUE = "objective"
 """Key of the objective in what a trial reports."""
+READINGS = "readings"
+"""Key of what was read of the validation images; as text, which Ray's loggers leave alone."""
 
 CHECKPOINT_EVERY_S = 60.0
 EARLY_S = 2.0
@@ -53,10 +56,10 @@ class Plan:
 def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: Plan) -> None:
     """Train one trial; the function that Ray Tune calls.
 
-    A checkpoint goes with a report wherever the trial may end: at the rungs, at the last epoch,
-    past a cap and after the deadline, and otherwise once a minute. An error of the trial's own is
-    reported rather than raised, for raising makes Ray try again what would only fail again; a lost
-    worker or a lack of memory still is tried again.
+    A checkpoint and the readings go with a report wherever the trial may end: at the rungs, at the
+    last epoch, past a cap and after the deadline, and otherwise once a minute. An error of the
+    trial's own is reported rather than raised, for raising makes Ray try again what would only fail
+    again; a lost worker or a lack of memory still is tried again.
 
     Args:
         config: `number` and `values` from the searcher; `resume`, a folder, or None.
@@ -88,6 +91,7 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
                 if not whole:
                     snapshot.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
+                row[READINGS] = json.dumps(snapshot.readings())
                 tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
         else:
             tune.report(row)
