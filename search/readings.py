@@ -94,6 +94,7 @@ def _whole(row: Mapping[str, Any], num_images: int) -> bool:
             and all(isinstance(value, int | float) for value in figures)
             and all(isinstance(read, str) for read in row["wrong"].values())
             and all(0 <= place < count for place in places)
+            and count > 0
             and len(row["confidences"]) == len(row["nlls"]) == count
         )
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -3,8 +3,7 @@
     run.json       what was asked, of which data, by which program, on which machine
     trials.jsonl   a row when a trial starts and one when it ends; the last row of a trial holds
     epochs.jsonl   a row per reported epoch; after a retry an epoch may stand twice, the last holds
-    readings.jsonl a row per ended trial: what it read of the validation images (search/readings.py)
-    valid.json     names and labels of these images; thumbnails/ those of them that were misread
+    readings.jsonl valid.json, thumbnails/: what trials read, image by image: search/readings.py
     study.db       Optuna's studies, one per space, for the sampler and optuna-dashboard
     best/SPACE/    model.safetensors and trial.json of the best trial so far
     status.json    what the search is doing, or how it ended: search/status.py
@@ -107,6 +106,20 @@ def read_run(path: Path) -> Records:
     Raises:
         InputError: it is not a run folder, is damaged, or of another version.
     """
+    run = read_run_file(path)
+    records = Records(path, run, {}, {})
+    with whole(path):
+        if not (isinstance(run["settings"], dict) and isinstance(run["spaces"], dict)):
+            raise TypeError
+        for row in read_table(path / "trials.jsonl"):
+            records.add_trial(row)
+        for row in read_table(path / "epochs.jsonl"):
+            records.add_epoch(row)
+    return records
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """What run.json says; an InputError if there is none to read, or of another version."""
     if not path.is_dir():
         raise InputError(f"no run folder at {path}")
     if not (path / RUN_FILE).is_file():
@@ -118,15 +131,7 @@ def read_run(path: Path) -> Records:
     if not isinstance(run, dict):
         raise InputError(f"{path / RUN_FILE} is not the record of a run")
     check_version(path / RUN_FILE, run)
-    records = Records(path, run, {}, {})
-    with whole(path):
-        if not (isinstance(run["settings"], dict) and isinstance(run["spaces"], dict)):
-            raise TypeError
-        for row in read_table(path / "trials.jsonl"):
-            records.add_trial(row)
-        for row in read_table(path / "epochs.jsonl"):
-            records.add_epoch(row)
-    return records
+    return run
 
 
 def newest_run(runs: Path) -> Path:

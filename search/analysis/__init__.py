@@ -1,0 +1,1 @@
+"""What a run folder tells: read leniently, reckoned, written as one HTML file. No Ray, no torch."""

@@ -1,0 +1,224 @@
+"use strict";
+// Everything that comes from the run is written as text, never as HTML.
+(async () => {
+  const unpack = async (id) => {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  const data = JSON.parse(await unpack("data"));
+  const $ = (selector) => document.querySelector(selector);
+
+  const element = (tag, text, attributes = {}) => {
+    const made = document.createElement(tag);
+    if (text !== undefined && text !== null) made.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+  const told = (value) => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    if (typeof value !== "number") return String(value);
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+  };
+  const table = (columns, rows, mark) => {
+    const made = element("table"), head = element("tr"), body = element("tbody");
+    const numeric = columns.map((_, i) => rows.every((row) => row[i] === null || typeof row[i] === "number"));
+    columns.forEach((name, i) => head.append(element("th", name, { scope: "col", class: numeric[i] ? "number" : "" })));
+    for (const row of rows) {
+      const line = element("tr", undefined, mark ? { class: mark(row) } : {});
+      row.forEach((value, i) => line.append(
+        i ? element("td", told(value), { class: numeric[i] ? "number" : "" }) : element("th", told(value), { scope: "row" })));
+      body.append(line);
+    }
+    made.append(element("thead"), body);
+    made.firstChild.append(head);
+    return made;
+  };
+
+  // The leaderboard: sort by a head, filter by words, architecture and state.
+  const board = $("#board"), body = board.tBodies[0], rows = [...body.rows];
+  [...board.tHead.rows[0].cells].forEach((head, column) => {
+    head.querySelector("button").addEventListener("click", () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      for (const other of board.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const key = (row) => row.cells[column].dataset.value;
+      const order = (a, b) => {
+        const [one, two] = [key(a), key(b)];
+        if (one === "" || two === "") return (one === "") - (two === ""); // What is missing comes last.
+        const apart = isNaN(one) || isNaN(two) ? one.localeCompare(two, "en", { numeric: true }) : one - two;
+        return up ? apart : -apart;
+      };
+      body.append(...rows.sort(order));
+    });
+  });
+  const filter = () => {
+    const words = $("#filter-text").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const space = $("#filter-space").value, state = $("#filter-state").value;
+    let shown = 0;
+    for (const row of rows) {
+      const text = `${row.dataset.trial} ${row.dataset.space} ${row.dataset.state} ${row.dataset.words}`.toLowerCase();
+      row.hidden = !((!space || row.dataset.space === space) && (!state || row.dataset.state === state) &&
+        words.every((word) => text.includes(word)));
+      shown += !row.hidden;
+    }
+    $("#shown").textContent = `${shown} of ${rows.length} trials`;
+  };
+  $(".filters").addEventListener("submit", (event) => event.preventDefault());
+  for (const id of ["#filter-text", "#filter-space", "#filter-state"]) $(id).addEventListener("input", filter);
+
+  // Tables behind figures are made when they are opened.
+  for (const details of document.querySelectorAll("details.table"))
+    details.addEventListener("toggle", () => {
+      const place = details.querySelector(".scroll");
+      const figure = data.figures[details.closest("figure").dataset.figure];
+      if (!place.hasChildNodes()) place.append(table(figure.columns, figure.rows));
+    });
+
+  // Plotly, unpacked into a script of our own.
+  const library = element("script");
+  library.nonce = document.getElementById("data").nonce;
+  library.textContent = await unpack("plotly");
+  document.head.append(library);
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let printing = false;
+  const theme = () => {
+    const own = getComputedStyle(document.documentElement);
+    const [ink, line, paper] = printing ? ["#000", "#ccc", "#fff"] :
+      ["--ink", "--line", "--paper"].map((name) => own.getPropertyValue(name).trim());
+    return { ink, line, paper };
+  };
+  const themed = (layout, small) => {
+    const { ink, line, paper } = theme();
+    const made = {
+      margin: small ? { l: 44, r: 8, t: 6, b: 34 } : { l: 56, r: 14, t: 14, b: 46 },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { color: ink, size: small ? 10 : 12, family: getComputedStyle(document.body).fontFamily },
+      hoverlabel: { bgcolor: paper, bordercolor: ink, font: { color: ink } },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left" },
+      bargap: 0.25, hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+      ...layout,
+    };
+    for (const name of ["xaxis", "yaxis"]) {
+      const axis = layout[name] || {};
+      const log = axis.type === "log" ? { dtick: small ? undefined : "D2", minexponent: 2 } : {};
+      made[name] = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, ...log, ...axis };
+      if (axis.title) made[name].title = { standoff: 8, ...axis.title };
+    }
+    return made;
+  };
+  const quiet = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const drawn = new Map();
+  const draw = (place, figure) => {
+    const height = Number(place.dataset.height);
+    drawn.set(place, figure);
+    const layout = themed({ ...structuredClone(figure.layout), height }, figure.small);
+    Plotly.newPlot(place, structuredClone(figure.traces), layout, { ...quiet, displayModeBar: figure.small ? false : undefined });
+    place.on("plotly_click", (event) => {
+      const name = event.points[0] && event.points[0].customdata;
+      if (name && data.trials[name]) choose(name, true);
+    });
+    place.style.minHeight = "";
+  };
+  const again = () => {
+    for (const [place, figure] of drawn)
+      if (place.isConnected) Plotly.relayout(place, themed({ ...structuredClone(figure.layout), height: Number(place.dataset.height) }, figure.small));
+      else drawn.delete(place);
+  };
+  dark.addEventListener("change", again);
+
+  // A trial: its curves with the gap shaded, its parameters, what it misread.
+  const curve = (name) => {
+    const trial = data.trials[name], [epochs, train, valid, read] = trial.curve;
+    const log = [...train, ...valid].every((value) => value === null || value > 0);
+    const line = (label, y, colour, more = {}) =>
+      ({ type: "scatter", mode: "lines+markers", name: label, x: epochs, y, line: { color: colour, width: 2.5 }, ...more });
+    return {
+      traces: [
+        line("training NLL", train, "#c8701a", { marker: { symbol: "square" } }),
+        line("validation NLL", valid, "#3b7dd8", { fill: "tonexty", fillcolor: "rgba(132,137,143,.28)" }),
+        { ...line("captchas read (right)", read, "#2b9464", { marker: { symbol: "diamond" } }), yaxis: "y2", line: { color: "#2b9464", width: 1.5, dash: "dot" } },
+      ],
+      layout: {
+        xaxis: { title: { text: "epoch" } },
+        yaxis: { title: { text: "NLL, nats per captcha" }, type: log ? "log" : "linear" },
+        yaxis2: { overlaying: "y", side: "right", range: [0, 1.02], tickformat: ".0%", showgrid: false, automargin: true },
+      },
+      columns: ["epoch", "training NLL", "validation NLL", "gap", "captchas read"],
+      rows: epochs.map((epoch, i) => [epoch, train[i], valid[i],
+        train[i] === null || valid[i] === null ? null : valid[i] - train[i], read[i]]),
+    };
+  };
+  const choose = (name, go) => {
+    const trial = data.trials[name], place = $("#trial-body"), figure = curve(name);
+    $("#trial-heading").textContent = `${name}: training and validation`;
+    $("#choose").value = name;
+    for (const row of rows) row.dataset.trial === name ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current");
+    const facts = [`${trial.space}, ${trial.state} at epoch ${trial.epochs}`, trial.rank && `rank ${trial.rank} in ${trial.space}`,
+      trial.seed !== null && `seed ${trial.seed}`, trial.minutes !== null && `${told(trial.minutes)} min`, trial.device,
+      trial.misread !== null && trial.read !== null && `${trial.misread} of ${trial.read} misread`];
+    place.replaceChildren(element("p", facts.filter(Boolean).join("; ") + "."));
+    if (trial.reason) place.append(element("p", `Stopped: ${trial.reason}.`));
+    if (trial.error) place.append(element("p", trial.error, { class: "error" }));
+    if (figure.rows.length) {
+      const plot = element("div", undefined, { class: "plot", role: "img", "data-height": "360", "aria-label": `Curves of ${name}; the table below says the same.` });
+      place.append(element("p", "The shaded part between the curves is the gap.", { class: "quiet" }), plot);
+      draw(plot, figure);
+      const details = element("details"), scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Curves of ${name}` });
+      scroll.append(table(figure.columns, figure.rows));
+      details.append(element("summary", "Table: curves"), scroll);
+      place.append(details);
+    } else place.append(element("p", "No epoch was recorded."));
+    const sides = element("div", undefined, { class: "sides" }), config = element("div"), wrong = element("div");
+    const same = (key) => JSON.stringify(trial.config[key]) === JSON.stringify(trial.start[key]);
+    const keys = Object.keys(trial.config).sort((a, b) => same(a) - same(b));
+    const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Parameters of ${name}` });
+    scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, told(trial.config[key]), told(trial.start[key])]),
+      (row) => same(row[0]) || !(row[0] in trial.start) ? "same" : ""));
+    config.append(element("h3", "Parameters, those that differ from the baseline first"), scroll);
+    sides.append(config);
+    if (trial.wrong.length) {
+      const list = element("ul", undefined, { class: "gallery" });
+      for (const [at, read, sure] of trial.wrong) {
+        const item = element("li"), label = data.labels[at];
+        if (data.pictures[at]) item.append(element("img", undefined, { src: `data:image/png;base64,${data.pictures[at]}`, alt: `image of ${label}`, width: 140, height: 35 }));
+        item.append(element("p", `${label ?? "?"} read as ${read || "nothing"}, ${(100 * sure).toFixed(1)} % sure`));
+        list.append(item);
+      }
+      wrong.append(element("h3", "What it misread"), list);
+      sides.append(wrong);
+    }
+    place.append(sides);
+    if (go) {
+      history.replaceState(null, "", `#trial-${name}`);
+      $("#trial-heading").focus({ preventScroll: true });
+      $("#trial").scrollIntoView();
+    }
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.trial");
+    if (button && data.trials[button.dataset.trial]) choose(button.dataset.trial, true);
+  });
+  $("#choose").addEventListener("change", (event) => choose(event.target.value, false));
+  const wanted = decodeURIComponent(location.hash).replace(/^#trial-/, "");
+  const first = data.trials[wanted] ? wanted : rows.length ? rows[0].dataset.trial : null;
+  if (first) choose(first, first === wanted);
+  else $("#trial-body").append(element("p", "No trial has begun."));
+
+  // Figures are drawn when they come near, the rest while nothing else is to do, all before printing.
+  const waiting = new Set(document.querySelectorAll("figure .plot"));
+  const show = (place) => {
+    if (waiting.delete(place)) draw(place, data.figures[place.closest("figure").dataset.figure]);
+    if (!waiting.size) document.documentElement.dataset.drawn = "all";
+  };
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); show(entry.target); }
+  }, { rootMargin: "600px" });
+  for (const place of waiting) near.observe(place);
+  const later = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+  const rest = () => { for (const place of waiting) { show(place); break; } if (waiting.size) later(rest); };
+  if (waiting.size) later(rest); else document.documentElement.dataset.drawn = "all";
+  addEventListener("beforeprint", () => { printing = true; for (const place of [...waiting]) show(place); again(); });
+  addEventListener("afterprint", () => { printing = false; again(); });
+})();
