@@ -1,8 +1,9 @@
-"""Look at a run: the leaderboard, training and validation side by side.
+"""Look at a run: who is best and how surely, what decided, what it cost, what to do next.
 
-    python -m search.analyse [RUN]
+    python -m search.analyse [RUN] [--html FILE] [--csv FILE] [--json] [--compare RUN2]
 
-Reads the run folder alone, also while the search is still running.
+Reads the run folder alone, also while the search is still running, and shows what can still be read
+of a damaged one. The HTML file is self-contained: it opens anywhere, without a server or a network.
 """
 
 import json
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from captcha_models.cli import command_line
-from search.records import Records, newest_run, read_run, whole
+from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from search.analysis.whole import Analysis
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
@@ -27,47 +30,84 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the newest run is looked for when none is named.",
 )
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows shown.")
+@click.option("--html", type=_FILE, help="Write everything into one HTML file.")
+@click.option("--no-images", is_flag=True, help="Leave pictures of captchas out of it.")
+@click.option("--csv", "table", type=_FILE, help="Write all trials as a table, a row each.")
+@click.option("--compare", type=click.Path(path_type=Path), help="Put another run beside this one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def analyse(run: Path | None, runs_dir: Path, top: int, as_json: bool) -> None:
-    """Show the leaderboard of RUN, by default of the newest run."""
+def analyse(
+    run: Path | None,
+    runs_dir: Path,
+    top: int,
+    html: Path | None,
+    no_images: bool,
+    table: Path | None,
+    compare: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the leaderboard of RUN, by default of the newest run, and all that follows from it."""
+    from search.analysis.whole import Analysis
+    from search.records import newest_run, whole
+
+    path = run or newest_run(runs_dir)
+    for file in filter(None, (html, table)):
+        if not file.resolve().parent.is_dir():
+            raise InputError(f"{file} cannot be written: there is no folder {file.parent}")
+    with whole(path):
+        found = Analysis.of(path)
+        other = Analysis.of(compare) if compare else None
+        if as_json:
+            _print_json(found, other)
+        elif other:
+            _show_both(found, other, top)
+        else:
+            _show(found, top)
+        _write(found, html, table, not no_images)
+
+
+def _print_json(found: "Analysis", other: "Analysis | None") -> None:
+    values = found.to_json()
+    if other:
+        from search.analysis.compare import compare
+
+        values["compare"] = compare((found.run, other.run), (found.facts, other.facts))
+    click.echo(json.dumps(values, allow_nan=False))
+
+
+def _show(found: "Analysis", top: int) -> None:
     from rich.console import Console
 
-    from search.results import summary
+    from search.analysis.terminal import show
 
-    records = read_run(run or newest_run(runs_dir))
-    with whole(records.path):
-        if as_json:
-            click.echo(json.dumps(summary(records), allow_nan=False))
-        else:
-            _show(records, top, Console())
+    show(found, top, Console())
 
 
-def _show(records: Records, top: int, console: "Console") -> None:
-    from search.results import best, errors, extra_columns, leaderboard, missed
-    from search.terminal import print_config, print_leaderboard
+def _show_both(found: "Analysis", other: "Analysis", top: int) -> None:
+    from rich.console import Console
 
-    data, split = records.run["data"], records.run["split"]
-    console.print(f"run: {records.path}", highlight=False, markup=False, soft_wrap=True)
-    console.print(
-        f"data: {data['num_images']} images from {data['source']}: {split['num_train']} train, "
-        f"{split['num_valid']} valid, {split['num_test']} in the locked test set",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    for space, saved in records.run["spaces"].items():
-        console.print()
-        board, extra = leaderboard(records, space), extra_columns(records)
-        print_leaderboard(board, space, top, console, extra)
-        if first := best(records, space):
-            told = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
-            console.print(f"\nmodel: {first['model']} ({told})", highlight=False, soft_wrap=True)
-            varied, pinned = saved["space"]["baseline"], saved["space"]["fixed"]
-            values = {name: first["config"].get(name) for name in [*varied, *pinned]}
-            print_config(values, {**varied, **pinned}, console)
-        for line in filter(None, [missed(records, space), *errors(records, space)]):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    from search.analysis.compare import compare
+    from search.analysis.terminal import show_both
+
+    told = compare((found.run, other.run), (found.facts, other.facts))
+    show_both(told, (found, other), top, Console())
+
+
+def _write(found: "Analysis", html: Path | None, table: Path | None, images: bool) -> None:
+    if table:
+        import csv
+
+        from search.analysis.trials import table_rows
+
+        with open(table, "w", encoding="utf-8", newline="") as file:
+            heads, rows = table_rows(found.run)
+            csv.writer(file).writerows([heads, *rows])
+        click.echo(f"wrote {table}", err=True)
+    if html:
+        from search.analysis.page import page
+
+        html.write_text(page(found, images=images), encoding="utf-8")
+        click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Figure:
         layout: Plotly's, but for colours, fonts and sizes, which the page decides.
         height: in pixels.
         small: one of several that stand beside each other.
+        none: what stands in the place of a figure without traces.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Figure:
     layout: dict[str, Any] = field(default_factory=dict)
     height: int = 360
     small: bool = False
+    none: str = "Nothing to show."
 
 
 def colour(spaces: Sequence[str], space: str) -> str:
@@ -75,7 +77,9 @@ def funnel_figure(steps: Mapping[str, Mapping[str, int]]) -> Figure:
             "y": list(shown),
             "x": [own[step] for step in shown],
             "text": [str(own[step]) for step in shown],
-            "textposition": "auto",
+            "textposition": "outside",
+            "textangle": 0,
+            "cliponaxis": False,
             "marker": {"color": colour(names, name)},
         }
         for name, own in steps.items()
@@ -274,7 +278,8 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
         "finding out early.",
         [{"type": "bar", "orientation": "h", "y": states,
           "x": [spent[s]["seconds"] / 60 for s in states],
-          "text": [f"{spent[s]['share']:.0%}" for s in states], "textposition": "auto",
+          "text": [f"{spent[s]['share']:.0%}" for s in states], "textposition": "outside",
+          "cliponaxis": False,
           "marker": {"color": [looks[s] for s in states]}, "showlegend": False}],
         ["state", "trials", "minutes", "share", "image passes"],
         [[s, spent[s]["trials"], spent[s]["seconds"] / 60, spent[s]["share"], spent[s]["passes"]]

@@ -21,7 +21,8 @@ def importance_figure(space: str, told: Mapping[str, Any], tint: str) -> Figure:
     )
     traces = [
         {"type": "bar", "orientation": "h", "y": names, "x": [shares[n] for n in names],
-         "text": [f"{shares[n]:.0%}" for n in names], "textposition": "auto",
+         "text": [f"{shares[n]:.0%}" for n in names], "textposition": "outside", "textangle": 0,
+         "cliponaxis": False,
          "marker": {"color": tint}, "showlegend": False}
     ]  # fmt: skip
     return Figure(
@@ -194,7 +195,7 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     return Figure(
         "confusions", "Characters taken for others",
         f"Rows are what was shown, columns what was read, counted over {len(trials)} trials, the "
-        "best of each architecture. \N{EMPTY SET} stands for a character left out or made up.",
+        "best of the architectures. \N{EMPTY SET} stands for a character left out or made up.",
         [trace] if pairs else [], ["shown", "read", "times"],
         [[*pair, count] for pair, count in pairs.most_common(200)],
         {"xaxis": axis("read", type="category"),
@@ -225,10 +226,11 @@ def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Sequence[
             for b in bins
         ]
     errors = ", ".join(f"{own['trial']} {own['error']:.2%}" for own in found.values())
+    apart = f" Mean distance from the line: {errors}." if errors else ""
     return Figure(
         "calibration", "Is it as sure as it is right?",
         "Validation images of the best trial of each architecture, sorted by confidence, in parts "
-        f"of the same size, with 95 % intervals. Mean distance from the line: {errors}.",
+        f"of the same size, with 95 % intervals.{apart}",
         traces if found else [],
         ["trial", "confidence", "share read right", "low", "high", "images"], table,
         {"xaxis": axis("confidence", tickformat=".0%"),
@@ -236,12 +238,29 @@ def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Sequence[
     )  # fmt: skip
 
 
-def confirmed_figure(boards: Boards) -> Figure:
+def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
     """NLL of the candidates by fresh seeds and folds, beside that of the search."""
-    rows = [r for board in boards.values() for r in board if r["confirmed"]]
-    rows.sort(key=lambda r: r["confirmed"]["nll"]["mean"])
-    names = [r["trial"] for r in rows]
-    nlls = [r["confirmed"]["nll"] for r in rows]
+    rows = [
+        (name if len(confirmed) == 1 or name.startswith(space) else f"{space}: {name}", one)
+        for space, own in confirmed.items()
+        for name, one in own.items()
+    ]
+    rows.sort(key=lambda row: row[1]["nll"]["mean"])
+    names, nlls = [name for name, _ in rows], [one["nll"] for _, one in rows]
+    before = [one["search_nll"] for _, one in rows]
+    most = _reach(before, [nll["mean"] for nll in nlls])
+    far = [
+        {
+            "x": most,
+            "y": name,
+            "text": f"{nll['mean']:.3g} →",
+            "showarrow": False,
+            "xanchor": "right",
+            "yshift": 11,
+        }
+        for name, nll in zip(names, nlls, strict=True)
+        if nll["mean"] > most
+    ]
     traces = [
         {"type": "scatter", "mode": "markers", "name": "fresh seeds and folds", "y": names,
          "x": [n["mean"] for n in nlls], "marker": {"size": 10, "color": COLOURS[0]},
@@ -249,23 +268,32 @@ def confirmed_figure(boards: Boards) -> Figure:
                      "array": [n["high"] - n["mean"] for n in nlls],
                      "arrayminus": [n["mean"] - n["low"] for n in nlls]}},
         {"type": "scatter", "mode": "markers", "name": "in the search", "y": names,
-         "x": [r["valid_nll"] for r in rows],
+         "x": before,
          "marker": {"size": 10, "symbol": "diamond-open", "color": COLOURS[1]}},
     ]  # fmt: skip
     table = [
-        [r["trial"], r["valid_nll"], n["mean"], n["low"], n["high"], r["confirmed"]["num_fits"],
-         ", ".join(map(str, r["confirmed"]["seeds"])), r["confirmed"]["captcha_accuracy"]["mean"],
-         r["confirmed"]["gap"]["mean"]]
-        for r, n in zip(rows, nlls, strict=True)
+        [name, one["search_nll"], *(one["nll"][k] for k in ("mean", "low", "high")),
+         one["num_fits"], ", ".join(map(str, one["seeds"])), one["captcha_accuracy"]["mean"],
+         one["gap"]["mean"]]
+        for name, one in rows
     ]  # fmt: skip
     return Figure(
         "confirmed", "What fresh seeds say",
         "Mean NLL on folds that no training had seen, with its 95 % interval, beside what the "
-        "search had found. An interval that leaves the figure is that of a candidate whose "
-        "trainings differ much: it is not repeatable.",
+        "search had found. Who leaves the figure to the right has trainings that failed to learn.",
         traces if rows else [],
         ["trial", "NLL in the search", "confirmed NLL", "low", "high", "fits", "seeds",
          "captchas read", "gap"],
-        table, {"xaxis": axis("NLL, nats per captcha"), "yaxis": {"autorange": "reversed"}},
+        table,
+        {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),
+         "yaxis": {"autorange": "reversed"}, "annotations": far},
         150 + 34 * len(rows),
+        none="Nothing is confirmed yet: python -m search.confirm does it.",
     )  # fmt: skip
+
+
+def _reach(before: Sequence[float | None], after: Sequence[float]) -> float:
+    """How far the axis goes: a candidate that failed to learn shall not squeeze the others."""
+    known = sorted(value for value in before if value is not None)
+    usual = known[len(known) // 2] if known else min(after, default=1.0)
+    return 1.25 * max([usual, *(v for v in [*known, *after] if v <= 4 * usual)])

@@ -17,9 +17,10 @@ BINS = 10
 
 
 def leading(run: Run, board: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The best trials of a leaderboard whose readings were kept."""
-    names = [row["trial"] for row in board if row["trial"] in run.readings.trials]
-    return names[:AMONG]
+    """The best trials of a leaderboard whose readings were kept; with the full budget, if any."""
+    rows = [row for row in board if row["trial"] in run.readings.trials]
+    whole = [row["trial"] for row in rows if row["state"] == "completed"]
+    return (whole or [row["trial"] for row in rows])[:AMONG]
 
 
 def confusions(run: Run, trials: Sequence[str]) -> Counter[tuple[str, str]]:

@@ -36,6 +36,13 @@ from search.analysis.whole import Analysis
 from search.readings import THUMBNAILS
 from search.results import goal_of
 
+AIMS = {
+    "valid_nll": "the least validation NLL",
+    "gap": "the least gap",
+    "valid_captcha_accuracy": "the most captchas read",
+    "passes": "the fewest image passes",
+    "seconds": "the least time",
+}
 TEMPLATES = Path(__file__).parent / "templates"
 GALLERY = 48
 """Pictures shown at most: those that the most of the leading trials misread."""
@@ -76,6 +83,7 @@ def page(analysis: Analysis, *, images: bool = True) -> str:
         gallery=analysis.hard_images[:GALLERY],
         pictures=pictures,
         goal=goal_of(analysis.run.records),
+        aims=AIMS,
         nonce=secrets.token_urlsafe(16),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
@@ -105,7 +113,7 @@ def figure_sections(analysis: Analysis) -> dict[str, list[Figure]]:
     tints = {space: colour(names, space) for space in names}
     return {
         "funnel": [funnel_figure(analysis.funnel)],
-        "confirmed": [confirmed_figure(facts)],
+        "confirmed": [confirmed_figure(analysis.confirmed)],
         "search": [gap_against_nll(run, facts), history(facts), curves(run, facts)],
         "importance": [importance_figure(n, analysis.importance[n], tints[n]) for n in names],
         "parallel": [parallel(run, n, facts[n]) for n in names],

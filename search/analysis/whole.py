@@ -11,7 +11,10 @@ from search.analysis.funnel import cost, funnel
 from search.analysis.importance import importance
 from search.analysis.misread import AMONG, calibration, confusions, hard_images, leading
 from search.analysis.reading import Run, read
-from search.analysis.trials import trial_facts
+from search.analysis.trials import confirmation, trial_facts
+
+BASELINE = "baseline"
+"""What search.confirm calls the baseline where it is not among the best."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,23 @@ class Analysis:
         return advice(self.run, self.facts)
 
     @cached_property
+    def confirmed(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """What fresh seeds say of each candidate by space, the baseline among them.
+
+        As `trials.confirmation` has it, with `search_nll`, None where the search knew none.
+        """
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for space, board in self.facts.items():
+            before = {row["trial"]: row["valid_nll"] for row in board}
+            for row in board:
+                if row["baseline"]:
+                    before.setdefault(BASELINE, row["valid_nll"])
+            for name in self.run.fits.get(space, {}):
+                one = confirmation(self.run, space, name) or {}
+                found.setdefault(space, {})[name] = {**one, "search_nll": before.get(name)}
+        return found
+
+    @cached_property
     def leading(self) -> list[str]:
         """The best trials of each space whose readings were kept."""
         return [name for board in self.facts.values() for name in leading(self.run, board)]
@@ -82,11 +102,7 @@ class Analysis:
                 "cost": self.cost,
                 "importance": self.importance,
                 "trials": self.facts,
-                "confirmed": {
-                    space: {name: row["confirmed"] for row in board if row["confirmed"]
-                            for name in [row["trial"]]}
-                    for space, board in self.facts.items()
-                },
+                "confirmed": self.confirmed,
                 "misread": {
                     "among": f"the best {AMONG} trials of each space",
                     "trials": self.leading,

@@ -89,7 +89,19 @@
       ["--ink", "--line", "--paper"].map((name) => own.getPropertyValue(name).trim());
     return { ink, line, paper };
   };
-  const themed = (layout, small) => {
+  // On a logarithmic axis: 1, 2, 5 in every decade, fewer where there are many, as plain numbers.
+  const ticks = (traces, side) => {
+    const values = traces.flatMap((trace) => trace[side] || []).filter((value) => typeof value === "number" && value > 0);
+    if (!values.length) return {};
+    const low = Math.log10(Math.min(...values)), high = Math.log10(Math.max(...values));
+    const steps = high - low > 3 ? [1] : high - low > 0.9 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
+    const found = [];
+    for (let decade = Math.floor(low) - 1; decade <= Math.ceil(high) + 1; decade++)
+      for (const step of steps) found.push(Number((step * 10 ** decade).toPrecision(3)));
+    return { tickmode: "array", tickvals: found, ticktext: found.map((value) => value < 1e-3 || value >= 1e5 ? value.toExponential(0) : String(value)) };
+  };
+  const themed = (figure, height) => {
+    const layout = structuredClone(figure.layout), small = figure.small;
     const { ink, line, paper } = theme();
     const made = {
       margin: small ? { l: 44, r: 8, t: 6, b: 34 } : { l: 56, r: 14, t: 14, b: 46 },
@@ -98,11 +110,11 @@
       hoverlabel: { bgcolor: paper, bordercolor: ink, font: { color: ink } },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, xanchor: "left" },
       bargap: 0.25, hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-      ...layout,
+      ...layout, height,
     };
     for (const name of ["xaxis", "yaxis"]) {
       const axis = layout[name] || {};
-      const log = axis.type === "log" ? { dtick: small ? undefined : "D2", minexponent: 2 } : {};
+      const log = axis.type === "log" ? ticks(figure.traces, name[0]) : {};
       made[name] = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, ...log, ...axis };
       if (axis.title) made[name].title = { standoff: 8, ...axis.title };
     }
@@ -113,8 +125,7 @@
   const draw = (place, figure) => {
     const height = Number(place.dataset.height);
     drawn.set(place, figure);
-    const layout = themed({ ...structuredClone(figure.layout), height }, figure.small);
-    Plotly.newPlot(place, structuredClone(figure.traces), layout, { ...quiet, displayModeBar: figure.small ? false : undefined });
+    Plotly.newPlot(place, structuredClone(figure.traces), themed(figure, height), { ...quiet, displayModeBar: figure.small ? false : undefined });
     place.on("plotly_click", (event) => {
       const name = event.points[0] && event.points[0].customdata;
       if (name && data.trials[name]) choose(name, true);
@@ -123,7 +134,7 @@
   };
   const again = () => {
     for (const [place, figure] of drawn)
-      if (place.isConnected) Plotly.relayout(place, themed({ ...structuredClone(figure.layout), height: Number(place.dataset.height) }, figure.small));
+      if (place.isConnected) Plotly.relayout(place, themed(figure, Number(place.dataset.height)));
       else drawn.delete(place);
   };
   dark.addEventListener("change", again);
@@ -143,7 +154,7 @@
       layout: {
         xaxis: { title: { text: "epoch" } },
         yaxis: { title: { text: "NLL, nats per captcha" }, type: log ? "log" : "linear" },
-        yaxis2: { overlaying: "y", side: "right", range: [0, 1.02], tickformat: ".0%", showgrid: false, automargin: true },
+        yaxis2: { overlaying: "y", side: "right", range: [0, 1.02], tickmode: "array", tickvals: [0, 0.25, 0.5, 0.75, 1], tickformat: ".0%", showgrid: false, automargin: true },
       },
       columns: ["epoch", "training NLL", "validation NLL", "gap", "captchas read"],
       rows: epochs.map((epoch, i) => [epoch, train[i], valid[i],
@@ -172,11 +183,20 @@
     } else place.append(element("p", "No epoch was recorded."));
     const sides = element("div", undefined, { class: "sides" }), config = element("div"), wrong = element("div");
     const same = (key) => JSON.stringify(trial.config[key]) === JSON.stringify(trial.start[key]);
-    const keys = Object.keys(trial.config).sort((a, b) => same(a) - same(b));
-    const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Parameters of ${name}` });
-    scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, told(trial.config[key]), told(trial.start[key])]),
-      (row) => same(row[0]) || !(row[0] in trial.start) ? "same" : ""));
-    config.append(element("h3", "Parameters, those that differ from the baseline first"), scroll);
+    const differs = (key) => key in trial.start && !same(key);
+    const parameters = (keys) => {
+      const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Parameters of ${name}` });
+      scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, told(trial.config[key]), told(trial.start[key])])));
+      return scroll;
+    };
+    const keys = Object.keys(trial.config), apart = keys.filter(differs), rest = keys.filter((key) => !differs(key));
+    config.append(element("h3", "Parameters that differ from the baseline"),
+      apart.length ? parameters(apart) : element("p", trial.baseline ? "None: this is the baseline." : "None."));
+    if (rest.length) {
+      const details = element("details");
+      details.append(element("summary", `The other ${rest.length}`), parameters(rest));
+      config.append(details);
+    }
     sides.append(config);
     if (trial.wrong.length) {
       const list = element("ul", undefined, { class: "gallery" });
