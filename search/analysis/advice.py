@@ -83,22 +83,21 @@ def at_an_end(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> str |
     whole = [row for row in board if row["state"] == "completed"]
     if len(whole) < ENOUGH:
         return None
-    best = whole[:LEADERS]
     for name, one in parameters(run, space).items():
         low, high = one["low"], one["high"]
         if low is None or high is None or not low < high:
             continue
-        places = [_share(row["config"].get(name), low, high, one["log"]) for row in best]
-        known = [place for place in places if place is not None]
+        places = [_share(row["config"].get(name), low, high, one["log"]) for row in whole]
         for end, bound, near in (
-            ("lower", low, [p <= EDGE for p in known]),
-            ("upper", high, [p >= 1 - EDGE for p in known]),
+            ("lower", low, [place is not None and place <= EDGE for place in places]),
+            ("upper", high, [place is not None and place >= 1 - EDGE for place in places]),
         ):
-            # A share of nothing, such as no dropout, cannot be gone below.
-            if bound != 0 and sum(near) >= MOST:
+            # A share of nothing, such as no dropout, cannot be gone below; and where all trials
+            # are at the end, nothing says that it is better there.
+            if bound != 0 and sum(near[:LEADERS]) >= MOST and not all(near):
                 return (
-                    f"{sum(near)} of the best {len(best)} trials of {space} have {name} at its "
-                    f"{end} bound {bound:g}: widen spaces/{space}.py there and search on."
+                    f"{sum(near[:LEADERS])} of the best {LEADERS} trials of {space} have {name} at "
+                    f"its {end} bound {bound:g}: widen spaces/{space}.py there and search on."
                 )
     return None
 

@@ -62,12 +62,13 @@ def page(analysis: Analysis, *, images: bool = True) -> str:
 
     sections = figure_sections(analysis)
     pictures = thumbnails(analysis) if images else {}
+    gallery = {str(one["place"]) for one in analysis.hard_images[:GALLERY]}
     data = {
         "figures": {
             figure.name: _plain(figure) for figures in sections.values() for figure in figures
         },
         "trials": _trials(analysis),
-        "pictures": pictures,
+        "pictures": {k: v for k, v in pictures.items() if k not in gallery},
         "labels": list(analysis.run.readings.labels),
     }
     environment = Environment(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from search.records import read_run
+from tests.analysis import runs as written
 from tests.cli.conftest import Done
 from tests.unit import _runs
 
@@ -172,7 +173,10 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     assert shown.returncode == 0
     assert "crnn-000 is the baseline" in shown.stdout
     assert "train nll" in shown.stdout
-    assert json.loads(call("analyse", run, "--json").stdout) == object_of(out)
+    told = json.loads(call("analyse", run, "--json").stdout)
+    assert len(told.pop("analysis")["calibration"]["crnn"]["bins"]) > 0
+    assert told == object_of(out)
+    assert list((run / "thumbnails").glob("*.png"))
 
 
 @pytest.mark.parametrize(
@@ -225,6 +229,74 @@ class TestAnalyse:
     ) -> None:
         prepare(tmp_path / "run")
         assert text in error_of(called("search.analyse", tmp_path / "run"))
+
+    def test_all_parts_are_shown_without_ray_or_torch(self, tmp_path: Path) -> None:
+        path = written.write(tmp_path / "run", trials=9, error="ValueError: <b>lr</b> is [red]")
+        files = "--html", tmp_path / "a.html", "--csv", tmp_path / "a.csv"
+        code = (
+            "import sys; from click.testing import CliRunner; from search.analyse import analyse;"
+            "done = CliRunner().invoke(analyse, sys.argv[1:]); print(done.output);"
+            "assert done.exit_code == 0, done.exception;"
+            "heavy = {'ray', 'torch', 'fastai', 'pandas'} & set(sys.modules);"
+            "assert not heavy, heavy"
+        )
+        arguments = [sys.executable, "-c", code, str(path), *map(str, files)]
+        done = subprocess.run(
+            arguments, cwd=ROOT, env=environment(COLUMNS="80"), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "crnn-003 failed: ValueError: <b>lr</b> is [red]" in done.stdout
+        assert "what decided who is among the best 3 of 7 (PED-ANOVA): " in done.stdout
+        assert "cost: 11.0 min of trials" in done.stdout
+        assert "next: Nothing is confirmed" in done.stdout
+        assert len((tmp_path / "a.csv").read_text().splitlines()) == 10
+        assert 1e6 < (tmp_path / "a.html").stat().st_size < 5e6
+
+    def test_two_runs_beside_each_other(
+        self, tmp_path: Path, called: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "120")
+        one, two = written.write(tmp_path / "one"), written.write(tmp_path / "two", seed=3)
+        done = called("search.analyse", one, "--compare", two)
+        assert done.returncode == 0, done.stderr
+        assert "images: the same; split: the same" in done.stdout
+        assert "it cannot be told" in done.stdout
+        done = called("search.analyse", one, "--compare", two, "--json")
+        assert json.loads(done.stdout)["compare"]["settings"] == {"seed": [0, 3]}
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [
+            (("--html", "none/a.html"), "none/a.html cannot be written: there is no folder none"),
+            (("--compare", "none"), "no run folder at none"),
+            (("--top", "0"), "Invalid value for '--top'"),
+        ],
+    )
+    def test_wrong_options_are_one_line(
+        self, tmp_path: Path, arguments: tuple[str, ...], text: str, called: Callable[..., Done]
+    ) -> None:
+        path = written.write(tmp_path / "run", trials=1)
+        assert text in error_of(called("search.analyse", path, *arguments))
+
+    def test_what_can_be_read_of_a_damaged_run_is_shown(
+        self, tmp_path: Path, called: Callable[..., Done]
+    ) -> None:
+        path = written.write(tmp_path / "run")
+        (path / "epochs.jsonl").unlink()
+        (path / "study.db").write_bytes(b"not a database, and long enough to be read as one")
+        done = called("search.analyse", path)
+        assert done.returncode == 0, done.stderr
+        assert "note: epochs.jsonl cannot be read" in done.stdout
+        assert "note: study.db cannot be read" in done.stdout
+        assert "crnn: 5 trials" in done.stdout
+
+    def test_a_run_of_which_all_trials_failed(
+        self, tmp_path: Path, called: Callable[..., Done]
+    ) -> None:
+        path = written.write(tmp_path / "run", states=("failed",))
+        done = called("search.analyse", path)
+        assert done.returncode == 0, done.stderr
+        assert "next: All 5 trials that ended failed" in done.stdout
 
     def test_no_run_at_all(self, tmp_path: Path, called: Callable[..., Done]) -> None:
         assert "no run in" in error_of(called("search.analyse", "--runs-dir", tmp_path))

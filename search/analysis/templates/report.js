@@ -52,12 +52,16 @@
       body.append(...rows.sort(order));
     });
   });
+  const words_of = (row) => {
+    const config = Object.entries(data.trials[row.dataset.trial].config).map(([name, value]) => `${name}=${value}`);
+    return [row.dataset.trial, row.dataset.space, row.dataset.state, ...config].join(" ").toLowerCase();
+  };
   const filter = () => {
     const words = $("#filter-text").value.toLowerCase().split(/\s+/).filter(Boolean);
     const space = $("#filter-space").value, state = $("#filter-state").value;
     let shown = 0;
     for (const row of rows) {
-      const text = `${row.dataset.trial} ${row.dataset.space} ${row.dataset.state} ${row.dataset.words}`.toLowerCase();
+      const text = words_of(row);
       row.hidden = !((!space || row.dataset.space === space) && (!state || row.dataset.state === state) &&
         words.every((word) => text.includes(word)));
       shown += !row.hidden;
@@ -202,7 +206,10 @@
       const list = element("ul", undefined, { class: "gallery" });
       for (const [at, read, sure] of trial.wrong) {
         const item = element("li"), label = data.labels[at];
-        if (data.pictures[at]) item.append(element("img", undefined, { src: `data:image/png;base64,${data.pictures[at]}`, alt: `image of ${label}`, width: 140, height: 35 }));
+        // Those of the gallery are in the page already.
+        const shown = document.querySelector(`#gallery img[data-place="${at}"]`);
+        const picture = shown ? shown.src : data.pictures[at] && `data:image/png;base64,${data.pictures[at]}`;
+        if (picture) item.append(element("img", undefined, { src: picture, alt: `image of ${label}`, width: 140, height: 35 }));
         item.append(element("p", `${label ?? "?"} read as ${read || "nothing"}, ${(100 * sure).toFixed(1)} % sure`));
         list.append(item);
       }
