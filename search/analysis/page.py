@@ -46,7 +46,7 @@ AIMS = {
 TEMPLATES = Path(__file__).parent / "templates"
 GALLERY = 48
 """Pictures shown at most: those that the most of the leading trials misread."""
-WRONG = 30
+WRONG = 12
 """Misread images told of each trial."""
 
 

@@ -22,6 +22,7 @@ from search.cluster import Cluster, Node, Share, _knock, _look, share
 from search.control import Control
 from search.objective import Task
 from search.progress import Progress
+from search.readings import read_readings
 from search.records import Records, RunFolder, read_run
 from search.results import best, counts
 from search.settings import Settings
@@ -108,6 +109,9 @@ def test_baseline_is_trial_0_and_every_epoch_reaches_study_and_records(tmp_path:
     found = best(records, "pooled")
     assert found
     assert Path(found["model"]).read_text() == "model of epoch 3"
+    read = read_readings(records.path).trials
+    assert {name: row["epoch"] for name, row in read.items()} == dict.fromkeys(states(records), 3)
+    assert read["pooled-000"]["wrong"] == {"0": "x"}
     assert dashboard(records.path)["study_summaries"][0]["study_name"] == "pooled"
 
 

@@ -102,6 +102,8 @@
     const found = [];
     for (let decade = Math.floor(low) - 1; decade <= Math.ceil(high) + 1; decade++)
       for (const step of steps) found.push(Number((step * 10 ** decade).toPrecision(3)));
+    const within = found.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+    if (within.length < 2) return { exponentformat: "none", nticks: 6 };
     return { tickmode: "array", tickvals: found, ticktext: found.map((value) => value < 1e-3 || value >= 1e5 ? value.toExponential(0) : String(value)) };
   };
   const themed = (figure, height) => {
@@ -213,7 +215,8 @@
         item.append(element("p", `${label ?? "?"} read as ${read || "nothing"}, ${(100 * sure).toFixed(1)} % sure`));
         list.append(item);
       }
-      wrong.append(element("h3", "What it misread"), list);
+      const more = trial.misread > trial.wrong.length ? `, ${trial.wrong.length} of ${trial.misread}` : "";
+      wrong.append(element("h3", `What it misread${more}`), list);
       sides.append(wrong);
     }
     place.append(sides);
