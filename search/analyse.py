@@ -80,7 +80,7 @@ def _show(found: "Analysis", top: int) -> None:
 
     from search.analysis.terminal import show
 
-    show(found, top, Console())
+    show(found, top, Console(markup=False))
 
 
 def _show_both(found: "Analysis", other: "Analysis", top: int) -> None:
@@ -90,7 +90,7 @@ def _show_both(found: "Analysis", other: "Analysis", top: int) -> None:
     from search.analysis.terminal import show_both
 
     told = compare((found.run, other.run), (found.facts, other.facts))
-    show_both(told, (found, other), top, Console())
+    show_both(told, (found, other), top, Console(markup=False))
 
 
 def _write(found: "Analysis", html: Path | None, table: Path | None, images: bool) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from search.analysis.reading import Run, number
@@ -66,7 +67,7 @@ def _unfinished(run: Run, rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _resume(run: Run) -> str:
     place = run.records.path
-    parent = f" --runs-dir {place.parent}" if place.parent.name != "runs" else ""
+    parent = f" --runs-dir {place.parent}" if place.parent != Path("runs") else ""
     return f", or go on with python -m search.run{parent} --name {place.name} --resume"
 
 
@@ -85,7 +86,8 @@ def at_an_end(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> str |
         return None
     for name, one in parameters(run, space).items():
         low, high = one["low"], one["high"]
-        if low is None or high is None or not low < high:
+        # How long a cycle may be is --epochs, no end of the space.
+        if low is None or high is None or not low < high or name == "epochs":
             continue
         places = [_share(row["config"].get(name), low, high, one["log"]) for row in whole]
         for end, bound, near in (

@@ -13,25 +13,21 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from search.analysis.figures import (
-    Boards,
-    Figure,
-    colour,
+from search.analysis.figure import Boards, Figure, colour
+from search.analysis.figures_models import (
+    beams,
+    calibration_figure,
+    confirmed_figure,
+    confusion_figure,
+)
+from search.analysis.figures_search import (
     cost_figures,
     curves,
     funnel_figure,
     gap_against_nll,
     history,
 )
-from search.analysis.figures_models import (
-    beams,
-    calibration_figure,
-    confirmed_figure,
-    confusion_figure,
-    importance_figure,
-    parallel,
-    slices,
-)
+from search.analysis.figures_space import importance_figure, parallel, slices
 from search.analysis.whole import Analysis
 from search.readings import THUMBNAILS
 from search.results import goal_of

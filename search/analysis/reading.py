@@ -162,7 +162,9 @@ def _check_study(path: Path, notes: list[str]) -> None:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("select count(*) from trials").fetchone()
     except sqlite3.Error as error:
-        if "locked" not in str(error):
+        # Locked by a search, or in a folder that may only be read: nothing of that is damage.
+        harmless = isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
+        if not harmless:
             notes.append(
                 f"study.db cannot be read ({error}): nothing shown here needs it, but "
                 "optuna-dashboard and --resume do"

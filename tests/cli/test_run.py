@@ -237,7 +237,7 @@ class TestAnalyse:
             "import sys; from click.testing import CliRunner; from search.analyse import analyse;"
             "done = CliRunner().invoke(analyse, sys.argv[1:]); print(done.output);"
             "assert done.exit_code == 0, done.exception;"
-            "heavy = {'ray', 'torch', 'fastai', 'pandas'} & set(sys.modules);"
+            "heavy = {'ray', 'torch', 'fastai'} & set(sys.modules);"
             "assert not heavy, heavy"
         )
         arguments = [sys.executable, "-c", code, str(path), *map(str, files)]

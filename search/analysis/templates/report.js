@@ -221,7 +221,7 @@
     }
     place.append(sides);
     if (go) {
-      history.replaceState(null, "", `#trial-${name}`);
+      history.replaceState(null, "", `#trial-${encodeURIComponent(name)}`);
       $("#trial-heading").focus({ preventScroll: true });
       $("#trial").scrollIntoView();
     }
@@ -231,8 +231,8 @@
     if (button && data.trials[button.dataset.trial]) choose(button.dataset.trial, true);
   });
   $("#choose").addEventListener("change", (event) => choose(event.target.value, false));
-  const wanted = decodeURIComponent(location.hash).replace(/^#trial-/, "");
-  const first = data.trials[wanted] ? wanted : rows.length ? rows[0].dataset.trial : null;
+  const wanted = Object.keys(data.trials).find((name) => location.hash === `#trial-${encodeURIComponent(name)}`);
+  const first = wanted || (rows.length ? rows[0].dataset.trial : null);
   if (first) choose(first, first === wanted);
   else $("#trial-body").append(element("p", "No trial has begun."));
 

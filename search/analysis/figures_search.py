@@ -1,68 +1,24 @@
-"""What a figure is, and those of the search as a whole: how it went, what it cost.
+"""Figures of the search: how many went how far, who got how good when, what it all cost."""
 
-A figure is plain data in Plotly's own form, with a table that says the same. Colours are legible
-on white and on black; what a colour tells, a symbol, a name or the table tells too.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from captcha_models.errors import InputError
+from search.analysis.figure import (
+    COLOURS,
+    GREY,
+    SYMBOLS,
+    Boards,
+    Figure,
+    Trace,
+    axis,
+    colour,
+    positive,
+)
 from search.analysis.funnel import STEPS, seconds_of
 from search.analysis.reading import Run
 from search.goals import front
 from search.results import goal_of
-
-COLOURS = ("#3b7dd8", "#c8701a", "#2b9464", "#9a6bc7", "#c2528b")
-GREY = "#84898f"
-SYMBOLS = {
-    "completed": "circle",
-    "stopped": "triangle-down",
-    "failed": "x",
-    "unfinished": "circle-open",
-}
-Boards = Mapping[str, Sequence[Mapping[str, Any]]]
-Trace = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure and the table behind it.
-
-    Attributes:
-        name: its id in the page.
-        title: what it shows.
-        text: how to read it, a sentence or two.
-        traces: Plotly's.
-        columns: heads of the table.
-        rows: its rows.
-        layout: Plotly's, but for colours, fonts and sizes, which the page decides.
-        height: in pixels.
-        small: one of several that stand beside each other.
-        none: what stands in the place of a figure without traces.
-    """
-
-    name: str
-    title: str
-    text: str
-    traces: list[Trace]
-    columns: list[str]
-    rows: list[list[Any]]
-    layout: dict[str, Any] = field(default_factory=dict)
-    height: int = 360
-    small: bool = False
-    none: str = "Nothing to show."
-
-
-def colour(spaces: Sequence[str], space: str) -> str:
-    """Of a space, the same in all figures."""
-    return COLOURS[list(spaces).index(space) % len(COLOURS)]
-
-
-def axis(title: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
-    """An axis by its title; logarithmic on request."""
-    return {"title": {"text": title}, **({"type": "log"} if log else {}), **more}
 
 
 def funnel_figure(steps: Mapping[str, Mapping[str, int]]) -> Figure:
@@ -99,7 +55,7 @@ def history(boards: Boards) -> Figure:
     traces: list[Trace] = []
     table: list[list[Any]] = []
     for space, board in boards.items():
-        rows = sorted((r for r in board if _positive(r["valid_nll"])), key=lambda r: r["number"])
+        rows = sorted((r for r in board if positive(r["valid_nll"])), key=lambda r: r["number"])
         traces.append(
             {
                 "type": "scatter",
@@ -153,7 +109,7 @@ def curves(run: Run, boards: Boards) -> Figure:
             kind = "completed" if row["state"] == "completed" else kind
             line = lines.setdefault(kind, {"x": [], "y": [], "text": []})
             own = sorted(run.records.epochs.get(row["trial"], {}).items())
-            values = [(e, m["valid_nll"]) for e, m in own if _positive(m["valid_nll"])]
+            values = [(e, m["valid_nll"]) for e, m in own if positive(m["valid_nll"])]
             last = max([last, *(epoch for epoch, _ in values)])
             for epoch, value in [*values, (None, None)]:
                 line["x"].append(epoch)
@@ -205,7 +161,7 @@ def gap_against_nll(run: Run, boards: Boards) -> Figure:
         for state in ("completed", "stopped"):
             rows = [
                 r for r in board
-                if r["state"] == state and _positive(r["valid_nll"]) and r["gap"] is not None
+                if r["state"] == state and positive(r["valid_nll"]) and r["gap"] is not None
             ]  # fmt: skip
             if state == "completed":
                 points |= {r["trial"]: (r["valid_nll"], r["gap"]) for r in rows}
@@ -287,7 +243,3 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
         {"xaxis": axis("minutes"), "yaxis": {"autorange": "reversed"}}, 80 + 60 * len(states),
     )  # fmt: skip
     return [one, total]
-
-
-def _positive(value: float | None) -> bool:
-    return value is not None and value > 0
