@@ -32,7 +32,7 @@ SYMBOLS = "2345678bcdefgmnpwxy"
 class Chance:
     """Suggests by chance alone, as Optuna's random sampler does."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
 
     def suggest_float(self, name: str, low: float, high: float, *, step: Any, log: bool) -> float:
@@ -89,10 +89,10 @@ def _trial(
     tables: dict[str, list[dict[str, Any]]], space: Space, number: int, epochs: int,
     labels: list[str], chance: random.Random,
 ) -> None:  # fmt: skip
-    name, seed = f"{space.name}-{number:03d}", hash((space.name, number)) % 2**31
+    name = f"{space.name}-{number:03d}"
     state = "failed" if number % 40 == 39 else "stopped" if number % 3 == 2 else "completed"
     last = {"failed": 1, "stopped": epochs // 2}.get(state, epochs)
-    point = space.suggest(Chance(seed))
+    point = space.suggest(Chance(name))
     least = 10 ** chance.uniform(-1, 0.7)
     nll = 0.0
     for epoch in range(1, last + 1):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.analyse_speed import write_run
 from search.analysis.page import figure_sections, page
 from search.analysis.whole import Analysis
 from tests.analysis import runs
@@ -80,6 +81,15 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
 def test_a_page_without_a_trial_says_so(tmp_path: Path) -> None:
     text = page(Analysis.of(runs.write(tmp_path / "none", trials=0)))
     assert "No trial has begun" in text
+
+
+@pytest.mark.slow
+def test_the_page_of_500_trials_stays_below_5_mb(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", trials=500, epochs=24, images=168)
+    found = Analysis.of(tmp_path / "run")
+    assert sum(map(len, found.facts.values())) == 500
+    assert found.run.notes == ()
+    assert len(page(found).encode()) < 5e6
 
 
 # In Chromium: the system's, or what CHROMIUM names.

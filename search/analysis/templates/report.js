@@ -190,17 +190,17 @@
     const sides = element("div", undefined, { class: "sides" }), config = element("div"), wrong = element("div");
     const same = (key) => JSON.stringify(trial.config[key]) === JSON.stringify(trial.start[key]);
     const differs = (key) => key in trial.start && !same(key);
-    const parameters = (keys) => {
-      const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Parameters of ${name}` });
+    const parameters = (keys, which) => {
+      const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `${which} of ${name}` });
       scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, told(trial.config[key]), told(trial.start[key])])));
       return scroll;
     };
     const keys = Object.keys(trial.config), apart = keys.filter(differs), rest = keys.filter((key) => !differs(key));
     config.append(element("h3", "Parameters that differ from the baseline"),
-      apart.length ? parameters(apart) : element("p", trial.baseline ? "None: this is the baseline." : "None."));
+      apart.length ? parameters(apart, "Parameters") : element("p", trial.baseline ? "None: this is the baseline." : "None."));
     if (rest.length) {
       const details = element("details");
-      details.append(element("summary", `The other ${rest.length}`), parameters(rest));
+      details.append(element("summary", `The other ${rest.length}`), parameters(rest, "Other parameters"));
       config.append(details);
     }
     sides.append(config);
