@@ -10,6 +10,7 @@ from search.analysis.reading import Run, number
 from search.results import METRICS, leaderboard
 from search.statistics import Observations, estimate, wilson
 
+FIGURES = ("nll", "captcha_accuracy", "gap", "num_fits", "num_images", "passes", "seconds")
 INTERVALS = ("nll_low", "nll_high", "accuracy_low", "accuracy_high")
 
 
@@ -58,12 +59,16 @@ def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     rows = run.fits.get(space, {}).get(name)
     if not rows:
         return None
-    told = scores.summarise(rows)
-    chosen = run.confirmed.get(space, {}).get("chosen")
+    result = run.confirmed.get(space, {"candidates": [], "chosen": None})
+    # The choice was made at a temperature that the candidate's fits share; before it there is none.
+    made: dict[str, Any] = next(
+        (one for one in result["candidates"] if one.get("name") == name), {}
+    )
+    told = made if all(k in made for k in FIGURES) else scores.summarise(rows)
+    chosen = result["chosen"]
     return {
-        **{k: told[k] for k in ("nll", "captcha_accuracy", "gap", "num_fits", "passes", "seconds")},
+        **{k: told[k] for k in FIGURES},
         "seeds": sorted({row["seed"] for row in rows}),
-        "num_images": told["num_images"],
         "chosen": None if chosen is None else chosen == name,
     }
 

@@ -1,6 +1,7 @@
 """What is reckoned of a run folder: facts, funnel, cost, importance, misreadings, advice."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +155,22 @@ def test_the_recorded_search_on_real_images_is_read_with_its_confirmation() -> N
     assert found.run.notes == ()
     assert found.funnel["crnn"]["confirmed"] == 4
     assert "baseline" in found.confirmed["crnn"]
-    assert found.confirmed["crnn"]["crnn-002"]["num_fits"] == 2
+    assert found.confirmed["crnn"]["crnn-014"]["num_fits"] == 5
+    assert found.confirmed["crnn"]["crnn-014"]["chosen"]
     assert found.calibration == {}
-    assert "go on with python -m search.confirm" in found.advice
+    assert found.advice.startswith("crnn-014 is confirmed, not yet tested")
+
+
+def test_a_confirmation_that_is_not_complete_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "crnn-real"
+    shutil.copytree(Path(__file__).parents[2] / "results" / "crnn-real", path)
+    (path / "confirmed" / "crnn.json").unlink()
+    lines = (path / "confirmed" / "fits.jsonl").read_text().splitlines(keepends=True)
+    (path / "confirmed" / "fits.jsonl").write_text("".join(lines[:7]))
+    found = Analysis.of(path)
+    assert sum(one["num_fits"] for one in found.confirmed["crnn"].values()) == 6
+    assert all(one["chosen"] is None for one in found.confirmed["crnn"].values())
+    assert f"go on with python -m search.confirm {path}" in found.advice
 
 
 def break_epochs(path: Path) -> None:
