@@ -93,6 +93,7 @@ def _whole(row: Mapping[str, Any], num_images: int) -> bool:
             isinstance(row["trial"], str)
             and all(isinstance(value, int | float) for value in figures)
             and all(isinstance(read, str) for read in row["wrong"].values())
+            and all(width == "greedy" or width.isdecimal() for width in row["beams"])
             and all(0 <= place < count for place in places)
             and count > 0
             and len(row["confidences"]) == len(row["nlls"]) == count

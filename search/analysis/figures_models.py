@@ -25,13 +25,15 @@ def beams(boards: Boards) -> Figure:
              "line": {"color": colour(list(boards), space)}, "marker": {"size": 9}}
         )  # fmt: skip
         table += [[row["trial"], width, found.get(width)] for width in widths]
+    shares = [share for _, _, share in table if share is not None] or [0, 1]
     return Figure(
         "beams", "Captchas read by beam width",
         "Of the best trial of each architecture, decoded when it ended. pooled and spatial decode "
         "exactly and have no beam.",
         traces, ["trial", "beam width", "captchas read"], table,
         {"xaxis": axis("beam width", type="category"),
-         "yaxis": axis("captchas read", tickformat=".1%")}, 300,
+         "yaxis": axis("captchas read", tickformat=".1%",
+                       range=[max(-0.01, min(shares) - 0.02), min(1.01, max(shares) + 0.02)])}, 300,
     )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     }  # fmt: skip
     return Figure(
         "confusions", "Characters taken for others",
-        f"Rows are what was shown, columns what was read, counted over {len(trials)} trials, the "
+        f"Rows are what was shown, columns what was read, counted over {len(trials)} trial(s), the "
         "best of the architectures. \N{EMPTY SET} stands for a character left out or made up.",
         [trace] if pairs else [], ["shown", "read", "times"],
         [[*pair, count] for pair, count in pairs.most_common(200)],

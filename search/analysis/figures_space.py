@@ -131,7 +131,17 @@ def slices(run: Run, space: str, board: Sequence[Mapping[str, Any]], tint: str) 
              "line": {"dash": "dash", "color": GREY}}
         ]  # fmt: skip
         solid = ["circle" if r["state"] == "completed" else "triangle-down-open" for r in own]
-        kind = {"type": "category"} if choice else {"type": "log"} if one["log"] else {}
+        kind = (
+            {
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": [shown(c) for c in one["choices"]],
+            }
+            if choice
+            else {"type": "log"}
+            if one["log"]
+            else {}
+        )
         trace = {
             "type": "scatter", "mode": "markers", "x": values, "showlegend": False,
             "y": [r["valid_nll"] for r in own], "text": [r["trial"] for r in own],
