@@ -9,7 +9,7 @@ from torch import Tensor
 
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.ctc import Hypothesis
-from captcha_models.metrics import GRID, Scores, char_matches
+from captcha_models.metrics import GRID, Scores, char_matches, doubt
 
 BATCH_SIZE = 128
 TEMPERATURES = (0.1, 10.0)
@@ -108,13 +108,15 @@ def _nlls_at(
 def _best_temperature(
     model: Recogniser, outputs: Sequence[Tensor], targets: Sequence[Tensor], among: Tensor
 ) -> float:
-    """The temperature of the least NLL of the images `among` (N,), by Brent's method.
+    """The most probable temperature given the images `among` (N,), by Brent's method.
 
     Source: Guo et al. 2017 (arXiv:1706.04599), temperature scaling.
     """
 
     def nll(log_temperature: float) -> float:
-        return float(_nlls_at(model, outputs, targets, math.exp(log_temperature))[among].sum())
+        temperature = math.exp(log_temperature)
+        nlls = _nlls_at(model, outputs, targets, temperature)[among]
+        return float(nlls.sum()) + doubt(temperature)
 
     bounds = tuple(map(math.log, TEMPERATURES))
     found = minimize_scalar(nll, bounds=bounds, method="bounded", options={"xatol": 1e-3})

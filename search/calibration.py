@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from captcha_models.metrics import GRID
+from captcha_models.metrics import GRID, doubt
 
 Row = dict[str, Any]
 OVER_GRID = "nlls_over_grid"
@@ -29,7 +29,7 @@ def across_folds(rows: Sequence[Row]) -> list[Row]:
 
 
 def shared_temperature(rows: Sequence[Row]) -> float | None:
-    """The grid's temperature of the least NLL over all rows; None if they are not calibrated."""
+    """The most probable of the grid, given all rows; None if they are not calibrated."""
     best = _best(rows)
     return None if best is None else float(GRID[best])
 
@@ -51,6 +51,7 @@ def _at(row: Row, others: Sequence[Row]) -> Row:
 
 
 def _best(rows: Sequence[Row]) -> int | None:
-    """Which temperature of the grid has the least sum of NLL."""
+    """Which temperature of the grid is the most probable."""
     found = [np.asarray(row[OVER_GRID]).sum(axis=1) for row in rows if OVER_GRID in row]
-    return int(np.argmin(np.sum(found, axis=0))) if found else None
+    before = [doubt(temperature) for temperature in GRID]
+    return int(np.argmin(np.sum(found, axis=0) + before)) if found else None

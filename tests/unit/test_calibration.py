@@ -15,7 +15,7 @@ from search import calibration, scores
 
 def row(fold: int, needs: int) -> dict[str, Any]:
     """A row of one image whose NLL is least at temperature number `needs`, where it is 0."""
-    over = [float(abs(k - needs)) for k in range(len(GRID))]
+    over = [10.0 * abs(k - needs) for k in range(len(GRID))]
     return {
         "fold": fold, "folds": 3, "split_seed": 0, "seed": fold, "limit_train": None,
         "images": [f"{fold}.png"], "labels": ["ab"], "read": ["ab"], "nlls": [9.0], "nll": 9.0,
@@ -30,13 +30,13 @@ def test_each_fold_is_scored_at_the_temperature_of_the_others() -> None:
     found = calibration.across_folds(rows)
     # The others of fold 0 need number 5, three steps from its own; those of the rest lie between
     # 2 and 5, where all are alike and the first is taken.
-    assert [one["nll"] for one in found] == [3.0, 3.0, 3.0]
+    assert [one["nll"] for one in found] == [30.0, 30.0, 30.0]
     assert found[0]["temperature"] == GRID[5]
-    assert found[0]["train_nll"] == pytest.approx(0.3)
-    assert found[0]["gap"] == pytest.approx(2.7)
+    assert found[0]["train_nll"] == pytest.approx(3.0)
+    assert found[0]["gap"] == pytest.approx(27.0)
     assert rows[0]["nll"] == 9.0
     assert scores.summarise(found)["temperature"] == GRID[5]
-    assert scores.summarise(found)["nll"]["mean"] == 3.0
+    assert scores.summarise(found)["nll"]["mean"] == 30.0
 
 
 def test_without_other_folds_or_calibration_rows_stay() -> None:
@@ -46,6 +46,14 @@ def test_without_other_folds_or_calibration_rows_stay() -> None:
     assert calibration.across_folds(plain) == plain
     assert calibration.shared_temperature(plain) is None
     assert scores.summarise(plain)["temperature"] == 1.0
+
+
+def test_images_that_are_all_read_leave_the_temperature_where_it_was() -> None:
+    sure = [{**row(i, 0), "nlls_over_grid": [[1e-4 * t] for t in GRID]} for i in range(2)]
+    assert calibration.shared_temperature(sure) == 1.0
+    wrong = {**row(2, 0), "nlls_over_grid": [[20 / t] for t in GRID]}
+    assert calibration.shared_temperature([*sure, wrong]) > 2
+    assert calibration.across_folds([*sure, wrong])[2]["nll"] == 20.0
 
 
 def test_the_grid_holds_what_evaluation_says(drawn: LabelledImages) -> None:
