@@ -33,6 +33,7 @@ from captcha_models.errors import InputError
 MEANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     # name: fields without it, fields with it
     "augment": ({"augment": 0.0}, {"augment": 1.0}),
+    "no_rotation": ({"augment_rotate": True}, {"augment_rotate": False}),
     "augment_shape": ({"augment_shape": False}, {"augment_shape": True}),
     "augment_elastic": ({"augment_elastic": False}, {"augment_elastic": True}),
     "augment_blur": ({"augment_blur": False}, {"augment_blur": True}),

@@ -26,22 +26,25 @@ MAX_NOISE = 0.1  # standard deviation
 MAX_ERASED = 0.25  # of height and width
 
 
-def augmentations(strength: float, kinds: Collection[str] = ()) -> list[Transform]:
-    """Rotation, brightness, contrast and the given further kinds.
+def augmentations(strength: float, kinds: Collection[str] = ("rotate", "light")) -> list[Transform]:
+    """The transforms of the given kinds; the article's two by default.
 
     Args:
         strength: 1 is the article's (10 degrees, lighting 0.5), 0 none, at most 1.5.
-        kinds: keys of KINDS.
+        kinds: `rotate`, `light` (brightness and contrast), keys of KINDS.
     """
     if strength == 0:
         return []
     lighting = MAX_LIGHTING * strength
-    return [
-        *(Batched(KINDS[kind], strength) for kind in KINDS if kind in kinds),
-        Rotate(max_deg=MAX_DEGREES * strength),
-        Brightness(max_lighting=lighting, p=LIGHTING_PROBABILITY, batch=False),
-        Contrast(max_lighting=lighting, p=LIGHTING_PROBABILITY, batch=False),
-    ]
+    found: list[Transform] = [Batched(KINDS[kind], strength) for kind in KINDS if kind in kinds]
+    if "rotate" in kinds:
+        found.append(Rotate(max_deg=MAX_DEGREES * strength))
+    if "light" in kinds:
+        found += [
+            Brightness(max_lighting=lighting, p=LIGHTING_PROBABILITY, batch=False),
+            Contrast(max_lighting=lighting, p=LIGHTING_PROBABILITY, batch=False),
+        ]
+    return found
 
 
 class Batched(Transform):  # type: ignore[misc]  # fastai is untyped

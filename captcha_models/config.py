@@ -38,6 +38,10 @@ class Config(BaseModel):
     """Largest norm of the whole gradient; 0 does not clip."""
     augment: float = Field(1.0, ge=0, le=1.5)
     """Strength of the augmentation; 1 is the article's (10 degrees, lighting 0.5), 0 is none."""
+    augment_rotate: bool = True
+    """Augment by rotation, as the article does; it hides where exactly each symbol stands."""
+    augment_light: bool = True
+    """Augment by brightness and contrast, as the article does."""
     augment_shape: bool = False
     """Augment by scale, shear and shift too, all kinds at the strength of `augment`."""
     augment_elastic: bool = False

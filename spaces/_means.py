@@ -1,4 +1,4 @@
-"""Means against the gap that every architecture can take; all off in the baselines."""
+"""Means against the gap that every architecture can take; the baselines have none but rotation."""
 
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution as Choice
@@ -8,6 +8,7 @@ from optuna.distributions import IntDistribution as Int
 from spaces._space import Value
 
 MEANS: dict[str, BaseDistribution] = {
+    "augment_rotate": Choice([True, False]),
     "augment_shape": Choice([False, True]),
     "augment_elastic": Choice([False, True]),
     "augment_blur": Choice([False, True]),
@@ -23,6 +24,7 @@ MEANS: dict[str, BaseDistribution] = {
 }
 
 OFF: dict[str, Value] = {
+    "augment_rotate": True,
     "augment_shape": False,
     "augment_elastic": False,
     "augment_blur": False,

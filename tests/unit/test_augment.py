@@ -48,11 +48,13 @@ def test_a_warp_moves_what_it_shows_and_no_further_than_it_says(kind: str) -> No
     assert moved.max() < 0.25
 
 
-def test_switches_are_the_kinds_and_off_by_default() -> None:
+def test_switches_are_the_kinds_and_by_default_the_articles() -> None:
     for arch in ("crnn", "pooled", "spatial"):
         config = config_class(arch)()
-        assert config.augment_kinds == ()
-        assert config.changed(**SWITCHES).augment_kinds == tuple(KINDS)
+        assert config.augment_kinds == ("rotate", "light")
+        assert config.changed(**SWITCHES).augment_kinds == ("rotate", "light", *KINDS)
+        assert config.changed(augment_rotate=False, augment_light=False).augment_kinds == ()
     assert len(augmentations(1.0)) == 3
-    assert len(augmentations(1.0, tuple(KINDS))) == 3 + len(KINDS)
+    assert len(augmentations(1.0, ("light", *KINDS))) == 2 + len(KINDS)
+    assert len(augmentations(1.0, ("rotate",))) == 1
     assert augmentations(0.0, tuple(KINDS)) == []
