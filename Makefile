@@ -7,7 +7,7 @@ ARGS ?=
 # Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search dashboard test test-fast lint setup lock
+.PHONY: search dashboard test test-fast test-cluster lint setup lock cluster-token
 search: $(READY)
 	@$(BIN)/python -m search.run --space crnn $(ARGS)
 
@@ -21,6 +21,16 @@ test: $(READY)
 test-fast: $(READY)
 	@$(BIN)/python -m pytest -m "not ray and not slow" $(ARGS)
 
+# Hosts in network namespaces: as root, with Debian's openssh-server, rsync and iproute2.
+test-cluster: $(READY)
+	@$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+# One secret lets into the cluster; cluster.yaml puts it on every machine. Kept where Ray looks.
+cluster-token: $(READY)
+	@umask 077; $(BIN)/ray get-auth-token --generate > /dev/null 2>&1
+	@chmod 600 ~/.ray/auth_token
+	@echo "the cluster's token is in ~/.ray/auth_token"
+
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -32,6 +42,8 @@ setup: $(READY)
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed: make PYTHON=python3.12"; exit 2; }
+	@# A link would lead the clearing below to what others use.
+	@test ! -L .venv || { echo "error: .venv is a link: remove it, or renew what it leads to"; exit 2; }
 	@echo "setting up .venv (about 6 GB, once)"
 	@$(PYTHON) -m venv --clear .venv
 	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > .venv/uv.txt
