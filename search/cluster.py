@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 from captcha_models.errors import InputError
@@ -29,12 +31,23 @@ _QUIET = {
 }
 
 
+MOST_NODES = 1000
+"""In the place of no limit, for what a cluster can grow to."""
+
+_ROOT = Path(__file__).parents[1]
+_PROGRAM = ("captcha_models", "spaces", "search")
+# Ray speaks gRPC, which is HTTP/2: a client's first words, and the kind of a server's first frame.
+_SETTINGS = 4
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
+
+
 @dataclass(frozen=True)
 class Node:
-    """CPUs and GPUs of one machine that is up."""
+    """CPUs and GPUs of one machine, and its kind's name in the cluster's file; empty if none."""
 
     cpus: float
     gpus: float
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,11 +56,20 @@ class Cluster:
 
     Attributes:
         description: for the person, such as `a private local Ray: 2 CPUs, no GPU`.
-        nodes: its machines.
+        nodes: its machines that are up.
+        growth: the machines that the autoscaler may add to them.
+        private: whether it is this process's own, on this machine.
     """
 
     description: str
     nodes: tuple[Node, ...]
+    growth: tuple[Node, ...] = ()
+    private: bool = False
+
+    @property
+    def machines(self) -> tuple[Node, ...]:
+        """Those that are up and those that may come."""
+        return (*self.nodes, *self.growth)
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,10 @@ class Share:
     cpus: int
     gpus: float
     concurrent: int
+
+    def fits(self, node: Node) -> bool:
+        """Whether the machine, empty, could hold a trial."""
+        return _fits(node, self.cpus, self.gpus) > 0
 
 
 @contextmanager
@@ -68,32 +94,38 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         num_cpus: of a private local Ray; None is what the machine has.
 
     Raises:
-        InputError: nothing answers there.
+        InputError: nothing answers there, or what clusters need is not installed.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    wanted = knock(address)
+    if wanted != "local" and _has_token():
+        # Ray uses a token by itself only where it starts a cluster.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
+    from ray.exceptions import RayError
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if ray.is_initialized():
-        yield _look("a Ray that was already connected")
+        yield _look("a Ray that was already connected", private=True)
         return
-    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {"include_dashboard": False} if wanted == "local" else {}
     if wanted == "local":
         # Without it a machine would join whatever cluster it finds.
         where, options["num_cpus"] = "a private local Ray", num_cpus
     else:
         where = f"Ray at {wanted}"
-        _knock(wanted)
+        _assert_extra()
+        # Each worker runs the driver's own program, whatever lies on its machine.
+        options["runtime_env"] = {"py_modules": [str(_ROOT / name) for name in _PROGRAM]}
     try:
         ray.init(address=wanted, logging_level=logging.CRITICAL, log_to_driver=False, **options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, RayError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot connect to {where}: {reason}") from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        yield _look(where)
+        yield _look(where, private=wanted == "local")
     finally:
         ray.shutdown()
 
@@ -104,8 +136,8 @@ def share(cluster: Cluster, settings: Settings) -> Share:
     Raises:
         InputError: no machine of the cluster can hold one trial; says what is missing.
     """
-    most_gpus = max(node.gpus for node in cluster.nodes)
-    most_cpus = max(node.cpus for node in cluster.nodes)
+    most_gpus = max(node.gpus for node in cluster.machines)
+    most_cpus = max(node.cpus for node in cluster.machines)
     gpus = settings.gpus_per_trial
     if gpus is None or isinstance(gpus, str):
         gpus = 1.0 if most_gpus >= 1 else 0.0
@@ -113,7 +145,7 @@ def share(cluster: Cluster, settings: Settings) -> Share:
     if cpus is None:
         slots = most_gpus // gpus if gpus else most_cpus
         cpus = max(1, min(4, int(most_cpus // max(1, slots))))
-    room = sum(_fits(node, cpus, gpus) for node in cluster.nodes)
+    room = sum(_fits(node, cpus, gpus) for node in cluster.machines)
     if room == 0:
         wishes = [f"{gpus:g} GPU"] * (gpus > most_gpus) + [f"{cpus} CPUs"] * (cpus > most_cpus)
         wish = " and ".join(wishes) or f"{gpus:g} GPU together with {cpus} CPUs"
@@ -133,24 +165,80 @@ def _fits(node: Node, cpus: int, gpus: float) -> int:
     return min(by_cpu, by_gpu)
 
 
-def _look(where: str) -> Cluster:
+def _look(where: str, *, private: bool = False) -> Cluster:
     import ray
 
-    alive = [node["Resources"] for node in cast(Any, ray).nodes() if node["Alive"]]
-    nodes = tuple(Node(r.get("CPU", 0.0), r.get("GPU", 0.0)) for r in alive)
+    alive = [node for node in cast(Any, ray).nodes() if node["Alive"]]
+    nodes = tuple(map(_node, alive))
+    growth = () if private else _growth(nodes)
+    machines = f" on {len(nodes)} machines" if len(nodes) > 1 else ""
+    more = f", and can grow to {_amount((*nodes, *growth))}" if growth else ""
+    return Cluster(f"{where} has {_amount(nodes)}{machines}{more}", nodes, growth, private)
+
+
+def _node(told: dict[str, Any]) -> Node:
+    resources, kind = told["Resources"], told.get("Labels", {}).get("ray.io/node-group", "")
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), kind)
+
+
+def _amount(nodes: tuple[Node, ...]) -> str:
     cpus, gpus = sum(n.cpus for n in nodes), sum(n.gpus for n in nodes)
     cards = f"{gpus:g} GPU{'s' * (gpus != 1)}" if gpus else "no GPU"
-    machines = f" on {len(nodes)} machines" if len(nodes) > 1 else ""
-    return Cluster(f"{where} has {cpus:g} CPU{'s' * (cpus != 1)} and {cards}{machines}", nodes)
+    return f"{cpus:g} CPU{'s' * (cpus != 1)} and {cards}"
 
 
-def _knock(address: str) -> None:
-    """Refuse an address nobody listens at; Ray itself would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Machines the autoscaler may still start; Ray has no public way to ask it."""
+    from ray._private.state import state
+
+    config = state.get_cluster_config()
+    found: list[Node] = []
+    for group in config.node_group_configs if config else ():
+        up = sum(node.kind == group.name for node in nodes)
+        # Ray writes -1 where there is no limit.
+        most = group.max_count if group.max_count >= 0 else MOST_NODES
+        cpus, gpus = group.resources.get("CPU", 0), group.resources.get("GPU", 0)
+        # Machines of one's own declare nothing: they count once they are up.
+        if cpus or gpus:
+            found += [Node(float(cpus), float(gpus), group.name)] * max(0, most - up)
+    return tuple(found)
+
+
+def _assert_extra() -> None:
+    """Refuse a cluster without what clusters need; Ray would fail on its workers, and unclearly."""
+    if missing := [name for name in ("aiohttp", "aiohttp_cors") if find_spec(name) is None]:
+        raise InputError(
+            f"a cluster needs the extra `cluster` ({', '.join(missing)} is missing): "
+            "pip install 'captcha-search[cluster]', or make setup"
+        )
+
+
+def knock(address: str | None) -> str:
+    """The address to connect to, refused where no Ray listens; Ray itself would try for minutes.
+
+    Args:
+        address: as `connect` takes it.
+
+    Raises:
+        InputError: nobody listens there, or something else does.
+    """
+    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
+    host, colon, port = wanted.removeprefix("ray://").rpartition(":")
     if not (colon and port.isdigit()):
-        return
+        return wanted
     with contextlib.suppress(UnicodeError, OverflowError):
         try:
-            socket.create_connection((host, int(port)), timeout=5).close()
+            with socket.create_connection((host, int(port)), timeout=4) as wire:
+                wire.settimeout(4)
+                wire.sendall(_HTTP2)
+                answer = wire.recv(9)
         except OSError as error:
-            raise InputError(f"no Ray answers at {address}: {error.strerror or error}") from None
+            raise InputError(f"no Ray answers at {wanted}: {error.strerror or error}") from None
+        if len(answer) < 9 or answer[3] != _SETTINGS:
+            raise InputError(f"no Ray answers at {wanted}: something else listens there")
+    return wanted
+
+
+def _has_token() -> bool:
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return given or (Path.home() / ".ray" / "auth_token").is_file()

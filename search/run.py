@@ -20,7 +20,7 @@ import spaces
 from captcha_models.cli import assignments, command_line
 from captcha_models.errors import InputError
 
-_OWN = {"space", "runs_dir", "name", "resume", "address", "as_json", "pairs"}
+_OWN = {"space", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
 _FIELDS = {"time_budget": "time_budget_s"}
 
 
@@ -74,6 +74,12 @@ class _Command(click.Command):
     "--log-to", multiple=True, help="mlflow or wandb: tell it of every trial too; repeatable."
 )
 @click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
+@click.option(
+    "--storage",
+    envvar="CAPTCHA_STORAGE",
+    help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
+    "or gs://...; by default the run folder itself.  [env: CAPTCHA_STORAGE]",
+)
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Fix one parameter.")
 @click.option("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")
 def search(**options: Any) -> int:
@@ -112,7 +118,9 @@ def search(**options: Any) -> int:
     from search.sitting import Sitting
     from search.terminal import print_leaderboard
 
-    sitting = Sitting(place, lambda line: click.echo(line, err=as_json), options["address"])
+    sitting = Sitting(
+        place, lambda line: click.echo(line, err=as_json), options["address"], options["storage"]
+    )
     code = sitting.resume(given) if settings is None else sitting.begin(settings)
     records = sitting.records
     if records is None:

@@ -15,7 +15,7 @@ from typing import Any
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
 from captcha_models.errors import InputError
 from search import provenance
-from search.cluster import Cluster, Share, connect, share
+from search.cluster import Cluster, Share, connect, knock, share
 from search.control import Control
 from search.objective import Data, Objective, train
 from search.packing import probe
@@ -25,6 +25,7 @@ from search.results import counts
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
+from search.storage import Storage
 from search.trackers import check_trackers
 from spaces._space import Space
 
@@ -42,6 +43,8 @@ class Sitting:
         place: the run folder.
         say: prints one line.
         address: of Ray; see `cluster.connect`.
+        storage: where a run is kept besides its folder; see search/storage.py. None is the folder
+            itself.
         num_cpus: of a private local Ray; None is all.
         objective: what a trial is.
         records: what the run folder says, once there is one.
@@ -50,6 +53,7 @@ class Sitting:
     place: Path
     say: Callable[[str], None]
     address: str | None = None
+    storage: str | None = None
     num_cpus: int | None = None
     objective: Objective = train
     records: Records | None = None
@@ -63,17 +67,19 @@ class Sitting:
         """
         check_trackers(settings.log_to)
         settings = settings.model_copy(update={"data": absolute(settings.data)})
+        knock(self.address)  # Before the seconds that torch and the images take.
         with (
             self._guarded(),
             _preparing(settings) as preparing,
             connect(self.address, num_cpus=self.num_cpus) as cluster,
         ):
-            if any(node.gpus for node in cluster.nodes):
+            if any(node.gpus for node in cluster.machines):
                 settings = settings.grown()
             share(cluster, settings)  # Refuses what cannot be before anything is waited for.
             _, data = preparing.result()
             plans = _plan(settings)  # Again: with GPUs the epochs may be others.
             self._tell_data(data)
+            self._look_first(cluster, settings)
             settings = self._packed(cluster, settings, plans)
             each = share(cluster, settings)
             self._tell_share(cluster, settings, each)
@@ -94,6 +100,7 @@ class Sitting:
             InputError: no such run, another search is writing it, a setting or the data differ
                 from what the run was started with.
         """
+        knock(self.address)
         with self._guarded(), RunFolder.open(self.place) as folder:
             self.records = folder.records
             with whole(self.place):
@@ -113,6 +120,7 @@ class Sitting:
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                self._look_first(cluster, settings)
                 settings = self._packed(cluster, settings, plans)
                 each = share(cluster, settings)
                 self._tell_share(cluster, settings, each)
@@ -128,6 +136,14 @@ class Sitting:
             f"{split.folds}), {len(split.test)} in the locked test set"
         )
 
+    def _look_first(self, cluster: Cluster, settings: Settings) -> None:
+        """Refuse a cluster whose machines cannot do what the driver will ask of them."""
+        if not cluster.private:
+            from search.preflight import preflight
+
+            place = Storage(self.storage or str(self.place.parent))
+            preflight(cluster, share(cluster, settings), place, self.say)
+
     def _packed(
         self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]
     ) -> Settings:
@@ -135,7 +151,7 @@ class Sitting:
         if settings.gpus_per_trial != "auto":
             return settings
         gpus = 0.0
-        if any(node.gpus >= 1 for node in cluster.nodes):
+        if any(node.gpus >= 1 for node in cluster.machines):
             import ray
 
             self.say("packing: measuring how many trials share a GPU best (some minutes)")

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
-from search.cluster import Cluster, Node, Share, _knock, _look, share
+from search.cluster import Cluster, Node, Share, _look, knock, share
 from search.control import Control
 from search.objective import Task
 from search.progress import Progress
@@ -436,4 +436,4 @@ def test_a_request_that_never_fits_is_refused_and_says_what_is_missing() -> None
 
 def test_nothing_answers_at_the_address() -> None:
     with pytest.raises(InputError, match=r"no Ray answers at 127\.0\.0\.1:1"):
-        _knock("127.0.0.1:1")
+        knock("127.0.0.1:1")

@@ -1,0 +1,126 @@
+"""Where runs are kept so that every machine finds them: a shared folder, or object storage.
+
+One small interface over pyarrow's file systems, which Ray Tune uses for its checkpoints too.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from captcha_models.errors import InputError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+
+class Storage:
+    """A folder, named by a path or by an address such as `s3://bucket/runs`.
+
+    Names within it are relative, with slashes.
+
+    Args:
+        place: the path or address.
+
+    Raises:
+        InputError: an address of no known kind.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place.rstrip("/") if "://" in place else str(Path(place).resolve())
+        self._opened: tuple[FileSystem, str] | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path of this machine's file system."""
+        return "://" not in self.place
+
+    def child(self, name: str) -> "Storage":
+        """A folder within this one."""
+        address, query, options = self.place.partition("?")
+        return Storage(f"{address.rstrip('/')}/{name}{query}{options}")
+
+    def exists(self, name: str = "") -> bool:
+        """Whether there is such a file or folder."""
+        from pyarrow.fs import FileType
+
+        system, place = self._at(name)
+        return bool(system.get_file_info(place).type != FileType.NotFound)
+
+    def names(self, folder: str = "") -> list[str]:
+        """Names of what lies in a folder, sorted; none if there is no such folder."""
+        from pyarrow.fs import FileSelector
+
+        system, place = self._at(folder)
+        found = system.get_file_info(FileSelector(place, allow_not_found=True))
+        return sorted(info.base_name for info in found)
+
+    def read(self, name: str) -> bytes:
+        """What a file holds.
+
+        Raises:
+            OSError: there is none, or it cannot be read.
+        """
+        system, place = self._at(name)
+        with system.open_input_stream(place) as file:
+            return bytes(file.read())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file in its place, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        system, place = self._at(name)
+        if not self.is_local:
+            # Object storage shows a file when it is complete.
+            with system.open_output_stream(place) as file:
+                file.write(data)
+            return
+        system.create_dir(str(Path(place).parent))
+        temporary = f"{place}.tmp"
+        with system.open_output_stream(temporary) as file:
+            file.write(data)
+        system.move(temporary, place)
+
+    def fetch(self, name: str, to: Path) -> None:
+        """Copy a file from here.
+
+        Raises:
+            OSError: there is none, or it cannot be read.
+        """
+        system, place = self._at(name)
+        with system.open_input_stream(place) as source, open(to, "wb") as target:
+            while block := source.read(1 << 22):
+                target.write(block)
+
+    def delete(self, name: str) -> None:
+        """Remove a file or a whole folder; nothing happens if there is none."""
+        from pyarrow.fs import FileType
+
+        system, place = self._at(name)
+        kind = system.get_file_info(place).type
+        if kind == FileType.Directory:
+            system.delete_dir(place)
+        elif kind == FileType.File:
+            system.delete_file(place)
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return Storage, (self.place,)
+
+    def _at(self, name: str) -> "tuple[FileSystem, str]":
+        if self._opened is None:
+            self._opened = self._open()
+        system, place = self._opened
+        return system, f"{place}/{name}".rstrip("/") if name else place
+
+    def _open(self) -> "tuple[FileSystem, str]":
+        from pyarrow import ArrowException
+        from pyarrow.fs import FileSystem, LocalFileSystem
+
+        if self.is_local:
+            return LocalFileSystem(), self.place
+        try:
+            system, place = FileSystem.from_uri(self.place)
+        except (ArrowException, OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"storage {self.place} cannot be opened: {reason}") from None
+        return system, place
