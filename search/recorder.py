@@ -1,7 +1,6 @@
 """What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from search.readings import keep_readings
 from search.records import RunFolder, State
 from search.results import ranking
 from search.space_run import SPENT, SpaceRun
+from search.storage import Storage
 from search.worker import READINGS
 
 
@@ -51,8 +51,8 @@ class Recorder(Callback):
             return
         name = result.get("checkpoint_dir_name")
         assert trial.storage is not None
-        place = Path(trial.storage.trial_fs_path) / name if name else None
-        checkpoint = str(place.relative_to(self._folder.path.resolve())) if place else None
+        path = f"{trial.storage.trial_fs_path}/{name}"
+        checkpoint = self._folder.store.relative(path) if name else None
         self._folder.add_epoch(
             trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
         )
@@ -101,16 +101,17 @@ def tidy(run: SpaceRun) -> None:
     folder, records = run.folder, run.folder.records
     _keep_best(folder, run.space.name)
     running = [name for name, row in records.trials.items() if row["state"] == "running"]
-    keep = {kept[1] for name in running if (kept := records.checkpoint(name))}
-    for place in sorted((folder.path / "ray").rglob("*"), reverse=True):
-        if place in keep or not keep.isdisjoint(place.parents):
-            continue
-        if not place.is_dir() or place.is_symlink():
-            place.unlink()
-        elif not any(place.iterdir()):
-            place.rmdir()
-    if not keep:
-        shutil.rmtree(folder.path / "ray", ignore_errors=True)
+    _prune(folder.store, "ray", {kept[1] for name in running if (kept := folder.checkpoint(name))})
+
+
+def _prune(store: Storage, folder: str, keep: set[str]) -> None:
+    """Delete all of a folder but what is to be kept."""
+    if not any(name.startswith(f"{folder}/") for name in keep):
+        store.delete(folder)
+        return
+    for name in store.names(folder):
+        if f"{folder}/{name}" not in keep:
+            _prune(store, f"{folder}/{name}", keep)
 
 
 def _keep_best(folder: RunFolder, space: str) -> None:
@@ -118,8 +119,8 @@ def _keep_best(folder: RunFolder, space: str) -> None:
     for name, epoch in ranking(folder.records, space):
         if folder.records.best_on_disk(space) == (name, epoch):
             return
-        place = folder.path / str(folder.records.epochs[name][epoch]["checkpoint"])
-        if (place / "model.safetensors").is_file():
+        place = folder.records.epochs[name][epoch]["checkpoint"]
+        if place and folder.store.exists(f"{place}/model.safetensors"):
             folder.keep_model(space, name, epoch, place)
             return
 
@@ -128,7 +129,7 @@ def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
     """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
     places = {row["checkpoint"] for row in folder.records.epochs.get(trial, {}).values()}
     for place in places - {None}:
-        shutil.rmtree(folder.path / place, ignore_errors=True)
+        folder.store.delete(place)
 
 
 def _reason(trial: Trial) -> str:

@@ -15,7 +15,6 @@ The driver alone writes it, holding a lock. `epoch` is the number of finished ep
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from captcha_models.errors import InputError
+from search.mirror import Mirror
+from search.storage import Storage
 from search.tables import VERSION, Table, check_version, read_table, sync_folder, write_json
 
 if TYPE_CHECKING:
@@ -65,13 +66,6 @@ class Records:
     def last_epoch(self, trial: str) -> int:
         """Finished epochs of a trial that were recorded; 0 if none."""
         return max(self.epochs.get(trial, {}), default=0)
-
-    def checkpoint(self, trial: str) -> tuple[int, Path] | None:
-        """Epoch and folder of the trial's last checkpoint that is still there."""
-        for epoch, row in sorted(self.epochs.get(trial, {}).items(), reverse=True):
-            if row["checkpoint"] and (self.path / row["checkpoint"]).is_dir():
-                return epoch, self.path / row["checkpoint"]
-        return None
 
     def best_on_disk(self, space: str) -> tuple[str, int] | None:
         """Trial and epoch of the model in best/SPACE, or None."""
@@ -174,10 +168,13 @@ class RunFolder:
 
     Attributes:
         records: what it says so far, kept in step with what is appended.
+        store: where checkpoints are, all machines see it; the folder itself unless it is elsewhere.
     """
 
-    def __init__(self, path: Path, lock: "FileLock") -> None:
+    def __init__(self, path: Path, lock: "FileLock", store: Storage | None = None) -> None:
         self._lock = lock
+        self.store = store or Storage(str(path))
+        self._mirror = Mirror(path, store) if store else None
         self._trials = Table(path / "trials.jsonl")
         self._epochs = Table(path / "epochs.jsonl")
         self.records = read_run(path)
@@ -188,12 +185,13 @@ class RunFolder:
         return self.records.path
 
     @classmethod
-    def create(cls, path: Path, run: Mapping[str, Any]) -> Self:
+    def create(cls, path: Path, run: Mapping[str, Any], store: Storage | None = None) -> Self:
         """Make a new run folder.
 
         Args:
             path: where; must not exist.
             run: what run.json shall say, but for the version.
+            store: where its checkpoints and a copy of it go, if not to the folder itself.
 
         Raises:
             InputError: it exists, or cannot be made.
@@ -213,17 +211,17 @@ class RunFolder:
         # Last, for a folder with a run.json is a whole run folder.
         write_json(path / RUN_FILE, {"version": VERSION, **run})
         sync_folder(path.parent)
-        return cls(path, lock)
+        return cls(path, lock, store)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Take up an existing run folder.
+    def open(cls, path: Path, store: Storage | None = None) -> Self:
+        """Take up an existing run folder; `store` as when it was made.
 
         Raises:
             InputError: it is no run folder, or another search is writing it.
         """
         read_run(path)
-        return cls(path, _locked(path))
+        return cls(path, _locked(path), store)
 
     def update_run(self, **values: Any) -> None:
         """Replace entries of run.json."""
@@ -243,6 +241,15 @@ class RunFolder:
         row |= {"ended": now(), "epochs": self.records.last_epoch(trial)}
         row |= {"error": error, "reason": reason}
         self.add_trial(**row, state=state)
+        if self._mirror:
+            self._mirror.push()
+
+    def checkpoint(self, trial: str) -> tuple[int, str] | None:
+        """Epoch and name in the store of the trial's last checkpoint that is still there."""
+        for epoch, row in sorted(self.records.epochs.get(trial, {}).items(), reverse=True):
+            if row["checkpoint"] and self.store.exists(row["checkpoint"]):
+                return epoch, row["checkpoint"]
+        return None
 
     def add_epoch(self, **row: Any) -> None:
         """Append to the epochs table; a value that is not finite becomes null."""
@@ -251,19 +258,21 @@ class RunFolder:
         self._epochs.append(clean)
         self.records.add_epoch(clean)
 
-    def keep_model(self, space: str, trial: str, epoch: int, checkpoint: Path) -> None:
+    def keep_model(self, space: str, trial: str, epoch: int, checkpoint: str) -> None:
         """Put a checkpoint's model into best/SPACE, the model before the note that names it."""
         folder = self.path / "best" / space
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / ".model.tmp"
-        shutil.copyfile(checkpoint / "model.safetensors", temporary)
+        self.store.fetch(f"{checkpoint}/model.safetensors", temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(folder / "model.safetensors")
         write_json(folder / "trial.json", {"trial": trial, "epoch": epoch})
 
     def close(self) -> None:
-        """Close the tables and give the lock back."""
+        """Close the tables, bring the copy up to date, and give the lock back."""
+        if self._mirror:
+            self._mirror.close()
         self._trials.close()
         self._epochs.close()
         self._lock.release()

@@ -101,14 +101,15 @@ class StudySearch(OptunaSearch):
             trial = self._study.ask()
         self._ot_trials[trial_id] = trial
         name = self._run.trial_name(trial.number)
-        kept = self._run.folder.records.checkpoint(name)
+        folder = self._run.folder
+        kept = folder.checkpoint(name)
         values = self._run.space.suggest(trial)
-        sync(self._run.folder.path / "study.db")
+        sync(folder.path / "study.db")
         return {
             "trial": name,
             "number": trial.number,
             "values": values,
-            "resume": str(kept[1].resolve()) if kept else None,
+            "resume": folder.store.child(kept[1]).place if kept else None,
         }
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from captcha_models.errors import InputError
 from search import provenance
 from search.cluster import Cluster, Share, connect, knock, share
 from search.control import Control
+from search.mirror import fetch, is_kept
 from search.objective import Data, Objective, train
 from search.packing import probe
 from search.progress import Progress
@@ -67,6 +68,11 @@ class Sitting:
         """
         check_trackers(settings.log_to)
         settings = settings.model_copy(update={"data": absolute(settings.data)})
+        if (store := self._store()) and is_kept(store):
+            raise InputError(
+                f"{store.place} holds a run of that name: choose another --name, or go on with it: "
+                f"--resume --name {self.place.name}"
+            )
         knock(self.address)  # Before the seconds that torch and the images take.
         with (
             self._guarded(),
@@ -86,7 +92,9 @@ class Sitting:
             for note in [line for plan in plans.values() for line in plan.notes]:
                 self.say(note)
             run = _describe(settings, plans, data, cluster)
-            with RunFolder.create(self.place, run) as folder:
+            if store:
+                run["storage"] = store.place
+            with RunFolder.create(self.place, run, store) as folder:
                 self._search(folder, settings, plans, data, each)
         return self._exit_code()
 
@@ -101,7 +109,10 @@ class Sitting:
                 from what the run was started with.
         """
         knock(self.address)
-        with self._guarded(), RunFolder.open(self.place) as folder:
+        if not self.place.exists() and (store := self._store()):
+            fetch(store, self.place)
+        kept = read_run(self.place).run.get("storage")
+        with self._guarded(), RunFolder.open(self.place, Storage(kept) if kept else None) as folder:
             self.records = folder.records
             with whole(self.place):
                 settings = _continued(folder.records, changes)
@@ -143,6 +154,10 @@ class Sitting:
 
             place = Storage(self.storage or str(self.place.parent))
             preflight(cluster, share(cluster, settings), place, self.say)
+
+    def _store(self) -> Storage | None:
+        """Where the run is kept besides its folder, if it is."""
+        return Storage(self.storage).child(self.place.name) if self.storage else None
 
     def _packed(
         self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]

@@ -3,7 +3,7 @@
 One small interface over pyarrow's file systems, which Ray Tune uses for its checkpoints too.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from captcha_models.errors import InputError
@@ -37,6 +37,10 @@ class Storage:
         """A folder within this one."""
         address, query, options = self.place.partition("?")
         return Storage(f"{address.rstrip('/')}/{name}{query}{options}")
+
+    def relative(self, path: str) -> str:
+        """Name of what lies at a path of the file system, as Ray gives it."""
+        return str(PurePosixPath(path).relative_to(self._at("")[1]))
 
     def exists(self, name: str = "") -> bool:
         """Whether there is such a file or folder."""

@@ -93,7 +93,7 @@ def search_space(
             run_config=tune.RunConfig(
                 # Each sitting its own folder: Ray numbers checkpoints from 0 again.
                 name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
-                storage_path=str(run.folder.path.resolve() / "ray"),
+                storage_path=run.folder.store.child("ray").place,
                 callbacks=[
                     Recorder(run, control, progress, data),
                     *tracker_callbacks(run.settings.log_to, run.folder.path, run.space.name),

@@ -62,7 +62,7 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
     again; a lost worker or a lack of memory still is tried again.
 
     Args:
-        config: `number` and `values` from the searcher; `resume`, a folder, or None.
+        config: `number` and `values` from the searcher; `resume`, a checkpoint's place, or None.
         objective: what to run.
         data: its second argument.
         plan: what all trials share.
@@ -97,12 +97,14 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
             tune.report(row)
 
     try:
-        retried = tune.get_checkpoint()
-        if retried is not None:
-            with retried.as_directory() as folder:
+        kept = tune.get_checkpoint()
+        if kept is None and config["resume"]:
+            kept = tune.Checkpoint(config["resume"])
+        if kept is not None:
+            with kept.as_directory() as folder:
                 objective(task, data, on_epoch, Path(folder))
         else:
-            objective(task, data, on_epoch, Path(config["resume"]) if config["resume"] else None)
+            objective(task, data, on_epoch, None)
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise

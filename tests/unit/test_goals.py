@@ -119,7 +119,7 @@ def write(path: Path, given: dict[str, Any], trials: list[tuple[str, float, floa
             _runs.epoch(folder, name, 1, nll, checkpoint=True, gap=gap, passes=passes)
             folder.end_trial(name, state)  # type: ignore[arg-type]
         first, epoch = ranking(folder.records, "crnn")[0]
-        folder.keep_model("crnn", first, epoch, folder.records.checkpoint(first)[1])  # type: ignore[index]
+        folder.keep_model("crnn", first, epoch, folder.checkpoint(first)[1])  # type: ignore[index]
 
 
 def test_the_leaderboard_says_who_is_feasible(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert records.last_epoch("crnn-001") == 1
     assert records.last_epoch("none") == 0
     assert records.epochs["crnn-000"][1]["valid_nll"] == 3.0
-    assert records.checkpoint("crnn-001") == (1, path / "ray/crnn-001/checkpoint_000001")
+    with RunFolder.open(path) as folder:
+        assert folder.checkpoint("crnn-001") == (1, "ray/crnn-001/checkpoint_000001")
 
 
 @pytest.mark.parametrize("table", ["trials.jsonl", "epochs.jsonl"])
@@ -177,7 +178,7 @@ def test_write_json_replaces_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_the_best_model_is_known_only_when_both_files_are_there(path: Path) -> None:
     with RunFolder.open(path) as folder:
         assert folder.records.best_on_disk("crnn") is None
-        _, checkpoint = folder.records.checkpoint("crnn-000") or (0, path)
+        _, checkpoint = folder.checkpoint("crnn-000") or (0, "")
         folder.keep_model("crnn", "crnn-000", 2, checkpoint)
         assert folder.records.best_on_disk("crnn") == ("crnn-000", 2)
         assert (path / "best/crnn/model.safetensors").read_text() == "crnn-000 2"

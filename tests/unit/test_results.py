@@ -60,7 +60,7 @@ def test_best_is_the_kept_model_and_a_low_budget_never_beats_a_full_one(tmp_path
         order = [("crnn-002", 2), ("crnn-000", 2), ("crnn-001", 1)]
         assert ranking(folder.records, "crnn") == order
         assert best(folder.records, "crnn") is None
-        _, checkpoint = folder.records.checkpoint("crnn-002") or (0, tmp_path)
+        _, checkpoint = folder.checkpoint("crnn-002") or (0, "")
         folder.keep_model("crnn", "crnn-002", 2, checkpoint)
         found = best(folder.records, "crnn")
         assert found is not None
@@ -75,7 +75,7 @@ def test_best_of_a_partial_trial_has_the_figures_of_its_model(tmp_path: Path) ->
         name = _runs.start(folder, 0)
         _runs.epoch(folder, name, 1, 5.0, checkpoint=True)
         _runs.epoch(folder, name, 2, 1.0)
-        folder.keep_model("crnn", name, 1, folder.records.checkpoint(name)[1])  # type: ignore[index]
+        folder.keep_model("crnn", name, 1, folder.checkpoint(name)[1])  # type: ignore[index]
         found = best(folder.records, "crnn")
         assert found is not None
         assert (found["valid_nll"], found["epochs"], found["state"]) == (5.0, 1, "unfinished")
