@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.train._internal.session import _TrainingResult
@@ -121,6 +121,7 @@ class Workers:
             self._workers[actor] = worker
             self._live_actors_to_ray_actors_resources[actor] = (_Handle(), None)
             self._mark = self._measure()
+            assert actor._on_start
             actor._on_start(actor)
             return True
         if not self._events:
@@ -165,7 +166,7 @@ class Workers:
         if worker is None or method_name == "stop":
             return object()
         begin = self._measure()
-        ready, result = self._now(), None
+        ready, result = self._now(), cast(Any, None)
         if method_name == "train":
             result = worker.train(self.curves, self.epochs, self.rungs)
             if not result["done"]:

@@ -63,7 +63,7 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
     Workers.most, Workers.epochs, Workers.rungs = concurrent, EPOCHS, settings.rungs
     Workers.epoch_s, Workers.curves = TRIAL_S / EPOCHS, curves()
     Workers.driver_clock = staticmethod(time.perf_counter if wall else time.thread_time)
-    tune_controller.RayActorManager = Workers
+    vars(tune_controller)["RayActorManager"] = Workers
     run = {"started": "", "settings": settings.model_dump(mode="json")}
     folder = RunFolder.create(place, {**run, "sittings": [{}], "spaces": {"crnn": {}}})
     control = Control()

@@ -19,7 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search.control import Control
 from search.space_run import SpaceRun
-from search.study_file import WrittenAhead, sync
+from search.study_file import OwnStorage, WrittenAhead, sync
 from search.worker import VALUE
 
 ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
@@ -35,7 +35,7 @@ def open_study(run: SpaceRun) -> Study:
     space, settings = run.space, run.settings
     url = f"sqlite:///{run.folder.path / 'study.db'}"
     connecting = {"timeout": 60, "factory": WrittenAhead}
-    storage = RDBStorage(url, engine_kwargs={"connect_args": connecting})
+    storage = OwnStorage(RDBStorage(url, engine_kwargs={"connect_args": connecting}))
     goal = settings.goal
     direction = StudyDirection.MINIMIZE if goal.mode == "min" else StudyDirection.MAXIMIZE
     study = optuna.create_study(
