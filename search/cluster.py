@@ -43,11 +43,12 @@ _HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 
 
 @dataclass(frozen=True)
 class Node:
-    """CPUs and GPUs of one machine, and its kind's name in the cluster's file; empty if none."""
+    """CPUs and GPUs of one machine, its kind's name in the cluster's file, and where it is."""
 
     cpus: float
     gpus: float
     kind: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,14 @@ def _fits(node: Node, cpus: int, gpus: float) -> int:
     return min(by_cpu, by_gpu)
 
 
+def machines_up() -> tuple[tuple[Node, ...], int]:
+    """The machines that are up now, and how many more the autoscaler may add."""
+    import ray
+
+    nodes = tuple(_node(node) for node in cast(Any, ray).nodes() if node["Alive"])
+    return nodes, len(_growth(nodes))
+
+
 def _look(where: str, *, private: bool = False) -> Cluster:
     import ray
 
@@ -178,7 +187,8 @@ def _look(where: str, *, private: bool = False) -> Cluster:
 
 def _node(told: dict[str, Any]) -> Node:
     resources, kind = told["Resources"], told.get("Labels", {}).get("ray.io/node-group", "")
-    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), kind)
+    address = told["NodeManagerAddress"]
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), kind, address)
 
 
 def _amount(nodes: tuple[Node, ...]) -> str:

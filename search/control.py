@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.watch import Watch
 
 
 class Control:
@@ -17,10 +20,12 @@ class Control:
 
     Attributes:
         interrupted: whether Ctrl-C or SIGTERM has been received.
+        watch: on money, silence and waiting; None keeps none.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
+        self.watch: Watch | None = None
         self._searching = False
         self._deadline: float | None = None
         self._grace = 0.0
@@ -37,8 +42,14 @@ class Control:
 
     @property
     def spent(self) -> bool:
-        """Whether the time budget is over."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        """Whether the time budget is over, or the money."""
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        return late or self.too_dear
+
+    @property
+    def too_dear(self) -> bool:
+        """Whether the run has cost as much as it may."""
+        return self.watch is not None and self.watch.is_too_dear
 
     @property
     def closed(self) -> bool:

@@ -12,7 +12,7 @@ from search.progress import Progress
 from search.readings import keep_readings
 from search.records import RunFolder, State
 from search.results import ranking
-from search.space_run import SPENT, SpaceRun
+from search.space_run import SPENT, TOO_DEAR, SpaceRun
 from search.storage import Storage
 from search.worker import READINGS
 
@@ -41,12 +41,16 @@ class Recorder(Callback):
         config = trial.config
         if config["trial"] not in self._folder.records.trials:
             self._run.start_trial(config["number"], config["values"])
+        if self._control.watch:
+            self._control.watch.started(config["trial"])
         self._progress.update(running=config["trial"])
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Record an epoch."""
+        if self._control.watch:
+            self._control.watch.heard(trial.config["trial"], result.get("node_ip", ""))
         if "metrics" not in result:
             return
         name = result.get("checkpoint_dir_name")
@@ -79,7 +83,9 @@ class Recorder(Callback):
             self._end(trial.config["trial"], "failed", _reason(trial))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Let the progress line move."""
+        """Let the progress line move, and look after trials and machines."""
+        if self._control.watch:
+            self._control.watch.step(trials)
         self._progress.tick()
 
     def _end(self, name: str, state: State, error: str | None) -> None:
@@ -89,8 +95,10 @@ class Recorder(Callback):
         if name in self._folder.records.trials:
             reason = None
             if state == "stopped":
-                reason = SPENT if self._control.spent else self._run.why_stopped(name)
-            self._folder.end_trial(name, state, error, reason)
+                spent = TOO_DEAR if self._control.too_dear else SPENT
+                reason = spent if self._control.spent else self._run.why_stopped(name)
+            cost = self._control.watch.ended(name) if self._control.watch else {}
+            self._folder.end_trial(name, state, error, reason, **cost)
             _keep_best(self._folder, self._run.space.name)
             _discard_checkpoints(self._folder, name)
         self._progress.update(ended=name)

@@ -234,12 +234,13 @@ class RunFolder:
         self.records.add_trial(row)
 
     def end_trial(
-        self, trial: str, state: State, error: str | None = None, reason: str | None = None
-    ) -> None:
-        """Append the row that ends a trial; the reason is why it was stopped."""
+        self, trial: str, state: State, error: str | None = None, reason: str | None = None,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """Append the row that ends a trial; the reason is why it was stopped, more what it cost."""
         row = {k: v for k, v in self.records.trials[trial].items() if k != "state"}
         row |= {"ended": now(), "epochs": self.records.last_epoch(trial)}
-        row |= {"error": error, "reason": reason}
+        row |= {"error": error, "reason": reason, **more}
         self.add_trial(**row, state=state)
         if self._mirror:
             self._mirror.push()

@@ -21,7 +21,8 @@ from captcha_models.cli import assignments, command_line
 from captcha_models.errors import InputError
 
 _OWN = {"space", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
-_FIELDS = {"time_budget": "time_budget_s"}
+_FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
+_TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 class _Command(click.Command):
@@ -75,6 +76,14 @@ class _Command(click.Command):
 )
 @click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
 @click.option(
+    "--prices",
+    envvar="CAPTCHA_PRICES",
+    help="Money per hour of each kind of machine: head=0.10,gpu=1.01, or one number for all.  "
+    "[env: CAPTCHA_PRICES]",
+)
+@click.option("--max-cost", type=float, help="Stop when all machines have cost so much money.")
+@click.option("--stall", help="Start a trial again that has not reported for so long.  [30m]")
+@click.option(
     "--storage",
     envvar="CAPTCHA_STORAGE",
     help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
@@ -89,7 +98,7 @@ def search(**options: Any) -> int:
     given = {
         _FIELDS.get(name, name): value
         for name, value in options.items()
-        if name not in _OWN and context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if name not in _OWN and context.get_parameter_source(name) in _TYPED
     }
     if options["pairs"]:
         given["fixed"] = assignments(options["pairs"])

@@ -71,6 +71,14 @@ class Settings(BaseModel):
     """Most trials at a time; None is as many as fit."""
     log_to: tuple[Tracker, ...] = ()
     """Trackers that are told of each trial too: search/trackers.py."""
+    prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
+    """Money per hour of a machine, by its kind in the cluster's file; under "" of any other."""
+    max_cost: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Money that all machines together may cost, all sittings counted; None is no limit."""
+    stall_s: float | None = Field(1800.0, gt=0, allow_inf_nan=False)
+    """Seconds without a report after which a trial is started again; None is never."""
     fold: int = Field(0, ge=0)
     """Which fold validates."""
     folds: int = Field(5, ge=2)
@@ -78,7 +86,12 @@ class Settings(BaseModel):
     fixed: dict[str, str] = Field(default_factory=dict)
     """Fields of the configuration that do not vary, as they were typed."""
 
-    @field_validator("time_budget_s", "max_trial_seconds", mode="before")
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _read_prices(cls, value: object) -> object:
+        return prices(value) if isinstance(value, str) else value
+
+    @field_validator("time_budget_s", "max_trial_seconds", "stall_s", mode="before")
     @classmethod
     def _read_duration(cls, value: object, info: ValidationInfo) -> object:
         name = str(info.field_name).removesuffix("_s").replace("_", " ")
@@ -98,6 +111,11 @@ class Settings(BaseModel):
         if self.objective != "cost" and self.target_nll is not None:
             raise ValueError(
                 f"--target-nll {self.target_nll:g} is for --objective cost, not {self.objective}"
+            )
+        if self.max_cost is not None and not self.prices:
+            raise ValueError(
+                f"--max-cost {self.max_cost:g} needs --prices: what a machine costs per hour, say "
+                "head=0.10,gpu=1.01"
             )
         if self.cost and self.objective not in ("cost", "pareto"):
             raise ValueError(
@@ -170,6 +188,22 @@ def seconds(text: str, name: str = "time budget") -> float:
     if not match or not float(match[1]):
         raise ValueError(f"{name} {text!r}: write seconds, or a number with m, h or d: 15m")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def prices(text: str) -> dict[str, float]:
+    """Prices per hour, written `head=0.10,gpu=1.01`; a number alone is for all other kinds.
+
+    Raises:
+        ValueError: written otherwise.
+    """
+    found = {}
+    for part in filter(None, text.split(",")):
+        kind, _, price = part.strip().rpartition("=")
+        try:
+            found[kind] = float(price)
+        except ValueError:
+            raise ValueError(f"prices {text!r}: write head=0.10,gpu=1.01, or a number") from None
+    return found
 
 
 def gpu_share(value: str | float) -> float:

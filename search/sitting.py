@@ -28,10 +28,12 @@ from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_s
 from search.space_run import SpaceRun
 from search.storage import Storage
 from search.trackers import check_trackers
+from search.watch import Watch
 from spaces._space import Space
 
 AGAIN = (
     "trials", "time_budget_s", "gpus_per_trial", "cpus_per_trial", "max_concurrent", "log_to",
+    "prices", "max_cost", "stall_s",
 )  # fmt: skip
 """Settings that a resumed run may be given anew: how far and on what, never what is compared."""
 
@@ -205,6 +207,11 @@ class Sitting:
             {"started": now(), "command": provenance.command()},
         ]
         folder.update_run(sittings=sittings)
+        watch = self.control.watch = Watch(
+            settings.prices, settings.max_cost, settings.stall_s, each, self.say,
+            spent=sum(sitting.get("cost", 0.0) for sitting in sittings),
+        )  # fmt: skip
+        before = watch.spent
         budget = settings.time_budget_s
         ends = None if budget is None else time.monotonic() + budget
         try:
@@ -221,6 +228,10 @@ class Sitting:
                         break
         finally:
             sittings[-1] |= {"ended": now(), "interrupted": self.control.interrupted}
+            sittings[-1] |= {"gpu_seconds": round(watch.gpu_seconds, 3)}
+            if settings.prices:
+                sittings[-1]["cost"] = round(watch.spent - before, 6)
+                self.say(f"cost: {watch.spent:.2f} for all machines while they were up")
             folder.update_run(sittings=sittings)
 
     @contextmanager

@@ -10,6 +10,7 @@ from search.settings import Settings
 from spaces._space import Space
 
 SPENT = "the time budget was spent"
+TOO_DEAR = "the run has cost as much as it may"
 _REASONS = {
     "halving": "behind others at a rung",
     "bound": "as dear as the cheapest that reached the target",

@@ -170,3 +170,36 @@ def test_wrong_input_is_named_and_leaves_nothing(
         sitting(tmp_path / "runs" / "r")[0].begin(settings(**values))
     assert text in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
+    """It hangs once after its checkpoint; the second attempt goes on from there."""
+    mark = tmp_path / "hung"
+
+    def hangs_once(task: Task, epoch: int) -> None:
+        if epoch == 4 and task.seed == 0 and not mark.exists():
+            mark.touch()
+            time.sleep(600)
+
+    now, said = sitting(tmp_path / "r", hangs_once)
+    assert now.begin(settings(epochs=4, trials=1, stall_s=6.0, prices="3600")) == 0
+    assert mark.exists()
+    (line,) = (line for line in said if "has not reported" in line)
+    assert line.startswith("crnn-000 has not reported for 0.1 min: it is started again")
+    records = read_run(tmp_path / "r")
+    row = records.trials["crnn-000"]
+    assert (row["state"], row["epochs"]) == ("completed", 4)
+    assert row["cost"] > 0
+    assert row["gpu_seconds"] == 0
+    # One machine at one unit a second, from the first look to the last.
+    assert 6 < records.run["sittings"][0]["cost"] < 100
+
+
+def test_a_run_that_has_cost_enough_stops(tmp_path: Path) -> None:
+    def slow(task: Task, epoch: int) -> None:
+        time.sleep(0.1)
+
+    now, _ = sitting(tmp_path / "r", slow)
+    assert now.begin(settings(epochs=5000, prices="3600", max_cost=8.0)) == 0
+    row = read_run(tmp_path / "r").trials["crnn-000"]
+    assert (row["state"], row["reason"]) == ("stopped", "the run has cost as much as it may")
