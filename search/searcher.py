@@ -104,6 +104,7 @@ class StudySearch(OptunaSearch):
         folder = self._run.folder
         kept = folder.checkpoint(name)
         values = self._run.space.suggest(trial)
+        cast(OwnStorage, self._study._storage).write_params()
         sync(folder.path / "study.db")
         return {
             "trial": name,

@@ -13,9 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+)
 from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages._rdb.models import TrialParamModel
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 
 
@@ -39,21 +45,43 @@ class OwnStorage(_CachedStorage):
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
         self._known: set[int] = set()
+        self._params: dict[tuple[int, str], tuple[float, BaseDistribution]] = {}
 
     def set_trial_param(
         self, trial_id: int, param_name: str, param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:  # fmt: skip
-        super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+        study, _ = self._trial_id_to_study_id_and_number[trial_id]
+        known = self._studies[study].param_distribution
+        check_distribution_compatibility(known.setdefault(param_name, distribution), distribution)
+        self._params[trial_id, param_name] = param_value_internal, distribution
         trial = self._copied(trial_id)
         value = distribution.to_external_repr(param_value_internal)
         trial.params = {**trial.params, param_name: value}
         trial.distributions = {**trial.distributions, param_name: distribution}
         self._put(trial)
 
+    def write_params(self) -> None:
+        """Write the parameters that have been set; at once, for a transaction each takes longer.
+
+        A trial's are written before whatever else is written of it.
+        """
+        if self._params:
+            rows = [
+                TrialParamModel(
+                    trial_id=trial, param_name=name, param_value=value,
+                    distribution_json=distribution_to_json(distribution),
+                )
+                for (trial, name), (value, distribution) in self._params.items()
+            ]  # fmt: skip
+            with _create_scoped_session(self._backend.scoped_session) as session:
+                session.add_all(rows)
+            self._params = {}
+
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
+        self.write_params()
         done = super().set_trial_state_values(trial_id, state, values)
         self._put(self._backend.get_trial(trial_id))  # With its times.
         return done
@@ -61,18 +89,21 @@ class OwnStorage(_CachedStorage):
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
     ) -> None:
+        self.write_params()
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
         trial = self._copied(trial_id)
         trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
         self._put(trial)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.write_params()
         super().set_trial_user_attr(trial_id, key, value)
         trial = self._copied(trial_id)
         trial.user_attrs = {**trial.user_attrs, key: value}
         self._put(trial)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.write_params()
         super().set_trial_system_attr(trial_id, key, value)
         trial = self._copied(trial_id)
         trial.system_attrs = {**trial.system_attrs, key: value}

@@ -27,6 +27,7 @@ from search.records import Records, RunFolder, read_run
 from search.results import best, counts
 from search.settings import Settings
 from search.space_run import SpaceRun
+from search.study_file import OwnStorage
 from spaces._space import Condition, Space
 from tests.ray import _fake
 
@@ -395,6 +396,7 @@ class TestAfterAKill:
 
         trial = open_study(run).ask()
         lr = trial.suggest_float("lr", 3e-4, 1e-2, log=True)
+        cast(OwnStorage, trial.storage).write_params()  # As before any worker is told of it.
         run.folder.close()
         records, trials, begun = self.goes_on(path)
         assert begun == [3]
