@@ -31,8 +31,8 @@ _QUIET = {
 }
 
 
-MOST_NODES = 1000
-"""In the place of no limit, for what a cluster can grow to."""
+BOOTSTRAP = "ray_bootstrap_config.yaml"
+"""What `ray up` leaves in the home of the head: the cluster's file, with all that it left out."""
 
 _ROOT = Path(__file__).parents[1]
 _PROGRAM = ("captcha_models", "spaces", "search")
@@ -198,20 +198,21 @@ def _amount(nodes: tuple[Node, ...]) -> str:
 
 
 def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Machines the autoscaler may still start; Ray has no public way to ask it."""
-    from ray._private.state import state
+    """Machines the autoscaler may still start; Ray says nothing of it, `ray up`'s file does."""
+    file = Path.home() / BOOTSTRAP
+    if not file.is_file():
+        return ()
+    import yaml  # Ray brings it.
 
-    config = state.get_cluster_config()
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
     found: list[Node] = []
-    for group in config.node_group_configs if config else ():
-        up = sum(node.kind == group.name for node in nodes)
-        # Ray writes -1 where there is no limit.
-        most = group.max_count if group.max_count >= 0 else MOST_NODES
-        cpus, gpus = group.resources.get("CPU", 0), group.resources.get("GPU", 0)
-        # Machines of one's own declare nothing: they count once they are up.
-        if cpus or gpus:
-            found += [Node(float(cpus), float(gpus), group.name)] * max(0, most - up)
-    return tuple(found)
+    for kind, about in config["available_node_types"].items():
+        cpus, gpus = (about["resources"].get(name, 0) for name in ("CPU", "GPU"))
+        up = sum(node.kind == kind for node in nodes)
+        # The head is up, and machines of one's own declare nothing: they count once they are up.
+        if kind != config["head_node_type"] and (cpus or gpus):
+            found += [Node(cpus, gpus, kind)] * max(0, about["max_workers"] - up)
+    return tuple(found[: max(0, config["max_workers"] + 1 - len(nodes))])
 
 
 def _assert_extra() -> None:

@@ -49,7 +49,7 @@ def preflight(cluster: Cluster, each: Share, storage: Storage, say: Callable[[st
 
     if not any(each.fits(node) for node in cluster.nodes):
         say("waiting for the first machine that can hold a trial")
-        first = ray.remote(num_cpus=each.cpus, num_gpus=each.gpus)(socket.gethostname)
+        first = ray.remote(num_cpus=each.cpus, num_gpus=each.gpus)(_host)
         try:
             ray.get(first.remote(), timeout=FIRST_S)
         except Exception as error:
@@ -65,6 +65,10 @@ def preflight(cluster: Cluster, each: Share, storage: Storage, say: Callable[[st
     if wrong:
         raise InputError("this cluster cannot run the search: " + "; ".join(wrong))
     say(f"checked: {len(found)} machine(s) share {storage.place} and run the same versions")
+
+
+def _host() -> str:
+    return socket.gethostname()
 
 
 def _look_around(storage: Storage, mark: str) -> dict[str, Look]:
@@ -86,7 +90,7 @@ def _look_around(storage: Storage, mark: str) -> dict[str, Look]:
             told = task.options(scheduling_strategy=place).remote(
                 storage, f"{mark}/{node['NodeID']}", f"{mark}/driver", gpus
             )
-            asked[f"{node['NodeManagerAddress']} ({node['NodeID'][:6]})"] = told
+            asked[f"{node['NodeManagerAddress']} ({node['NodeID'][-6:]})"] = told
     until = time.monotonic() + ANSWER_S
     return {name: _answer(told, until) for name, told in asked.items()}
 

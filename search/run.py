@@ -119,12 +119,10 @@ def search(**options: Any) -> int:
     from search.results import errors, extra_columns, leaderboard, missed, summary
 
     # What can be refused without the seconds that torch and Ray need to load.
-    if resume and not (options["storage"] and not place.exists()):
-        RunFolder.open(place).close()
-    elif resume:
-        pass  # It is fetched from the storage.
-    else:
+    if not resume:
         assert_free(place)
+    elif place.exists() or not options["storage"]:
+        RunFolder.open(place).close()
 
     from search.sitting import Sitting
     from search.terminal import print_leaderboard

@@ -87,7 +87,7 @@ class Sitting:
             _, data = preparing.result()
             plans = _plan(settings)  # Again: with GPUs the epochs may be others.
             self._tell_data(data)
-            self._look_first(cluster, settings)
+            self._look_first(cluster, settings, Storage(self.storage or str(self.place.parent)))
             settings = self._packed(cluster, settings, plans)
             each = share(cluster, settings)
             self._tell_share(cluster, settings, each)
@@ -133,7 +133,7 @@ class Sitting:
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
-                self._look_first(cluster, settings)
+                self._look_first(cluster, settings, folder.store)
                 settings = self._packed(cluster, settings, plans)
                 each = share(cluster, settings)
                 self._tell_share(cluster, settings, each)
@@ -149,17 +149,17 @@ class Sitting:
             f"{split.folds}), {len(split.test)} in the locked test set"
         )
 
-    def _look_first(self, cluster: Cluster, settings: Settings) -> None:
+    def _look_first(self, cluster: Cluster, settings: Settings, store: Storage) -> None:
         """Refuse a cluster whose machines cannot do what the driver will ask of them."""
         if not cluster.private:
             from search.preflight import preflight
 
-            place = Storage(self.storage or str(self.place.parent))
-            preflight(cluster, share(cluster, settings), place, self.say)
+            preflight(cluster, share(cluster, settings), store, self.say)
 
     def _store(self) -> Storage | None:
         """Where the run is kept besides its folder, if it is."""
-        return Storage(self.storage).child(self.place.name) if self.storage else None
+        store = Storage(self.storage).child(self.place.name) if self.storage else None
+        return None if store and store.place == str(self.place.resolve()) else store
 
     def _packed(
         self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from search.mirror import fetch
 from search.records import Records, read_run
 from search.results import counts
+from search.storage import Storage
 from tests.cluster._hosts import DESK, ROOT, Hosts, ray
 
 pytestmark = [
@@ -34,7 +36,7 @@ def own_machines(hosts: Hosts) -> Path:
     head, *workers = (hosts.address(f"h{i}") for i in range(3))
     values["provider"] |= {"head_ip": head, "worker_ips": workers}
     values["auth"] = {"ssh_user": "root", "ssh_private_key": str(hosts.key)}
-    given = hosts.shared / "runs"
+    given = hosts.shared / "kept"
     return written(hosts, lean(values, f"export CAPTCHA_STORAGE={given} CAPTCHA_PRICES=0.05"))
 
 
@@ -90,6 +92,17 @@ def test_a_search_survives_a_lost_worker(three_hosts: Hosts) -> None:
         search.kill()
     assert search.returncode == 0, output[-4000:]
     assert_whole(read_run(run), hit)
+    fetch(Storage(str(hosts.shared / "kept" / run.name)), hosts.folder / "fetched")
+    assert read_run(hosts.folder / "fetched").trials == read_run(run).trials
+
+    # The other ways in: a file sent to the head, and a job for the cluster. Nothing runs again.
+    before = (run / "trials.jsonl").read_bytes()
+    again = ["--resume", "--name", run.name, "--runs-dir", str(run.parent)]
+    succeed(ray(hosts, "submit", path, "search/run.py", "--", *again, **OLDER))
+    job = f"ray job submit -- python -m search.run {' '.join(again)}"
+    assert "succeeded" in succeed(ray(hosts, "exec", path, job, **OLDER))
+    assert (run / "trials.jsonl").read_bytes() == before
+    assert len(read_run(run).run["sittings"]) == 3
 
     succeed(ray(hosts, "down", "-y", path, **OLDER))
     # Workers of one's own notice by themselves that the head is gone.

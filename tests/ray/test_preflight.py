@@ -176,3 +176,59 @@ def test_a_cluster_that_can_runs_the_search(head: str, tmp_path: Path) -> None:
     done = search(head, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "checked: 1 machine(s) share" in done.stdout
+
+
+GROWING = """
+cluster_name: growing
+max_workers: 1
+idle_timeout_minutes: 5
+upscaling_speed: 1
+provider:
+  type: fake_multinode
+  head_node_id: fffffffffffffffffffffffffffffffffffffffffffffffffff00000
+available_node_types:
+  ray.head.default: {resources: {}, node_config: {}, max_workers: 0}
+  box: {resources: {CPU: 1}, node_config: {}, min_workers: 0, max_workers: 1}
+head_node_type: ray.head.default
+head_node: {}
+worker_nodes: {}
+file_mounts: {}
+cluster_synced_files: []
+file_mounts_sync_continuously: false
+rsync_exclude: []
+rsync_filter: []
+auth: {}
+initialization_commands: []
+setup_commands: []
+head_setup_commands: []
+worker_setup_commands: []
+head_start_ray_commands: []
+worker_start_ray_commands: []
+"""
+
+
+def test_a_cluster_of_a_head_alone_grows_for_the_first_trial(tmp_path: Path) -> None:
+    """Nothing that is up could hold a trial; what may come is counted, and waited for."""
+    # Where `ray up` leaves it; Ray's stand-in provider knows no other port.
+    file, port = tmp_path / "ray_bootstrap_config.yaml", 6379
+    with socket.socket() as wire:
+        if wire.connect_ex(("127.0.0.1", port)) == 0:
+            pytest.skip("something listens at Ray's own port 6379")
+    file.write_text(GROWING)
+    head = ("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false",
+            f"--temp-dir=/tmp/cs{os.getpid()}g", f"--autoscaling-config={file}")  # fmt: skip
+    own = {
+        "RAY_FAKE_CLUSTER": "1",
+        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": f"{'f' * 51}00000",
+    }
+    with machine(*head, env=own):
+        address = f"127.0.0.1:{port}"
+        until_alive(address, 1)
+        home = {**TOKEN, "HOME": str(tmp_path)}
+        text = refusal(search(address, tmp_path, "--cpus-per-trial", "2", token=home), tmp_path)
+        assert "has 0 CPUs and no GPU, and can grow to 1 CPU and no GPU" in text
+        done = search(address, tmp_path, token=home)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "waiting for the first machine that can hold a trial" in done.stdout
+    assert "checked: 2 machine(s) share" in done.stdout

@@ -146,6 +146,18 @@ def stop_half_way(sitting: Sitting) -> None:
     sitting.control.interrupted = True
 
 
+@pytest.mark.usefixtures("ray")
+def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> None:
+    settings = Settings.parse(
+        {"spaces": ("pooled",), "data": "synthetic:60", "trials": 1, "epochs": 1}
+    )
+    quick = _fake.objective(lambda task, epoch: None)
+    search = Sitting(tmp_path / "r", lambda line: None, storage=str(tmp_path), objective=quick)
+    assert search.begin(settings) == 0
+    assert not (tmp_path / "r" / "copy").exists()
+    assert "storage" not in read_run(tmp_path / "r").run
+
+
 def test_nothing_to_go_on_with_is_said(storage: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no run at .*, and none in "):
         Sitting(tmp_path / "r", lambda line: None, storage=storage).resume({})

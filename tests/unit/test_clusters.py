@@ -134,7 +134,7 @@ def test_ray_reads_the_kubernetes_manifest() -> None:
     validate_config(config)
     kinds = config["available_node_types"]
     assert kinds["gpu"]["resources"]["GPU"] == 1
-    assert (kinds["gpu"]["min_workers"], kinds["gpu"]["max_workers"]) == (0, 8)
+    assert (kinds["gpu"]["min_workers"], kinds["gpu"]["max_workers"]) == (1, 8)
     assert kinds[config["head_node_type"]]["resources"]["CPU"] == 0
     assert manifest["spec"]["authOptions"] == {"mode": "token"}
     assert manifest["spec"]["headGroupSpec"]["serviceType"] == "ClusterIP"
