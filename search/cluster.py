@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -48,7 +48,7 @@ class Node:
     cpus: float
     gpus: float
     kind: str = ""
-    address: str = ""
+    address: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

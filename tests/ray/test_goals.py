@@ -90,7 +90,8 @@ def test_a_kill_between_constraint_and_state_ends_the_trial_as_stopped(tmp_path:
         trial.set_constraint("gap", 0.4)
         assert reconcile(run, study) == []
         assert states(folder.records) == {"pooled-000": "stopped"}
-    [told] = study.trials
+    told, *waiting = study.trials  # Known points that no trial was left for.
+    assert all(trial.state == TrialState.WAITING for trial in waiting)
     assert (told.state, told.constraints) == (TrialState.PRUNED, {"gap": 0.4})
     assert told.intermediate_values == {1: 2.0}
     assert told.user_attrs["valid_captcha_accuracy"] == 0.5
