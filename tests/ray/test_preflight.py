@@ -7,6 +7,7 @@ another file system it gets a mount namespace, as a machine would have.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -46,6 +47,9 @@ def machine(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(20)
+        for option in options:
+            if option.startswith("--temp-dir="):
+                shutil.rmtree(option.partition("=")[2], ignore_errors=True)
 
 
 def free_port() -> int:
