@@ -35,7 +35,10 @@ def seconds_of(row: Mapping[str, Any]) -> float | None:
 
 
 def cost(facts: Rows) -> dict[str, dict[str, float]]:
-    """By state: `trials`, `seconds`, `passes` (images trained on), and the `share` of seconds."""
+    """By state: `trials`, `seconds`, `passes` (images trained on), and the `share` of seconds.
+
+    Also `gpu_seconds`, and `money` at the prices of the run's settings; 0 where nobody counted.
+    """
     rows = [row for own in facts.values() for row in own]
     total = sum(seconds_of(row) or 0.0 for row in rows)
     found: dict[str, dict[str, float]] = {}
@@ -47,5 +50,6 @@ def cost(facts: Rows) -> dict[str, dict[str, float]]:
             "seconds": spent,
             "passes": sum(row["passes"] or 0 for row in own),
             "share": spent / total if total else 0.0,
+            **{name: sum(row[name] or 0.0 for row in own) for name in ("gpu_seconds", "money")},
         }
     return found

@@ -99,8 +99,12 @@ def _cost(found: Analysis) -> str:
     parts = {state: part for state, part in found.cost.items() if part["trials"]}
     total = sum(part["seconds"] for part in parts.values())
     passes = sum(part["passes"] for part in parts.values())
+    gpus, money = (sum(part[k] for part in parts.values()) for k in ("gpu_seconds", "money"))
+    more = f", {_time(gpus)} of a GPU" if gpus else ""
+    more += f", {money:.2f} of money" if money else ""
     told = ", ".join(f"{part['share']:.0%} in {state}" for state, part in parts.items())
-    return f"cost: {_time(total)} of trials, {passes:,.0f} image passes: {told or 'nothing yet'}"
+    told = told or "nothing yet"
+    return f"cost: {_time(total)} of trials{more}, {passes:,.0f} image passes: {told}"
 
 
 def show_both(

@@ -18,9 +18,10 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
     """The leaderboard of a space, each row with more.
 
     Besides what `results.leaderboard` says: `rank` from 1; `seed`; `started`, `ended`;
-    `wall_s`, by the clock; INTERVALS, 95 %, of this one training by its validation images, None
-    where nothing was kept; `misread`, of how many images `read`; `beams`, accuracy by width;
-    `confirmed`, see `confirmation`, or None; `device`.
+    `wall_s`, by the clock; `gpu_seconds`, that it held a GPU, and `money`, at the prices of the
+    run's settings, None where nobody counted; INTERVALS, 95 %, of this one training by its
+    validation images, None where nothing was kept; `misread`, of how many images `read`; `beams`,
+    accuracy by width; `confirmed`, see `confirmation`, or None; `device`.
     """
     found = []
     for rank, row in enumerate(leaderboard(run.records, space), start=1):
@@ -39,6 +40,8 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
                 "started": trial["started"],
                 "ended": trial["ended"],
                 "wall_s": _between(trial["started"], trial["ended"]),
+                "gpu_seconds": number(trial.get("gpu_seconds")),
+                "money": number(trial.get("cost")),
                 **_intervals(row, kept, images),
                 "misread": len(kept["wrong"]) if kept else _misread(row, images),
                 "read": len(kept["nlls"]) if kept else images,
@@ -131,8 +134,8 @@ def table_rows(run: Run) -> tuple[list[str], list[list[Any]]]:
     rows = [row for space in run.spaces for row in trial_facts(run, space)]
     names = sorted({name for row in rows for name in row["config"]})
     plain = ("space", "rank", "trial", "number", "baseline", "state", "epochs", "seed", "started",
-             "ended", "wall_s", *METRICS, *INTERVALS, "misread", "read", "device", "reason",
-             "error")  # fmt: skip
+             "ended", "wall_s", "gpu_seconds", "money", *METRICS, *INTERVALS, "misread",
+             "read", "device", "reason", "error")  # fmt: skip
     heads = [*plain, "feasible", "confirmed_nll", "confirmed_nll_low", "confirmed_nll_high",
              "confirmed_fits"]  # fmt: skip
     table = []

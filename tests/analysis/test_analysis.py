@@ -44,6 +44,9 @@ def test_funnel_and_cost_add_up(found: Analysis) -> None:
     }  # fmt: skip
     assert found.cost["completed"]["seconds"] == 2 * 3 * 120.0
     assert found.cost["stopped"]["seconds"] == 2 * 60.0
+    assert found.cost["completed"]["gpu_seconds"] == 2 * 3 * 60.0
+    assert found.cost["completed"]["money"] == 2 * 3 * 0.25
+    assert found.cost["stopped"]["money"] == 0.0
     assert sum(part["share"] for part in found.cost.values()) == pytest.approx(1)
     assert sum(part["trials"] for part in found.cost.values()) == 10
 

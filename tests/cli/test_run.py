@@ -247,7 +247,7 @@ class TestAnalyse:
         assert done.returncode == 0, done.stderr
         assert "crnn-003 failed: ValueError: <b>lr</b> is [red]" in done.stdout
         assert "what decided who is among the best 3 of 7 (PED-ANOVA): " in done.stdout
-        assert "cost: 13.0 min of trials" in done.stdout
+        assert "cost: 13.0 min of trials, 5.0 min of a GPU, 1.25 of money" in done.stdout
         assert "next: Nothing is confirmed" in done.stdout
         assert len((tmp_path / "a.csv").read_text().splitlines()) == 10
         assert 1e6 < (tmp_path / "a.html").stat().st_size < 5e6
