@@ -270,7 +270,7 @@ def test_a_trained_model_exported_reads_real_images_the_same(
 
     images = read_zip(real_images)
     split = make_split(images.names)
-    config = config_class("crnn").parse({**read_values("fast", "crnn"), "epochs": 2})
+    config = config_class("crnn").parse({**read_values("fast", "crnn"), "epochs": 3})
     last = fit(config, images, split, seed=0, device="cpu", on_epoch=lambda metrics, snapshot: None)
     last.save_model(tmp_path)
     chosen = [images.names[i] for i in split.valid[:10]]
