@@ -94,7 +94,7 @@ def test_calibration_finds_the_most_probable_temperature(arch: str) -> None:
         nll = evaluate(same, images, labels, search=False).nll
         assert len(labels) * nll + doubt(temperature) > least * (1 - 1e-3)
     # What is reported was fitted to other images than those it is of.
-    assert found.nll != pytest.approx(fitted, rel=1e-6)
+    assert found.nll >= fitted * (1 - 1e-3)
     assert model.training
 
 
