@@ -1,6 +1,8 @@
 """How every command of the project starts and ends: one line for an error, and an exit code."""
 
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -17,9 +19,11 @@ def command_line(command: click.Command) -> NoReturn:
     what the command returns, if it is a number, is the exit code otherwise.
     """
     try:
-        result = command.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        _end("interrupted", INTERRUPTED)
+        # Not command.main, which ends with 1, as if all had failed, when a pipe breaks.
+        with command.make_context(_called_as(), sys.argv[1:]) as context:
+            result = command.invoke(context)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", INTERRUPTED)
     except click.ClickException as error:
@@ -27,13 +31,29 @@ def command_line(command: click.Command) -> NoReturn:
     except InputError as error:
         _end(f"error: {_one_line(str(error))}", WRONG_INPUT)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing left to say.
-        sys.stderr.close()
-        sys.exit(OK)
+        _unread()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            # Rich ends so.
+            _unread()
+        raise
     except OSError as error:
         # A path that cannot be read or written, a full disk: the person's to mend, not ours.
         _end(f"error: {_one_line(str(error))}", WRONG_INPUT)
     sys.exit(result if isinstance(result, int) else OK)
+
+
+def _called_as() -> str:
+    """What --help calls the command."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name}" if spec else Path(sys.argv[0]).name
+
+
+def _unread() -> NoReturn:
+    """The reader of our output has gone (`| head`): nothing left to say, and nothing failed."""
+    # What is still in a buffer shall not break the pipe again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(OK)
 
 
 def _one_line(text: str) -> str:

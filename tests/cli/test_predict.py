@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import sys
 import warnings
 import zipfile
@@ -32,6 +33,7 @@ CONFIGS = {
     "pooled": {"head_size": 16, "normalize": True},
     "spatial": {"head_size": 16},
 }
+RECORDED = Path(__file__).parents[2] / "results" / "crnn-real"
 SURE = 0.1
 """Temperature at which fresh weights are sure enough for answers to differ."""
 
@@ -292,3 +294,19 @@ def test_a_trained_model_exported_reads_real_images_the_same(
         )
         >= 5
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["captcha_models.predict", "search.analyse"])
+def test_a_reader_that_has_seen_enough_is_no_failure(
+    module: str, crnn: Path, pictures: Path, tmp_path: Path
+) -> None:
+    given = {"captcha_models.predict": [crnn, *[pictures] * 20], "search.analyse": [RECORDED]}
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, given[module])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert (process.wait(120), process.stderr and process.stderr.read()) == (0, b"")
