@@ -70,6 +70,8 @@ def read_readings(run: Path) -> Readings:
         if (run / IMAGES).exists():
             images = json.loads((run / IMAGES).read_text(encoding="utf-8"))
         names, labels = (tuple(map(str, images.get(k, ()))) for k in ("images", "labels"))
+        if len(names) != len(labels):
+            raise ValueError(f"{len(names)} names, but {len(labels)} labels")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         names, labels = (), ()
         notes.append(f"{IMAGES} cannot be read ({error}): no labels of misread images")
@@ -91,7 +93,7 @@ def _whole(row: Mapping[str, Any], num_images: int) -> bool:
         count = num_images or len(row["nlls"])
         return (
             isinstance(row["trial"], str)
-            and all(isinstance(value, int | float) for value in figures)
+            and all(isinstance(one, int | float) and abs(one) < 1e300 for one in figures)
             and all(isinstance(read, str) for read in row["wrong"].values())
             and all(width == "greedy" or width.isdecimal() for width in row["beams"])
             and all(0 <= place < count for place in places)

@@ -42,15 +42,16 @@ def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict
     if len(rows) < LEAST:
         return {**told, "note": f"{len(rows)} trials are too few to tell; {LEAST} are needed"}
     try:
-        table = Space.from_json(run.about["spaces"][space]["space"])
-        study = create_study()
-        for place, row in enumerate(rows):
-            values = table.active({**table.fixed, **row["config"]})
-            params = {k: v for k, v in values.items() if k in table.parameters}
-            among = {k: table.parameters[k] for k in params}
-            study.add_trial(create_trial(params=params, distributions=among, value=float(place)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            table = Space.from_json(run.about["spaces"][space]["space"])
+            study = create_study()
+            for place, row in enumerate(rows):
+                values = table.active({**table.fixed, **row["config"]})
+                params = {k: v for k, v in values.items() if k in table.parameters}
+                among = {k: table.parameters[k] for k in params}
+                trial = create_trial(params=params, distributions=among, value=float(place))
+                study.add_trial(trial)
             judge = PedAnovaImportanceEvaluator(target_quantile=best / len(rows))
             shares = get_param_importances(study, evaluator=judge)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:

@@ -4,8 +4,9 @@ A search refuses a damaged folder, for it would build on it; who looks wants to 
 """
 
 import json
-import math
+import re
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from search.tables import check_version
 LOOKS = "test-looks.jsonl"
 _TRIAL = {"baseline": False, "seed": None, "started": None, "ended": None, "epochs": 0}
 _TRIAL |= {"error": None, "reason": None}
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_INTERVAL = ("mean", "low", "high")
 _PARTS = ("data", "split", "versions", "hardware")
 
 
@@ -81,13 +84,30 @@ def read(path: Path) -> Run:
 
 def number(value: object) -> float | int | None:
     """A finite number as it is; None for all else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    return value if abs(value) <= sys.float_info.max else None
+
+
+def clean(value: Any) -> Any:
+    """What was parsed, without what can be neither reckoned with nor shown.
+
+    Numbers that are not finite become None; control characters, with which a text could write
+    anywhere on a terminal, and halves of characters, which no file takes, become question marks.
+    """
+    if isinstance(value, dict):
+        return {clean(k): clean(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [clean(v) for v in value]
+    if isinstance(value, str):
+        return _ODD.sub("?", value)
+    return (
+        number(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    )
 
 
 def _run_file(path: Path, notes: list[str]) -> dict[str, Any]:
-    run = read_run_file(path)
+    run = clean(read_run_file(path))
     settings, spaces = run.get("settings"), run.get("spaces")
     if not isinstance(settings, dict) or not isinstance(spaces, dict):
         raise InputError(f"{path} is damaged: its run.json names no settings or no spaces")
@@ -106,9 +126,20 @@ def _run_file(path: Path, notes: list[str]) -> dict[str, Any]:
             space = {}
         parts = {k: space.get(k) for k in ("baseline", "fixed", "parameters")}
         kept = {k: part if isinstance(part, dict) else {} for k, part in parts.items()}
+        kept["parameters"] = {k: v for k, v in kept["parameters"].items() if _known(v)}
         base = saved.get("base", {}) if isinstance(saved, dict) else {}
         spaces[name] = {"base": base, "space": {**space, **kept}}
     return run
+
+
+def _known(parameter: Any) -> bool:
+    """Whether a parameter's range is told as `Space.to_json` does."""
+    ranges = parameter.get("attributes") if isinstance(parameter, dict) else None
+    return (
+        isinstance(ranges, dict)
+        and isinstance(parameter.get("name"), str)
+        and isinstance(ranges.get("choices", []), list)
+    )
 
 
 def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict[str, Any]]:
@@ -130,7 +161,7 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict
         elif i == 0 and "version" in row:
             check_version(path, row)
         else:
-            yield row
+            yield clean(row)
     if bad:
         notes.append(f"{path.name}: {bad} damaged line(s) left out")
 
@@ -185,13 +216,24 @@ def _confirmation(
         except OSError:
             continue
         try:
-            found = json.loads(text)
-            assert isinstance(found["candidates"], list)
-            _ = found["chosen"], found["test"] and found["test"]["winner"]["nll"]["mean"]
+            found = clean(json.loads(text))
+            _check_confirmed(found)
             confirmed[name] = found
-        except (ValueError, KeyError, TypeError, AssertionError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             notes.append(f"confirmed/{name}.json is damaged and left out")
     return fits, confirmed
+
+
+def _check_confirmed(found: Any) -> None:
+    """Raise one of the usual errors if what search.confirm found is not told in full."""
+    for key, kind in {"candidates": list, "chosen": str | None, "test": dict | None}.items():
+        if not isinstance(found[key], kind):
+            raise TypeError(key)
+    tested = [found["test"]["winner"]] if found["test"] else []
+    for one in [*found["candidates"], *tested]:
+        for key in ("nll", "captcha_accuracy", "gap"):
+            if key in one and any(number(one[key][part]) is None for part in _INTERVAL):
+                raise ValueError(key)
 
 
 def _scored(row: Mapping[str, Any]) -> bool:

@@ -1,15 +1,18 @@
 """What is reckoned of a run folder: facts, funnel, cost, importance, misreadings, advice."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from search.analysis.advice import at_an_end
 from search.analysis.misread import NOTHING, calibration, confusions
 from search.analysis.reading import read
+from search.analysis.terminal import show
 from search.analysis.trials import table_rows
 from search.analysis.whole import Analysis
 from tests.analysis import runs
@@ -30,6 +33,7 @@ def test_facts_have_ranks_intervals_seeds_and_cost(found: Analysis) -> None:
     assert [row["trial"] for row in board[:3]] == ["crnn-004", "crnn-001", "crnn-000"]
     assert [row["rank"] for row in board] == [1, 2, 3, 4, 5]
     first = board[0]
+    assert all(row["nll_low"] >= 0 for row in board if row["nll_low"] is not None)
     assert first["nll_low"] < first["valid_nll"] or first["nll_low"] < 0.05 < first["nll_high"]
     assert first["accuracy_low"] < first["valid_captcha_accuracy"] < first["accuracy_high"]
     assert (first["seed"], first["seconds"], first["misread"], first["read"]) == (4, 120.0, 2, 8)
@@ -197,9 +201,37 @@ def odd_figures(path: Path) -> None:
     (path / "epochs.jsonl").write_text(text.replace('"passes": 24', '"passes": Infinity'))
 
 
+def replaced(path: Path, name: str, old: str, new: str) -> None:
+    text = (path / name).read_text()
+    assert old in text
+    (path / name).write_text(text.replace(old, new, 1))
+
+
+def uncounted_labels(path: Path) -> None:
+    found = json.loads((path / "valid.json").read_text())
+    (path / "valid.json").write_text(json.dumps({**found, "labels": found["labels"][:1]}))
+
+
+def odd_parameters(path: Path) -> None:
+    run = json.loads((path / "run.json").read_text())
+    ranges = run["spaces"]["crnn"]["space"]["parameters"]
+    for name, odd in zip(list(ranges), (0, {"name": [1], "attributes": {}}), strict=False):
+        ranges[name] = odd
+    (path / "run.json").write_text(json.dumps(run))
+
+
+HUGE = "1" + "0" * 400
+
+
 @pytest.mark.parametrize(
     ("break_it", "note"),
     [
+        (lambda p: replaced(p, "epochs.jsonl", '"passes": 24', f'"passes": {HUGE}'), None),
+        (lambda p: replaced(p, "readings.jsonl", '"nlls": [', f'"nlls": [{HUGE}, '), "damaged"),
+        (lambda p: replaced(p, "trials.jsonl", '"lr": ', '"lr": NaN, "x": '), None),
+        (lambda p: replaced(p, "trials.jsonl", "RuntimeError: no", "\\ud800\\u001b[2J"), None),
+        (uncounted_labels, "valid.json cannot be read"),
+        (odd_parameters, None),
         (break_epochs, "epochs.jsonl: 1 damaged line(s) left out"),
         (lambda p: (p / "epochs.jsonl").unlink(), "epochs.jsonl cannot be read"),
         (lambda p: (p / "trials.jsonl").unlink(), "trials.jsonl cannot be read"),
@@ -229,7 +261,9 @@ def test_what_is_damaged_is_told_and_the_rest_is_shown(
     notes = " | ".join(found.run.notes)
     assert (note in notes) if note else (notes == "")
     json.dumps(found.to_json(), allow_nan=False)
-    assert "</html>" in page(found)
+    assert b"</html>" in page(found).encode()
+    show(found, 10, Console(file=(out := io.StringIO()), markup=False))
+    assert "\x1b" not in out.getvalue()
 
 
 def test_a_study_that_is_whole_is_not_complained_of(tmp_path: Path) -> None:
