@@ -49,7 +49,8 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     trace = {
         "type": "heatmap", "x": names, "y": names, "z": grid, "xgap": 1, "ygap": 1,
         "colorscale": [[0, "#cfe0f7"], [1, "#123f7a"]], "hoverongaps": False,
-        "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>", "colorbar": {"thickness": 10},
+        "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>",
+        "colorbar": {"thickness": 10, "dtick": max(1, -(-max(pairs.values(), default=1) // 5))},
     }  # fmt: skip
     return Figure(
         "confusions", "Characters taken for others",

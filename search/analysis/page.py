@@ -10,6 +10,7 @@ import gzip
 import json
 import math
 import secrets
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def page(analysis: Analysis, *, images: bool = True) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"figure": _figure, "share": _share, "minutes": _minutes}
+    environment.filters |= {"command": _command, "setting": _setting}
     return environment.get_template("report.html.j2").render(
         analysis=analysis,
         run=analysis.run,
@@ -203,6 +205,20 @@ def _figure(value: float | None, digits: int = 4) -> str:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _command(words: Any) -> str:
+    """A command as a shell takes it."""
+    return shlex.join(map(str, words)) if isinstance(words, list) else str(words)
+
+
+def _setting(value: Any) -> str:
+    """A setting as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_setting(own)}" for name, own in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_setting, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _minutes(seconds: float | None) -> str:

@@ -159,7 +159,13 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict
         if not isinstance(row, dict):
             bad += 1
         elif i == 0 and "version" in row:
-            check_version(path, row)
+            try:
+                check_version(path, row)
+            except InputError as error:
+                if needed:
+                    raise
+                notes.append(f"{error}; left out")
+                return
         else:
             yield clean(row)
     if bad:

@@ -232,6 +232,13 @@ HUGE = "1" + "0" * 400
         (lambda p: replaced(p, "trials.jsonl", "RuntimeError: no", "\\ud800\\u001b[2J"), None),
         (uncounted_labels, "valid.json cannot be read"),
         (odd_parameters, None),
+        (
+            lambda p: (
+                (p / "confirmed").mkdir(),
+                (p / "confirmed/fits.jsonl").write_text('{"version": 9}\n'),
+            ),
+            "confirmed/fits.jsonl is of version 9",
+        ),
         (break_epochs, "epochs.jsonl: 1 damaged line(s) left out"),
         (lambda p: (p / "epochs.jsonl").unlink(), "epochs.jsonl cannot be read"),
         (lambda p: (p / "trials.jsonl").unlink(), "trials.jsonl cannot be read"),

@@ -78,6 +78,17 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
     assert count > 60
 
 
+def test_commands_and_settings_are_told_as_they_are_typed(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "r", skip_bad=False, fixed={"clip": "5"}, warm_start=["a", "b"])
+    about = json.loads((path / "run.json").read_text())
+    about["sittings"][0]["command"] = ["python", "--data", "my images.zip"]
+    (path / "run.json").write_text(json.dumps(about))
+    text = page(Analysis.of(path))
+    assert "<code>python --data &#39;my images.zip&#39;</code>" in text
+    for told in ("no", "clip=5", "a, b"):
+        assert f"<td><code>{told}</code></td>" in text
+
+
 def test_a_page_without_a_trial_says_so(tmp_path: Path) -> None:
     text = page(Analysis.of(runs.write(tmp_path / "none", trials=0)))
     assert "No trial has begun" in text
@@ -179,6 +190,23 @@ def test_sort_filter_and_a_trial_at_a_desk(opened: Any, tmp_path: Path) -> None:
     tab.locator("#figure-gap summary").click()
     assert tab.locator("#figure-gap table tbody tr").count() == 18
     tab.screenshot(path=tmp_path / "desk.png", full_page=True)
+
+
+@pytest.mark.slow
+def test_a_logarithmic_axis_has_ticks_for_what_is_seen(opened: Any) -> None:
+    tab = opened(viewport={"width": 1280, "height": 900})
+    ticks = tab.locator("#figure-gap .xtick text")
+    assert ticks.count() >= 2
+    tab.eval_on_selector(
+        "#figure-gap .plot", "place => Plotly.relayout(place, {'xaxis.range': [-0.5, -0.4]})"
+    )
+    tab.wait_for_function("() => document.querySelectorAll('#figure-gap .xtick text').length >= 2")
+    slices = tab.eval_on_selector_all(
+        "#parameters .small .plot",
+        "all => all.map(one => one.querySelectorAll('.xtick text, .ytick text').length)",
+    )
+    assert slices
+    assert min(slices) >= 2
 
 
 @pytest.mark.slow

@@ -94,17 +94,27 @@
     return { ink, line, paper };
   };
   // On a logarithmic axis: 1, 2, 5 in every decade, fewer where there are many, as plain numbers.
-  const ticks = (traces, side) => {
-    const values = traces.flatMap((trace) => trace[side] || []).filter((value) => typeof value === "number" && value > 0);
-    if (!values.length) return {};
-    const low = Math.log10(Math.min(...values)), high = Math.log10(Math.max(...values));
+  const ticks = (low, high) => {
     const steps = high - low > 3 ? [1] : high - low > 0.9 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8];
     const found = [];
     for (let decade = Math.floor(low) - 1; decade <= Math.ceil(high) + 1; decade++)
       for (const step of steps) found.push(Number((step * 10 ** decade).toPrecision(3)));
     const within = found.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
-    if (within.length < 2) return { exponentformat: "none", nticks: 6 };
+    if (within.length < 2) return { tickmode: "auto", tickvals: null, ticktext: null, exponentformat: "none", nticks: 6 };
     return { tickmode: "array", tickvals: found, ticktext: found.map((value) => value < 1e-3 || value >= 1e5 ? value.toExponential(0) : String(value)) };
+  };
+  const reach = (traces, side) => {
+    const shown = traces.filter((trace) => trace.visible !== "legendonly");
+    const values = shown.flatMap((trace) => trace[side] || []).filter((value) => typeof value === "number" && value > 0);
+    return values.length ? [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))] : null;
+  };
+  const logarithmic = (traces, side) => {
+    const found = reach(traces, side);
+    if (!found) return {};
+    const [low, high] = found;
+    // One value alone, or two that rounding keeps apart, have no range of their own.
+    if (high - low < 0.02) return { range: [low - 0.15, high + 0.15], ...ticks(low - 0.15, high + 0.15) };
+    return ticks(low, high);
   };
   const themed = (figure, height) => {
     const layout = structuredClone(figure.layout), small = figure.small;
@@ -120,7 +130,7 @@
     };
     for (const name of ["xaxis", "yaxis"]) {
       const axis = layout[name] || {};
-      const log = axis.type === "log" ? ticks(figure.traces, name[0]) : {};
+      const log = axis.type === "log" ? logarithmic(figure.traces, name[0]) : {};
       made[name] = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, ...log, ...axis };
       if (axis.title) made[name].title = { standoff: 8, ...axis.title };
     }
@@ -136,6 +146,20 @@
       const name = event.points[0] && event.points[0].customdata;
       if (name && data.trials[name]) choose(name, true);
     });
+    // Who zooms, or shows a trace that was hidden, gets ticks for what is then to be seen.
+    let before = "";
+    const renew = () => {
+      const changes = {};
+      for (const name of ["xaxis", "yaxis"]) {
+        const axis = place.layout[name];
+        if (!axis || axis.type !== "log" || !axis.range) continue;
+        for (const [key, value] of Object.entries(ticks(...axis.range))) changes[`${name}.${key}`] = value;
+      }
+      const now = JSON.stringify(changes);
+      if (now !== before) { before = now; Plotly.relayout(place, changes); }
+    };
+    place.on("plotly_relayout", renew);
+    place.on("plotly_restyle", renew);
     place.style.minHeight = "";
   };
   const again = () => {
