@@ -99,6 +99,12 @@ def evaluate(
         f"(95 % interval {low:.2%} to {high:.2%}), characters {scores.char_accuracy:.2%}, "
         f"NLL {scores.nll:.4f} nats per captcha"
     )
+    if chosen == "valid" and loaded.card.config.get("calibrate"):
+        before = loaded.card.metrics.get("valid_nll")
+        click.echo(
+            "The model's temperature was fitted to these images, so this NLL flatters it"
+            + (f"; at temperatures fitted without them it was {before:.4f}" if before else "")
+        )
     for row in misread[:MISREAD_SHOWN]:
         sure = f"{100 * row['confidence']:.2f} %"
         click.echo(f"  {row['image']}: {row['label']} read as {row['read']} ({sure})")

@@ -1,13 +1,17 @@
 """One sentence: what to do next with a run."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from search.analysis.reading import Run, number
 from search.analysis.trials import parameters
 from search.results import goal_of
+from search.status import STATUS_FILE
 
 EDGE = 0.03
 """A value so near to an end of its range, as a share of it, counts as at the end."""
@@ -15,6 +19,8 @@ LEADERS, MOST = 5, 4
 """Of so many of the best so many have to stand there: three of five may by chance."""
 ENOUGH = 10
 """Completed trials from which on ends of ranges and late finds mean something."""
+SILENT = timedelta(minutes=5)
+"""A search tells every few seconds how it stands; one that is so long silent is no more."""
 Boards = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
@@ -56,19 +62,36 @@ def _unfinished(run: Run, rows: Sequence[Mapping[str, Any]]) -> str | None:
     wanted = number(run.about["settings"].get("trials"))
     asked = f" of {wanted * len(run.spaces):g}" if wanted else ""
     if sittings and sittings[-1].get("ended") is None:
-        return (
-            f"The search is still running, or was killed: {len(rows) - count}{asked} trials have "
-            f"ended; look again later{_resume(run)}."
-        )
+        told = f"{len(rows) - count}{asked} trials have ended"
+        seen = _last_sign(run)
+        if seen is None:
+            return (
+                f"The search is still running, or was killed: {told}; look again later, "
+                f"or {_resume(run)}."
+            )
+        if datetime.now(UTC) - seen < SILENT:
+            return f"The search is running: {told}; look again later."
+        at = f"{seen.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"The search was killed, its last sign is of {at}: {told}; {_resume(run)}."
     if count:
-        return f"{count} trial(s) were interrupted: go on{_resume(run).removeprefix(', or go on')}."
+        return f"{count} trial(s) were interrupted: {_resume(run)}."
     return None
+
+
+def _last_sign(run: Run) -> datetime | None:
+    """When the sitting that never ended last told how it stood, if it did."""
+    try:
+        found = json.loads((run.records.path / STATUS_FILE).read_text(encoding="utf-8"))
+        seen = datetime.fromisoformat(found["updated"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return None if seen.tzinfo is None else seen
 
 
 def _resume(run: Run) -> str:
     place = run.records.path
-    parent = f" --runs-dir {place.parent}" if place.parent != Path("runs") else ""
-    return f", or go on with python -m search.run{parent} --name {place.name} --resume"
+    parent = f" --runs-dir {quote(str(place.parent))}" if place.parent != Path("runs") else ""
+    return f"go on with python -m search.run{parent} --name {quote(place.name)} --resume"
 
 
 def _leading_space(facts: Boards) -> str:
@@ -131,7 +154,7 @@ def still_improving(space: str, board: Sequence[Mapping[str, Any]]) -> str | Non
 
 
 def _confirmation(run: Run, space: str, path: str) -> str:
-    command = f"python -m search.confirm {path}"
+    command = f"python -m search.confirm {quote(path)}"
     found = run.confirmed.get(space)
     if not run.fits.get(space):
         return f"Nothing is confirmed, and the best is partly the lucky one: {command}"
@@ -142,5 +165,5 @@ def _confirmation(run: Run, space: str, path: str) -> str:
         return f"{found['chosen']} is confirmed, not yet tested: judge it once with {command}"
     return (
         f"{found['chosen']} is confirmed and tested: train it for use with python -m "
-        f"captcha_models.train --config {path}/confirmed/{space}.toml"
+        f"captcha_models.train --config {quote(f'{path}/confirmed/{space}.toml')}"
     )

@@ -107,7 +107,7 @@ def clean(value: Any) -> Any:
 
 
 def _run_file(path: Path, notes: list[str]) -> dict[str, Any]:
-    run = clean(read_run_file(path))
+    run: dict[str, Any] = clean(read_run_file(path))
     settings, spaces = run.get("settings"), run.get("spaces")
     if not isinstance(settings, dict) or not isinstance(spaces, dict):
         raise InputError(f"{path} is damaged: its run.json names no settings or no spaces")

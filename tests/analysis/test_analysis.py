@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,22 @@ def test_a_running_search_is_told_as_such(tmp_path: Path) -> None:
     (path / "run.json").write_text(json.dumps(run))
     told = Analysis.of(path).advice
     assert told.startswith("The search is still running, or was killed: 3 of 5 trials have ended")
+    status = path / "status.json"
+    status.write_text(json.dumps({"updated": datetime.now(UTC).isoformat()}))
+    told = Analysis.of(path).advice
+    assert told == "The search is running: 3 of 5 trials have ended; look again later."
+    status.write_text('{"updated": "2026-01-02T03:04:05.678+00:00"}')
+    told = Analysis.of(path).advice
+    assert told.startswith("The search was killed, its last sign is of 2026-01-02 03:04 UTC: 3 of")
+    assert told.endswith("--name r --resume.")
+    for odd in ("{", "[]", '{"updated": 3}', '{"updated": "2026-01-02T03:04:05"}'):
+        status.write_text(odd)
+        assert "or was killed" in Analysis.of(path).advice
+
+
+def test_advice_is_a_command_that_a_shell_takes(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "my r", states=("completed",))
+    assert f"python -m search.confirm '{path}'" in Analysis.of(path).advice
 
 
 def test_the_recorded_search_on_real_images_is_read_with_its_confirmation() -> None:
