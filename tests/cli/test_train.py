@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from captcha_models.checkpoint import load_model, save_model
 from captcha_models.sources import synthetic
 from tests.cli.conftest import Done
 
@@ -72,6 +73,15 @@ def test_train_then_evaluate_gives_the_same_figures(
     for row in wrong:
         assert row["image"] == f"{row['label']}.png" != f"{row['read']}.png"
         assert 0 < row["confidence"] <= 1
+
+    loaded = load_model(str(out))
+    for calibrated in (False, True):
+        card = loaded.card.model_copy(
+            update={"config": {**loaded.card.config, "calibrate": calibrated}}
+        )
+        save_model(tmp_path / "same.safetensors", loaded.model, card)
+        told = called("search.evaluate", tmp_path / "same.safetensors", "--data", archive)
+        assert ("temperature was fitted to these images" in told.stdout) == calibrated
 
     for arguments, message in (
         (["--split", "test"], "locked test set judges once"),
