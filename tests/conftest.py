@@ -12,6 +12,8 @@ import torch
 
 torch.set_num_threads(1)
 
+pytest_plugins = ["tests.fault_table"]
+
 
 @pytest.fixture(scope="session")
 def real_images() -> Path:

@@ -120,6 +120,12 @@ def repeated_symbols(folder: Path) -> Path:
 
 @pytest.mark.ray
 @pytest.mark.timeout(500)
+@pytest.mark.fault("second search on the same run folder", "refused; readers are not")
+@pytest.mark.fault(
+    "Ctrl-C",
+    "models kept, resumable, exit code 130",
+    lost="epochs since the last checkpoints",
+)
 def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -22,6 +22,11 @@ pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore"), pytest.mark
 TRIALS = 8
 
 
+@pytest.mark.fault(
+    "driver, its Ray and all workers killed hard",
+    "resumed; each trial ended once; study and tables agree",
+    lost="epochs since the last checkpoints",
+)
 def test_kill_the_driver_and_its_children_and_resume(tmp_path: Path) -> None:
     """Pitfall 5: every trial is finished exactly once, and study and records agree."""
     run, log = tmp_path / "run", tmp_path / "log"

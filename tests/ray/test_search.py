@@ -150,6 +150,16 @@ def test_stopped_trials_are_pruned_in_the_study(tmp_path: Path) -> None:
     assert best(records, "pooled")["trial"] == "pooled-001"
 
 
+@pytest.mark.fault(
+    "exception in one trial",
+    "failed once with its reason; the search goes on",
+    lost="that trial",
+)
+@pytest.mark.fault(
+    "loss that is infinite or not a number",
+    "failed once with its reason; the search goes on",
+    lost="that trial",
+)
 def test_an_error_and_a_nan_fail_their_trial_once_and_the_search_goes_on(tmp_path: Path) -> None:
     """Pitfall 3: a metric that is not a number would leave its trial running for ever."""
     log = tmp_path / "log"
@@ -178,6 +188,11 @@ def test_an_error_and_a_nan_fail_their_trial_once_and_the_search_goes_on(tmp_pat
     assert sorted(begun) == ["1 1", "2 1", "3 1"]
 
 
+@pytest.mark.fault(
+    "worker process lost",
+    "goes on from its last checkpoint",
+    lost="epochs since then (2 of 4)",
+)
 def test_a_lost_worker_is_tried_again_from_its_checkpoint(tmp_path: Path) -> None:
     log = tmp_path / "log"
 
@@ -194,6 +209,11 @@ def test_a_lost_worker_is_tried_again_from_its_checkpoint(tmp_path: Path) -> Non
     assert sorted(trials[0].intermediate_values) == [1, 2, 3, 4]
 
 
+@pytest.mark.fault(
+    "worker process lost each time",
+    "tried three times, then failed; the search goes on",
+    lost="that trial",
+)
 def test_a_worker_that_is_always_lost_fails_its_trial(tmp_path: Path) -> None:
     def dies(task: Task, epoch: int) -> None:
         if task.seed == 1:
@@ -228,6 +248,11 @@ def test_a_spent_time_budget_leaves_nothing_running_and_a_model(tmp_path: Path) 
     assert not (records.path / "ray").exists()
 
 
+@pytest.mark.fault(
+    "trial that hangs past the time budget",
+    "cut off, stopped with its epochs so far",
+    lost="the epoch that hung",
+)
 def test_what_hangs_past_the_budget_is_cut_off_and_recorded(tmp_path: Path) -> None:
     def hangs(task: Task, epoch: int) -> None:
         if epoch == 2:
@@ -364,6 +389,10 @@ class TestAfterAKill:
         lines = file.read_bytes().splitlines(keepends=True)
         file.write_bytes(b"".join(lines[:-rows]))
 
+    @pytest.mark.fault(
+        "kill between two writes that belong together",
+        "study and tables are made to agree",
+    )
     def test_study_ahead_of_the_records(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         self.prepare(path).folder.close()
@@ -374,6 +403,10 @@ class TestAfterAKill:
         assert agreed(records, trials)
         assert len(trials) == 4
 
+    @pytest.mark.fault(
+        "kill between two writes that belong together",
+        "study and tables are made to agree",
+    )
     def test_records_ahead_of_the_study(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         run = self.prepare(path)
@@ -392,6 +425,10 @@ class TestAfterAKill:
         assert trials[3].value == 0.25
         assert states(records)["pooled-003"] == "completed"
 
+    @pytest.mark.fault(
+        "kill between two writes that belong together",
+        "study and tables are made to agree",
+    )
     def test_suggested_but_not_begun(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         run = self.prepare(path)

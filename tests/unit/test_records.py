@@ -39,6 +39,11 @@ def test_what_was_written_is_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", ["trials.jsonl", "epochs.jsonl"])
+@pytest.mark.fault(
+    "table torn in the middle of a line",
+    "cut off at the last whole row, written on",
+    lost="that row",
+)
 def test_a_kill_in_the_middle_of_a_line_loses_that_line_alone(path: Path, table: str) -> None:
     whole = (path / table).read_bytes()
     lines = whole.splitlines(keepends=True)
@@ -53,6 +58,11 @@ def test_a_kill_in_the_middle_of_a_line_loses_that_line_alone(path: Path, table:
     assert read_run(path).last_epoch("crnn-002") == 1
 
 
+@pytest.mark.fault(
+    "table torn in the middle of a line",
+    "cut off at the last whole row, written on",
+    lost="that row",
+)
 def test_a_kill_within_the_header_is_repaired(tmp_path: Path) -> None:
     file = tmp_path / "trials.jsonl"
     file.write_bytes(b'{"table": "tri')
@@ -87,6 +97,11 @@ def test_figures_that_are_not_finite_become_null(path: Path) -> None:
         table.append({"x": float("nan")})
 
 
+@pytest.mark.fault(
+    "disk full while a table's row is written",
+    "the table is as it was, one clear error",
+    lost="that row",
+)
 def test_a_row_that_does_not_fit_the_disk_leaves_the_table_whole(tmp_path: Path) -> None:
     import resource
     import signal
@@ -109,6 +124,7 @@ def test_a_row_that_does_not_fit_the_disk_leaves_the_table_whole(tmp_path: Path)
     assert read_table(file) == [{"epoch": 1}, {"epoch": 2}]
 
 
+@pytest.mark.fault("second search on the same run folder", "refused; readers are not")
 def test_two_writers_are_refused_and_readers_are_not(path: Path) -> None:
     with RunFolder.open(path):
         with pytest.raises(InputError, match="another search is writing"):
@@ -142,6 +158,7 @@ def test_create_refuses_a_place_it_cannot_write(tmp_path: Path) -> None:
         (lambda p: (p / "trials.jsonl").write_text('{"version": 1}\n{}\n'), "is damaged"),
     ],
 )
+@pytest.mark.fault("run folder damaged or of another version", "refused in one line")
 def test_what_is_no_run_folder_is_told_in_one_line(path: Path, break_it, text: str) -> None:  # type: ignore[no-untyped-def]
     break_it(path)
     with pytest.raises(InputError) as caught:
