@@ -43,8 +43,8 @@ def evaluate(
     """
     device = next(model.parameters()).device
     ids = torch.from_numpy(model.charset.encode(labels)).to(device)
-    targets = torch.split(ids, BATCH_SIZE)
-    outputs = _outputs(model, pixels, device)
+    outputs, size = _outputs(model, pixels, device)
+    targets = torch.split(ids, size)
     fitted: Tensor | None = None
     if calibrate:
         fitted = _cross_fitted(model, outputs, targets)
@@ -83,18 +83,26 @@ def evaluate(
 def nlls_over_grid(model: Recogniser, pixels: Tensor, labels: Sequence[str]) -> Tensor:
     """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`."""
     device = next(model.parameters()).device
-    targets = torch.split(torch.from_numpy(model.charset.encode(labels)).to(device), BATCH_SIZE)
-    outputs = _outputs(model, pixels, device)
+    outputs, size = _outputs(model, pixels, device)
+    targets = torch.split(torch.from_numpy(model.charset.encode(labels)).to(device), size)
     return torch.stack([_nlls_at(model, outputs, targets, one) for one in GRID]).cpu()
 
 
-def _outputs(model: Recogniser, pixels: Tensor, device: torch.device) -> list[Tensor]:
-    training = model.training
+def _outputs(model: Recogniser, pixels: Tensor, device: torch.device) -> tuple[list[Tensor], int]:
+    """Logits batch by batch, and the batches' size: halved until a batch fits into memory."""
+    training, size = model.training, BATCH_SIZE
     model.eval()
-    batches = torch.split(pixels, BATCH_SIZE)
-    outputs = [model(batch.to(device).float().div_(255)) for batch in batches]
-    model.train(training)
-    return outputs
+    try:
+        while True:
+            batches = torch.split(pixels, size)
+            try:
+                return [model(batch.to(device).float().div_(255)) for batch in batches], size
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size //= 2
+    finally:
+        model.train(training)
 
 
 def _nlls_at(

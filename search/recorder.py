@@ -14,7 +14,7 @@ from search.records import RunFolder, State
 from search.results import ranking
 from search.space_run import SPENT, TOO_DEAR, SpaceRun
 from search.storage import Storage
-from search.worker import READINGS
+from search.worker import FULL, READINGS
 
 
 class Recorder(Callback):
@@ -48,9 +48,11 @@ class Recorder(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Record an epoch."""
+        """Record an epoch; stop everything when a trial finds no room for its checkpoint."""
         if self._control.watch:
             self._control.watch.heard(trial.config["trial"], result.get("node_ip", ""))
+        if FULL in result:
+            raise OSError(f"{trial.config['trial']}: {result[FULL]}")
         if "metrics" not in result:
             return
         name = result.get("checkpoint_dir_name")
@@ -81,6 +83,15 @@ class Recorder(Callback):
         """Record a trial that Ray gave up."""
         if not self._control.interrupted:
             self._end(trial.config["trial"], "failed", _reason(trial))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Give a trial that is tried again for lack of a GPU's memory twice the share of it."""
+        wanted = trial.placement_group_factory.required_resources
+        gpus = wanted.get("GPU", 0)
+        if 0 < gpus < 1 and "OutOfMemoryError" in _reason(trial):
+            trial.update_resources({"cpu": wanted["CPU"], "gpu": min(1, 2 * gpus)})
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Let the progress line move, and look after trials and machines."""

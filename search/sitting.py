@@ -23,6 +23,7 @@ from search.packing import probe
 from search.progress import Progress
 from search.records import RUN_FILE, Records, RunFolder, now, read_run, whole
 from search.results import counts
+from search.room import writing
 from search.settings import FULL, Settings
 from search.setup import SpacePlan, absolute, check_baselines, load_data, plan_spaces
 from search.space_run import SpaceRun
@@ -232,7 +233,8 @@ class Sitting:
             if settings.prices:
                 sittings[-1]["cost"] = round(watch.spent - before, 6)
                 self.say(f"cost: {watch.spent:.2f} for all machines while they were up")
-            folder.update_run(sittings=sittings)
+            with writing(folder.path):
+                folder.update_run(sittings=sittings)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

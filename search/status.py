@@ -18,6 +18,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Literal
 
 from search.records import Records, now
@@ -95,8 +96,9 @@ class Status:
         }
 
     def write(self, found: dict[str, Any]) -> None:
-        """Put a status in the place of the last; a reader sees one of them, whole."""
-        write_json(self._records.path / STATUS_FILE, found, lasting=False)
+        """Put a status in the place of the last, if there is room; a reader sees one, whole."""
+        with suppress(OSError):
+            write_json(self._records.path / STATUS_FILE, found, lasting=False)
 
     def all_failed(self) -> bool:
         """Whether trials failed and none was of use."""

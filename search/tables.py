@@ -103,13 +103,17 @@ def write_json(path: Path, values: Mapping[str, Any], *, lasting: bool = True) -
     One that need not last is not synced: a power cut may leave it empty.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=2, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        if lasting:
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(values, file, indent=2, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            if lasting:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     if lasting:
         sync_folder(path.parent)
 

@@ -18,6 +18,7 @@ from search.objective import Objective
 from search.progress import Progress
 from search.reconcile import finish_leftovers, reconcile
 from search.recorder import Recorder, tidy
+from search.room import writing
 from search.scheduler import scheduler_for
 from search.searcher import StudySearch, close_study, open_study
 from search.space_run import SpaceRun
@@ -65,6 +66,18 @@ def search_space(
         objective: what a trial is.
     """
     _quieten()
+    with writing(run.folder.path):
+        _search(run, data, share, control, progress, objective)
+
+
+def _search(
+    run: SpaceRun,
+    data: Any,
+    share: Share,
+    control: Control,
+    progress: Progress,
+    objective: Objective,
+) -> None:
     study = open_study(run)
     unfinished = reconcile(run, study)
     tidy(run)

@@ -15,11 +15,14 @@ from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.metrics import EpochMetrics
 from search.goals import over
 from search.objective import Objective, Savable, Task
+from search.room import is_full
 
 VALUE = "objective"
 """Key of the objective in what a trial reports."""
 READINGS = "readings"
 """Key of what was read of the validation images; as text, which Ray's loggers leave alone."""
+FULL = "full"
+"""Key of the error of a trial that found no room on the disk."""
 
 CHECKPOINT_EVERY_S = 60.0
 EARLY_S = 2.0
@@ -67,12 +70,14 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
         data: its second argument.
         plan: what all trials share.
     """
+    # Of a GPU a trial that ran out of memory has more than the others: search/recorder.py.
+    own = tune.get_context().get_trial_resources().required_resources
     task = Task(
         arch=plan.arch,
         config={**plan.base, **config["values"]},
         seed=plan.seed + config["number"],
         cpus=plan.cpus,
-        gpus=plan.gpus,
+        gpus=own.get("GPU", plan.gpus),
     )
     epoch, last_saved = 0, time.monotonic()
 
@@ -108,7 +113,8 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise
-        tune.report({"epoch": epoch, "error": one_line(error)})
+        key = FULL if is_full(error) else "error"
+        tune.report({"epoch": epoch, key: one_line(error)})
 
 
 def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
