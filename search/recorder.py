@@ -88,6 +88,7 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Give a trial that is tried again for lack of a GPU's memory twice the share of it."""
+        assert trial.placement_group_factory is not None
         wanted = trial.placement_group_factory.required_resources
         gpus = wanted.get("GPU", 0)
         if 0 < gpus < 1 and "OutOfMemoryError" in _reason(trial):

@@ -110,6 +110,7 @@ class StudySearch(OptunaSearch):
             "trial": name,
             "number": trial.number,
             "values": values,
+            "left_s": self._control.remaining_s,
             "resume": folder.store.child(kept[1]).place if kept else None,
         }
 

@@ -80,6 +80,7 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
         gpus=own.get("GPU", plan.gpus),
     )
     epoch, last_saved = 0, time.monotonic()
+    ends = _ends(plan, config.get("left_s"))
 
     def on_epoch(metrics: EpochMetrics, snapshot: Savable) -> None:
         nonlocal epoch, last_saved
@@ -90,7 +91,7 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
         found = metrics.as_dict()
         row = {"epoch": epoch, VALUE: found[plan.metric], "metrics": found}
         whole = epoch >= task.config["epochs"]
-        if whole or over(plan.caps, found) or _due(plan, epoch, last_saved):
+        if whole or over(plan.caps, found) or _due(plan, epoch, last_saved, ends):
             with tempfile.TemporaryDirectory() as folder:
                 snapshot.save_model(Path(folder))
                 if not whole:
@@ -117,7 +118,17 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
         tune.report({"epoch": epoch, key: one_line(error)})
 
 
-def _due(plan: Plan, epoch: int, last_saved: float) -> bool:
-    late = plan.deadline is not None and time.time() >= plan.deadline - EARLY_S
+def _ends(plan: Plan, left_s: float | None) -> float:
+    """When the time budget is spent, by the clock that nobody sets.
+
+    The driver's time tells it best, for a worker may start late; but no later than what was left
+    when the trial was suggested, or a clock that goes wrong would cost the models.
+    """
+    by_date = math.inf if plan.deadline is None else plan.deadline - time.time()
+    return time.monotonic() + min(by_date, math.inf if left_s is None else left_s)
+
+
+def _due(plan: Plan, epoch: int, last_saved: float, ends: float) -> bool:
+    late = time.monotonic() >= ends - EARLY_S
     waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
     return epoch in plan.rungs or late or waited
