@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from captcha_models.errors import InputError
+from captcha_models.secrets import hide
 
 OK, ALL_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -61,7 +62,7 @@ def _one_line(text: str) -> str:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    click.echo(line, err=True)
+    click.echo(hide(line), err=True)
     sys.exit(code)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from captcha_models.charset import Charset
 from captcha_models.errors import InputError
@@ -161,6 +161,8 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    # As a camera's note asks, and every viewer shows it.
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         # Pillow would cut 16-bit grey off at 255.
         grey = np.asarray(image).astype(np.int64) // 257

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from captcha_models.errors import one_line
+from captcha_models.secrets import hide
 from search.control import Control
 from search.records import Records
 from search.results import METRICS, state_of
@@ -109,7 +110,7 @@ class Progress:
     def _say(self, line: str) -> None:
         elapsed = self._status.elapsed_s
         self._console.print(
-            f"[{_clock(elapsed)}] {line}", markup=False, highlight=False, soft_wrap=True
+            f"[{_clock(elapsed)}] {hide(line)}", markup=False, highlight=False, soft_wrap=True
         )
         self._next_line = elapsed + min(max(LINE_EVERY_S, elapsed / 20), LINE_AT_LEAST_EVERY_S)
 
@@ -150,7 +151,7 @@ class Progress:
         told = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
         lines.append(Text(", ".join(told), style="dim"))
         if found["last_error"]:
-            text = Text(_error(found), style="red", overflow="ellipsis", no_wrap=True)
+            text = Text(hide(_error(found)), style="red", overflow="ellipsis", no_wrap=True)
             lines.append(text)
         return Group(table, *lines)
 

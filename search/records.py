@@ -37,6 +37,10 @@ error; `unfinished`: started, and neither; a resumed search goes on with it."""
 
 STATES: tuple[State, ...] = ("completed", "stopped", "failed", "unfinished")
 RUN_FILE = "run.json"
+_DAMAGE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+"""What missing or wrong values lead to."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def whole(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
 
 

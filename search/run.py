@@ -19,6 +19,7 @@ from click.core import ParameterSource
 import spaces
 from captcha_models.cli import assignments, command_line
 from captcha_models.errors import InputError
+from captcha_models.secrets import hide
 
 _OWN = {"space", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
 _FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
@@ -128,7 +129,10 @@ def search(**options: Any) -> int:
     from search.terminal import print_leaderboard
 
     sitting = Sitting(
-        place, lambda line: click.echo(line, err=as_json), options["address"], options["storage"]
+        place,
+        lambda line: click.echo(hide(line), err=as_json),
+        options["address"],
+        options["storage"],
     )
     code = sitting.resume(given) if settings is None else sitting.begin(settings)
     records = sitting.records
@@ -174,11 +178,11 @@ def _closing(found: dict[str, Any], notes: list[str], interrupted: bool) -> None
         name = Path(found["run"]).name
         click.echo(f"interrupted; go on with: --name {name} --resume", err=True)
     for line in notes:
-        click.echo(line, err=True)
+        click.echo(hide(line), err=True)
 
 
 def _print_json(values: dict[str, Any]) -> None:
-    click.echo(json.dumps(values, allow_nan=False))
+    click.echo(hide(json.dumps(values, allow_nan=False)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Tables that only grow: one JSON object a line, synced, repairable after a kill at any moment."""
+"""Tables that only grow: one JSON object a line, synced, repairable after a kill at any moment.
+
+Neither they nor the JSON files beside them hold a password or a key: captcha_models/secrets.py.
+"""
 
 import json
 import os
@@ -8,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from captcha_models.errors import InputError
+from captcha_models.secrets import hide
 
 VERSION = 1
 
@@ -32,7 +36,7 @@ class Table:
             ValueError: a value that is not finite.
             OSError: the disk is full; the table is as it was.
         """
-        line = json.dumps(row, allow_nan=False).encode() + b"\n"
+        line = hide(json.dumps(row, allow_nan=False)).encode() + b"\n"
         size = os.fstat(self._file.fileno()).st_size
         try:
             written = self._file.write(line)
@@ -105,8 +109,7 @@ def write_json(path: Path, values: Mapping[str, Any], *, lasting: bool = True) -
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2, allow_nan=False)
-            file.write("\n")
+            file.write(hide(json.dumps(values, indent=2, allow_nan=False)) + "\n")
             file.flush()
             if lasting:
                 os.fsync(file.fileno())
