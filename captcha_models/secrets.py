@@ -13,8 +13,11 @@ _PATTERNS = (
     # scheme://user:password@host
     re.compile(r"(?<=://)[^\s/@\"'\\]+(?=@)"),
     # ?name=value, --name=value, name: value, with a telling name
-    re.compile(rf"(?:^|(?<=[?&;\s\"'_-])){_NAMES}(?:_id)?(?P<is>=|\": \"|: )(?P<value>[^\s&;,\"'\\]+)",
-               re.IGNORECASE),
+    re.compile(
+        rf"(?:^|(?<=[?&;\s\"'_-])){_NAMES}(?:_id)?"
+        r"(?P<is>=|\": \"|: )(?P<value>[^\s&;,\"'\\]+)",
+        re.IGNORECASE,
+    ),
     # Keys that tell what they are by how they begin: AWS, GitHub, Hugging Face, Slack, OpenAI.
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[opsu]_\w{20,}|\bhf_\w{20,}|\bxox[a-z]-[\w-]{10,}"
                r"|\bsk-[\w-]{20,}"),
