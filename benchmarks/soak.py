@@ -33,7 +33,7 @@ LIMITS = {
     "driver_files": (10.0, 0.0, "open files of the driver"),
     "workers_files": (20.0, 0.0, "open files of the workers"),
     # SQLite's log grows to 4 MB and is then written anew.
-    "run_mb": (5.0, 0.02, "run folder, MB"),
+    "run_mb": (5.0, 0.06, "run folder, MB"),
     "session_mb": (20.0, 0.02, "Ray's session folder, MB"),
 }
 """Growth that is allowed: at all, and for each further trial; and what the figure is."""
