@@ -9,7 +9,7 @@ from PIL import Image
 
 from captcha_models.errors import InputError
 from search.objective import Task
-from search.records import read_run
+from search.records import RunFolder, read_run
 from search.settings import Settings
 from search.sitting import Sitting
 from tests.faults import _driver
@@ -29,11 +29,9 @@ def test_a_run_goes_on_in_another_place(tmp_path: Path, address: str) -> None:
     # Both first trials are past the rung at half of their epochs, where checkpoints are written.
     wait(lambda: size(run) >= 7, driver)
     _driver.kill(driver)
-    kept = {
-        name: found[0]
-        for name, row in read_run(run).trials.items()
-        if row["state"] == "running" and (found := read_run(run).checkpoint(name))
-    }
+    with RunFolder.open(run) as folder:
+        running = [n for n, row in folder.records.trials.items() if row["state"] == "running"]
+        kept = {name: found[0] for name in running if (found := folder.checkpoint(name))}
     moved = tmp_path / "elsewhere" / "another name"
     moved.parent.mkdir()
     shutil.move(run, moved)
