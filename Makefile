@@ -7,7 +7,7 @@ ARGS ?=
 # Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search dashboard test test-fast test-faults test-cluster lint setup lock cluster-token
+.PHONY: search dashboard test test-fast test-faults test-cluster fuzz audit lint setup lock cluster-token
 search: $(READY)
 	@$(BIN)/python -m search.run --space crnn $(ARGS)
 
@@ -21,6 +21,19 @@ test: $(READY)
 # What docs/promises.md promises; ends with its table.
 test-faults: $(READY)
 	@$(BIN)/python -m pytest -m fault $(ARGS)
+
+# So many inputs of each kind, other ones each time.
+FUZZ ?= 400
+fuzz: $(READY)
+	@FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(ARGS)
+
+# Known weaknesses of the locked packages; a closed network is said and is no failure.
+AUDIT := api.osv.dev
+audit: $(READY)
+	@$(BIN)/python -c 'import socket; socket.create_connection(("$(AUDIT)", 443), timeout=5)' 2> /dev/null \
+	  || { echo "audit: $(AUDIT) does not answer, nothing was audited"; exit 0; } \
+	  && $(BIN)/uvx --quiet pip-audit@2.10.1 --requirement requirements.lock --require-hashes \
+	    --disable-pip --vulnerability-service osv --progress-spinner off
 
 test-fast: $(READY)
 	@$(BIN)/python -m pytest -m "not ray and not slow and not long" $(ARGS)

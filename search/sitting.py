@@ -14,6 +14,7 @@ from typing import Any
 
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
 from captcha_models.errors import InputError
+from captcha_models.secrets import HIDDEN
 from search import provenance
 from search.cluster import Cluster, Share, connect, knock, share
 from search.control import Control
@@ -115,6 +116,11 @@ class Sitting:
         if not self.place.exists() and (store := self._store()):
             fetch(store, self.place)
         kept = read_run(self.place).run.get("storage")
+        if kept and HIDDEN in kept:
+            # Passwords are not recorded.
+            if (store := self._store()) is None:
+                raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
+            kept = store.place
         with self._guarded(), RunFolder.open(self.place, Storage(kept) if kept else None) as folder:
             self.records = folder.records
             with whole(self.place):

@@ -172,6 +172,11 @@ def test_wrong_input_is_named_and_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.fault(
+    "trial that hangs (no time budget)",
+    "started again from its last checkpoint after --stall",
+    lost="epochs since then (1 of 4)",
+)
 def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
     """It hangs once after its checkpoint; the second attempt goes on from there."""
     mark = tmp_path / "hung"
