@@ -3,6 +3,8 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from captcha_models import evaluate as evaluation
 from captcha_models.architectures import build, config_class
 from captcha_models.images import LabelledImages
 from search.objective import Task
+from search.records import read_run
 from tests.ray.test_search import agreed, search, states
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
@@ -84,6 +87,26 @@ def test_a_gpu_without_memory_fails_its_trial_alone(tmp_path: Path) -> None:
     assert "OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB" in error
     assert log.read_text().count("tried") == 3
     assert agreed(records, trials)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+@pytest.mark.fault(
+    "GPU out of memory in training",
+    "tried again with twice the share of the GPU, then failed with its reason",
+    lost="that trial",
+)
+def test_a_trial_is_tried_again_with_twice_the_share(tmp_path: Path) -> None:
+    """On a Ray that believes in a GPU: a quarter, a half, all of it; from the last checkpoint."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.faults._share"]
+    places = [str(tmp_path / "run"), str(tmp_path / "log")]
+    root = Path(__file__).parents[2]
+    done = subprocess.run([*command, *places], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log").read_text().split() == ["0.25", "0.25", "0.5", "1"]
+    records = read_run(tmp_path / "run")
+    assert states(records) == {"pooled-000": "completed"}
+    assert records.last_epoch("pooled-000") == 2
 
 
 @pytest.mark.fault("GPU out of memory in evaluation", "evaluated again in smaller batches")

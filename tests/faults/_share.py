@@ -1,0 +1,50 @@
+"""A search on a Ray that believes in a GPU: `python -m tests.faults._share RUN LOG`."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+import spaces
+from search.cluster import connect, share
+from search.control import Control
+from search.objective import Task
+from search.progress import Progress
+from search.records import RunFolder
+from search.settings import Settings
+from search.space_run import SpaceRun
+from tests.ray import _fake
+
+
+def main(path: Path, log: Path) -> None:
+    import ray
+
+    from search.tuner import search_space
+
+    def greedy(task: Task, epoch: int) -> None:
+        with log.open("a") as file:
+            file.write(f"{task.gpus:g}\n")
+        if task.gpus < 1 and epoch == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    settings = Settings.parse(
+        {"spaces": ("pooled",), "trials": 1, "epochs": 2, "gpus_per_trial": 0.25}
+    )
+    run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": [{}]}
+    ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    ray.cloudpickle.register_pickle_by_value(_fake)
+    control = Control()
+    control.start_budget(None)
+    with (
+        RunFolder.create(path, {**run, "spaces": {"pooled": {}}}) as folder,
+        connect() as cluster,
+        Progress(folder.records, 1, 2) as progress,
+    ):
+        search_space(
+            SpaceRun(folder, spaces.load("pooled"), settings, {"epochs": 2}), None,
+            share(cluster, settings), control, progress, _fake.objective(greedy),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
