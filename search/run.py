@@ -9,6 +9,8 @@ Trials run on Ray Tune, Optuna proposes them, and all that is found lies in the 
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,14 +31,26 @@ _TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 class _Command(click.Command):
     """With `--json`, also ends with one object when the input is wrong."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except Exception as error:
-            if "--json" in sys.argv[1:]:
-                text = error.format_message() if isinstance(error, click.ClickException) else error
-                _print_json({"run": None, "spaces": {}, "error": " ".join(str(text).split())})
-            raise
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _told_in_json():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told_in_json():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told_in_json() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except Exception as error:
+        if "--json" in sys.argv[1:]:
+            text = error.format_message() if isinstance(error, click.ClickException) else error
+            _print_json({"run": None, "spaces": {}, "error": " ".join(str(text).split())})
+        raise
 
 
 @click.command(cls=_Command)
