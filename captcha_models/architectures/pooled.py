@@ -18,6 +18,8 @@ class Config(BaseConfig):
 
     arch: ClassVar[str] = "pooled"
 
+    cut: int = Field(8, ge=5, le=8)
+    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
     head_size: int = Field(512, ge=8, le=8192)
     """Width of the hidden linear layer."""
     dropout_1: float = Field(0.25, ge=0, le=0.95)
@@ -43,6 +45,7 @@ class Model(PositionalRecogniser):
             xresnet34,
             length * charset.num_classes,
             pretrained=False,
+            cut=config.cut,
             lin_ftrs=[config.head_size],
             ps=[config.dropout_1, config.dropout_2],
         )

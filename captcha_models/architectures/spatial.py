@@ -18,6 +18,8 @@ class Config(BaseConfig):
 
     arch: ClassVar[str] = "spatial"
 
+    cut: int = Field(8, ge=5, le=8)
+    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
     head_size: int = Field(1000, ge=8, le=8192)
     """Width of the hidden linear layer."""
     dropout_1: float = Field(0.5, ge=0, le=0.95)
@@ -39,7 +41,7 @@ class Model(PositionalRecogniser):
 
         super().__init__(config, charset, length)
         self.label_smoothing = config.label_smoothing
-        self.body = create_body(xresnet34(pretrained=False), pretrained=False)
+        self.body = create_body(xresnet34(pretrained=False), pretrained=False, cut=config.cut)
         features = body_shape(self.body, size).numel()
         self.head = nn.Sequential(
             nn.Flatten(),
