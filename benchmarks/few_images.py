@@ -10,6 +10,8 @@ labels that nothing is scored on. Rows are kept: the same command goes on.
 """
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -71,6 +73,7 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
     help="Generated images in training.",
 )
 @click.option("--passes", type=click.IntRange(1), help="Image passes of each training.  [epochs]")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the curve into this file.")
 @one_fold_options
 @fit_options
 def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
@@ -116,6 +119,8 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
                 f"{one['seconds']:.0f}",
             ]
         )
+    if options["plot"]:
+        draw(found, options["plot"])
     if options["as_json"]:
         click.echo(json.dumps({"arch": arch, "points": found}, allow_nan=False))
     else:
@@ -123,6 +128,38 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
         title = f"{arch}, fold {options['fold']} of {options['folds']}"
         print_table(title, [*heads, "passes", "s"], lines)
     return exit_code(trained)
+
+
+def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
+    """Captchas read over real training images, with the intervals, a line a configuration."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    for name, generated in dict.fromkeys((one["config"], one["generated"]) for one in points):
+        own = [
+            one
+            for one in points
+            if (one["config"], one["generated"]) == (name, generated) and one["scores"]
+        ]
+        shares = [one["scores"]["captcha_accuracy"] for one in own]
+        means = [share["mean"] for share in shares]
+        apart = [
+            [mean - share["low"] for mean, share in zip(means, shares, strict=True)],
+            [share["high"] - mean for mean, share in zip(means, shares, strict=True)],
+        ]
+        label = f"{name}, {'with' if generated else 'without'} generated images"
+        limits = [one["limit"] for one in own]
+        axis.errorbar(limits, means, yerr=apart, marker="o", capsize=3, label=label)
+    axis.set_xscale("log", base=2)
+    ticks = sorted({one["limit"] for one in points})
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xlabel("real training images")
+    axis.set_ylabel("held-out captchas read")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
