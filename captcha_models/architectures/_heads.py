@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Sequence
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,17 +15,29 @@ from captcha_models.config import Config
 from captcha_models.errors import InputError
 
 
+class PositionalConfig(Config):
+    """What the classifiers share."""
+
+    cut: int = Field(8, ge=5, le=8)
+    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
+    coordinates: bool = False
+    """Tell the body where it looks: x and y in two of the image's three equal channels (after Liu
+    et al., 2018, arXiv:1807.03247)."""
+    label_smoothing: float = Field(0.1, ge=0, le=0.9)
+    """Share of the target spread evenly over all classes."""
+
+
 class PositionalRecogniser(Recogniser):
     """A classifier per character position; logits are (N, L, K).
 
     K counts class 0, 'unknown', as the source does, though no label contains it.
     """
 
-    label_smoothing: float
-
-    def __init__(self, config: Config, charset: Charset, length: int) -> None:
+    def __init__(self, config: PositionalConfig, charset: Charset, length: int) -> None:
         super().__init__(config, charset)
         self.length = length
+        self.label_smoothing = config.label_smoothing
+        self.coordinates = config.coordinates
 
     @staticmethod
     def check(
@@ -43,6 +56,17 @@ class PositionalRecogniser(Recogniser):
                     f"label {label!r} has {len(label)} characters, not {expected}: {config.arch} "
                     "reads labels of one length"
                 )
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W): with `coordinates` the image, x and y, both from -1 to 1."""
+        prepared = super().prepare(images)
+        if not self.coordinates:
+            return prepared
+        grey = prepared[:, :1]
+        y, x = (
+            torch.linspace(-1, 1, n, dtype=grey.dtype, device=grey.device) for n in grey.shape[2:]
+        )
+        return torch.cat([grey, x.expand_as(grey), y[:, None].expand_as(grey)], dim=1)
 
     def by_position(self, outputs: Tensor) -> Tensor:
         """(N, L * K) -> (N, L, K)."""

@@ -8,26 +8,21 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from captcha_models.architectures._heads import PositionalRecogniser, body_shape
+from captcha_models.architectures._heads import PositionalConfig, PositionalRecogniser, body_shape
 from captcha_models.charset import Charset
-from captcha_models.config import Config as BaseConfig
 
 
-class Config(BaseConfig):
+class Config(PositionalConfig):
     """The spatial classifier's settings."""
 
     arch: ClassVar[str] = "spatial"
 
-    cut: int = Field(8, ge=5, le=8)
-    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
     head_size: int = Field(1000, ge=8, le=8192)
     """Width of the hidden linear layer."""
     dropout_1: float = Field(0.5, ge=0, le=0.95)
     """On the flattened features."""
     dropout_2: float = Field(0.5, ge=0, le=0.95)
     """Before the outputs."""
-    label_smoothing: float = Field(0.1, ge=0, le=0.9)
-    """Share of the target spread evenly over all classes."""
 
 
 class Model(PositionalRecogniser):
@@ -40,7 +35,6 @@ class Model(PositionalRecogniser):
         from fastai.vision.models.xresnet import xresnet34
 
         super().__init__(config, charset, length)
-        self.label_smoothing = config.label_smoothing
         self.body = create_body(xresnet34(pretrained=False), pretrained=False, cut=config.cut)
         features = body_shape(self.body, size).numel()
         self.head = nn.Sequential(

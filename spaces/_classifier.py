@@ -1,0 +1,53 @@
+"""What may vary in both classifiers; the baseline is the source's, each adds its own head's."""
+
+from optuna.distributions import BaseDistribution
+from optuna.distributions import CategoricalDistribution as Choice
+from optuna.distributions import FloatDistribution as Float
+from optuna.distributions import IntDistribution as Int
+
+from spaces._means import MEANS, OFF
+from spaces._space import Value
+
+PARAMETERS: dict[str, BaseDistribution] = {
+    "lr": Float(3e-4, 1e-2, log=True),
+    "cut": Int(6, 8),
+    "coordinates": Choice([False, True]),
+    "dropout_1": Float(0.0, 0.7),
+    "dropout_2": Float(0.0, 0.7),
+    "label_smoothing": Float(0.0, 0.3),
+    "weight_decay": Float(1e-4, 0.3, log=True),
+    "batch_size": Int(8, 32, step=8),
+    "augment": Float(0.0, 1.5),
+    **MEANS,
+}
+
+BASELINE: dict[str, Value] = {
+    "lr": 3e-3,
+    "cut": 8,
+    "coordinates": False,
+    "dropout_2": 0.5,
+    "label_smoothing": 0.1,
+    "weight_decay": 0.01,
+    "batch_size": 8,
+    "augment": 1.0,
+    **OFF,
+}
+
+QUICK: dict[str, Value] = {
+    "lr": 2e-3,
+    "cut": 7,
+    "coordinates": True,
+    "dropout_1": 0.1,
+    "dropout_2": 0.1,
+    "label_smoothing": 0.02,
+    "weight_decay": 0.05,
+    "batch_size": 16,
+    "augment": 0.5,
+    "synthetic_share": 0.5,
+    "clip": 5.0,
+    "ema": 0.98,
+    "calibrate": True,
+    "normalize": True,
+    "bf16": True,
+}
+"""What reads in a few epochs: RESULTS.md."""
