@@ -62,7 +62,7 @@ class PositionalRecogniser(Recogniser):
         prepared = super().prepare(images)
         if not self.coordinates:
             return prepared
-        grey = prepared[:, :1]
+        grey = prepared.mean(dim=1, keepdim=True)
         y, x = (
             torch.linspace(-1, 1, n, dtype=grey.dtype, device=grey.device) for n in grey.shape[2:]
         )

@@ -12,7 +12,6 @@ from captcha_models.architectures import build, config_class, model_class, names
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.checkpoint import load_model
-from captcha_models.checks import check
 from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.evaluate import TEMPERATURES, evaluate
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
@@ -127,7 +126,7 @@ def test_a_row_does_not_depend_on_its_neighbours(arch: str) -> None:
 @pytest.mark.parametrize("options", [{}, {"pool_height": True, "aux_weight": 0.5}])
 def test_the_gradient_reaches_every_parameter(arch: str, options: dict[str, object]) -> None:
     if options and arch != "crnn":
-        options = {"normalize": True}
+        options = {"normalize": True, "coordinates": True}
     model = fresh(arch, **SMALL[arch], **options)
     for name, parameter in model.named_parameters():
         if name.endswith("weight") and not parameter.any():
@@ -287,28 +286,6 @@ def test_learns_eight_images_by_heart(arch: str, drawn: LabelledImages) -> None:
     )
     last = fit(config, drawn, split_of(drawn, 8), seed=0, on_epoch=lambda m, s: None, device="cpu")
     assert last.metrics.valid_captcha_accuracy == 1.0
-
-
-def test_a_cut_that_leaves_too_few_steps_names_the_label(drawn: LabelledImages) -> None:
-    config = config_class("crnn").parse({"cut": 8})
-    images = LabelledImages(
-        names=("8cccc.png",), labels=("8cccc",), pixels=drawn.pixels[:1], source="test"
-    )
-    with pytest.raises(InputError, match=r"leaves 7 steps .* label '8cccc' needs 8"):
-        check(config, images, split_of(images, 8))
-    check(config.changed(cut=7), images, split_of(images, 8))
-
-
-def test_a_fixed_length_is_read_and_labels_of_another_are_refused(drawn: LabelledImages) -> None:
-    model = fresh("crnn", **SMALL["crnn"], fixed_length=True).eval()
-    with torch.no_grad():
-        read = model.read(model(pixels(6)), n_best=2)
-    assert {len(hypothesis.ids) for best in read for hypothesis in best} == {5}
-    config = config_class("crnn").parse({**SMALL["crnn"], "fixed_length": True})
-    with pytest.raises(InputError, match="fixed_length = true: labels have 4 to 5 characters"):
-        model_class(config).check(config, ["abcd", "abcde"], (HEIGHT, WIDTH))
-    with pytest.raises(InputError, match="labels have 4 to 5 characters"):
-        model_class(config).check(config, ["abcd"], (HEIGHT, WIDTH), length=5)
 
 
 def test_a_loss_that_is_not_finite_is_raised_in_our_words(drawn: LabelledImages) -> None:
