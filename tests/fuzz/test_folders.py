@@ -21,6 +21,8 @@ from search.tables import Table
 from tests.analysis import runs
 from tests.fuzz._inputs import TRIED, damaged, fuzz
 
+pytestmark = pytest.mark.slow
+
 FILES = ("run.json", "trials.jsonl", "epochs.jsonl", "readings.jsonl", "valid.json")
 
 words = st.text(max_size=8)

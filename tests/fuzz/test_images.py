@@ -15,6 +15,8 @@ from captcha_models.errors import InputError
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages, decode, read_folder, read_zip
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
+pytestmark = pytest.mark.slow
+
 FORMATS = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I"),
     "GIF": ("L", "P", "RGB"),

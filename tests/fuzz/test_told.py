@@ -17,6 +17,8 @@ from search.settings import Settings
 from tests.analysis import runs
 from tests.fuzz._inputs import TRIED, fuzz
 
+pytestmark = pytest.mark.slow
+
 texts = st.text(max_size=12) | st.sampled_from(
     ["1e999", "nan", "-1", "0", "1/0", "1/3", "auto", "9" * 400, "12h", "0x1", "٣", "=", "a=b"]
 )
