@@ -65,13 +65,14 @@ def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
             session = told[0].removeprefix("--session-dir=") if told else session
     return Look(
         seconds=round(seconds, 1),
-        trials=log.read_bytes().count(b"\n") if log.exists() else 0,
         driver_mb=_memory(driver),
         workers_mb=sum(map(_memory, workers)),
         driver_files=_files(driver),
         workers_files=sum(map(_files, workers)),
         run_mb=_size(run),
         session_mb=_size(Path(session)) if session else 0.0,
+        # Last, so that all of a look before the last trial lies before it.
+        trials=log.read_bytes().count(b"\n") if log.exists() else 0,
     )
 
 
@@ -103,16 +104,20 @@ def _files(process: int) -> int:
 
 
 def _size(folder: Path) -> float:
+    """Megabytes that a folder takes up on the disk, the folders in it too."""
     total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
             with suppress(OSError):
-                total += os.lstat(Path(place) / name).st_size
+                total += os.lstat(Path(place) / name).st_blocks * 512
     return total / 1e6
 
 
 def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
-    """Run a search and look at it once a second."""
+    """Run a search and look at it once a second until its last trial has begun.
+
+    A search that ends lets go of everything: no such look is among those returned.
+    """
     looks: list[Look] = []
     with tempfile.TemporaryDirectory() as folder:
         run, log = Path(folder) / "run", Path(folder) / "log"
@@ -126,6 +131,8 @@ def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
         with child:
             while child.poll() is None:
                 found = look(child.pid, run, log, time.monotonic() - begin)
+                if found.trials >= trials:
+                    break
                 if found.trials > (looks[-1].trials if looks else 0):
                     looks.append(found)
                     if len(looks) % 50 == 0:
