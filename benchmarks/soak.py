@@ -28,13 +28,14 @@ PROC = Path("/proc")
 EVERY_S = 1.0
 LIMITS = {
     # The study and the records in memory grow with the trials; nothing else may.
-    "driver_mb": (50.0, 0.10, "memory of the driver, MB"),
-    "workers_mb": (150.0, 0.0, "memory of the workers, MB"),
-    "driver_files": (10.0, 0.0, "open files of the driver"),
-    "workers_files": (20.0, 0.0, "open files of the workers"),
+    "driver_mb": (15.0, 0.03, "memory of the driver, MB"),
+    "workers_mb": (30.0, 0.0, "memory of the workers, MB"),
+    "driver_files": (5.0, 0.0, "open files of the driver"),
+    "workers_files": (10.0, 0.0, "open files of the workers"),
     # SQLite's log grows to 4 MB and is then written anew.
-    "run_mb": (5.0, 0.06, "run folder, MB"),
-    "session_mb": (20.0, 0.02, "Ray's session folder, MB"),
+    "run_mb": (5.0, 0.015, "run folder, MB"),
+    # Two empty folders a trial, 8 KB, and the workers' logs.
+    "session_mb": (3.0, 0.012, "Ray's session folder, MB"),
 }
 """Growth that is allowed: at all, and for each further trial; and what the figure is."""
 
@@ -146,7 +147,7 @@ def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
 def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
     """How much each figure grew after the first tenth, and the most it may.
 
-    Each end is the median of a few looks, for workers come and go.
+    Each end is the most in a few looks, for workers come and go.
     """
     settled = [one for one in looks if one.trials >= trials / 10]
     few = max(1, len(settled) // 10)
@@ -154,7 +155,7 @@ def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
     more = last[len(last) // 2].trials - first[len(first) // 2].trials
     found = {}
     for name, (flat, each, _) in LIMITS.items():
-        ends = [sorted(getattr(one, name) for one in part)[few // 2] for part in (first, last)]
+        ends = [max(getattr(one, name) for one in part) for part in (first, last)]
         found[name] = ends[1] - ends[0], flat + each * more
     return found
 
