@@ -150,7 +150,7 @@ def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
     Each end is the most in a few looks, for workers come and go.
     """
     settled = [one for one in looks if one.trials >= trials / 10]
-    few = max(1, len(settled) // 10)
+    few = max(1, min(10, len(settled) // 2), len(settled) // 10)
     first, last = settled[:few], settled[-few:]
     more = last[len(last) // 2].trials - first[len(first) // 2].trials
     found = {}
