@@ -28,13 +28,14 @@ PROC = Path("/proc")
 EVERY_S = 1.0
 LIMITS = {
     # The study and the records in memory grow with the trials; nothing else may.
-    "driver_mb": (50.0, 0.10, "memory of the driver, MB"),
-    "workers_mb": (150.0, 0.0, "memory of the workers, MB"),
-    "driver_files": (10.0, 0.0, "open files of the driver"),
-    "workers_files": (20.0, 0.0, "open files of the workers"),
+    "driver_mb": (15.0, 0.03, "memory of the driver, MB"),
+    "workers_mb": (30.0, 0.0, "memory of the workers, MB"),
+    "driver_files": (5.0, 0.0, "open files of the driver"),
+    "workers_files": (10.0, 0.0, "open files of the workers"),
     # SQLite's log grows to 4 MB and is then written anew.
-    "run_mb": (5.0, 0.06, "run folder, MB"),
-    "session_mb": (20.0, 0.02, "Ray's session folder, MB"),
+    "run_mb": (5.0, 0.015, "run folder, MB"),
+    # Two empty folders a trial, 8 KB, and the workers' logs.
+    "session_mb": (3.0, 0.012, "Ray's session folder, MB"),
 }
 """Growth that is allowed: at all, and for each further trial; and what the figure is."""
 
@@ -65,13 +66,14 @@ def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
             session = told[0].removeprefix("--session-dir=") if told else session
     return Look(
         seconds=round(seconds, 1),
-        trials=log.read_bytes().count(b"\n") if log.exists() else 0,
         driver_mb=_memory(driver),
         workers_mb=sum(map(_memory, workers)),
         driver_files=_files(driver),
         workers_files=sum(map(_files, workers)),
         run_mb=_size(run),
         session_mb=_size(Path(session)) if session else 0.0,
+        # Last, so that all of a look before the last trial lies before it.
+        trials=log.read_bytes().count(b"\n") if log.exists() else 0,
     )
 
 
@@ -103,16 +105,20 @@ def _files(process: int) -> int:
 
 
 def _size(folder: Path) -> float:
+    """Megabytes that a folder takes up on the disk, the folders in it too."""
     total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
             with suppress(OSError):
-                total += os.lstat(Path(place) / name).st_size
+                total += os.lstat(Path(place) / name).st_blocks * 512
     return total / 1e6
 
 
 def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
-    """Run a search and look at it once a second."""
+    """Run a search and look at it once a second until its last trial has begun.
+
+    A search that ends lets go of everything: no such look is among those returned.
+    """
     looks: list[Look] = []
     with tempfile.TemporaryDirectory() as folder:
         run, log = Path(folder) / "run", Path(folder) / "log"
@@ -126,6 +132,8 @@ def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
         with child:
             while child.poll() is None:
                 found = look(child.pid, run, log, time.monotonic() - begin)
+                if found.trials >= trials:
+                    break
                 if found.trials > (looks[-1].trials if looks else 0):
                     looks.append(found)
                     if len(looks) % 50 == 0:
@@ -139,15 +147,15 @@ def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
 def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
     """How much each figure grew after the first tenth, and the most it may.
 
-    Each end is the median of a few looks, for workers come and go.
+    Each end is the most in a few looks, for workers come and go.
     """
     settled = [one for one in looks if one.trials >= trials / 10]
-    few = max(1, len(settled) // 10)
+    few = max(1, min(10, len(settled) // 2), len(settled) // 10)
     first, last = settled[:few], settled[-few:]
     more = last[len(last) // 2].trials - first[len(first) // 2].trials
     found = {}
     for name, (flat, each, _) in LIMITS.items():
-        ends = [sorted(getattr(one, name) for one in part)[few // 2] for part in (first, last)]
+        ends = [max(getattr(one, name) for one in part) for part in (first, last)]
         found[name] = ends[1] - ends[0], flat + each * more
     return found
 

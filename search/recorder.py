@@ -1,7 +1,7 @@
 """What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ray.tune import Callback
@@ -62,6 +62,8 @@ class Recorder(Callback):
         self._folder.add_epoch(
             trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
         )
+        if checkpoint:
+            _discard_older(self._folder, trial.config["trial"])
         if READINGS in result:
             self._read[trial.config["trial"]] = result["epoch"], result[READINGS]
         self._progress.update()
@@ -76,6 +78,7 @@ class Recorder(Callback):
         if self._control.interrupted and not (error or whole):
             return
         self._end(name, "failed" if error else "completed" if whole else "stopped", error)
+        _forget(trial)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -83,6 +86,7 @@ class Recorder(Callback):
         """Record a trial that Ray gave up."""
         if not self._control.interrupted:
             self._end(trial.config["trial"], "failed", _reason(trial))
+            _forget(trial)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -145,11 +149,36 @@ def _keep_best(folder: RunFolder, space: str) -> None:
             return
 
 
+def _discard_older(folder: RunFolder, trial: str) -> None:
+    """Delete all checkpoints but a trial's last two: each new one takes the place of the third.
+
+    If Ray did so it would write a snapshot of all trials at every second checkpoint.
+    """
+    for place in _checkpoints(folder, trial)[-3:-2]:
+        folder.store.delete(place)
+
+
 def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
     """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
-    places = {row["checkpoint"] for row in folder.records.epochs.get(trial, {}).values()}
-    for place in places - {None}:
+    for place in {str(PurePosixPath(name).parent) for name in _checkpoints(folder, trial)}:
         folder.store.delete(place)
+
+
+def _checkpoints(folder: RunFolder, trial: str) -> list[str]:
+    """Names in the store of a trial's checkpoints by epoch, deleted ones among them."""
+    rows = sorted(folder.records.epochs.get(trial, {}).items())
+    return [row["checkpoint"] for _, row in rows if row["checkpoint"]]
+
+
+def _forget(trial: Trial) -> None:
+    """Let go of what Ray keeps of a trial to the end of the search, and puts into its snapshot.
+
+    These are its last reports, and six figures and two windows of every number in them.
+    """
+    kept = trial.run_metadata
+    assert kept.checkpoint_manager is not None
+    kept.checkpoint_manager = type(kept.checkpoint_manager)(None)
+    kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}
 
 
 def _reason(trial: Trial) -> str:

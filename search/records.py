@@ -15,6 +15,7 @@ The driver alone writes it, holding a lock. `epoch` is the number of finished ep
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ class Records:
 
     def add_epoch(self, row: dict[str, Any]) -> None:
         """Take in a row of the epochs table."""
-        self.epochs.setdefault(row["trial"], {})[row["epoch"]] = row
+        # Names that every row has are kept once.
+        shared = {sys.intern(name): value for name, value in row.items()}
+        self.epochs.setdefault(row["trial"], {})[row["epoch"]] = shared
 
     def last_epoch(self, trial: str) -> int:
         """Finished epochs of a trial that were recorded; 0 if none."""

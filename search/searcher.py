@@ -130,6 +130,7 @@ class StudySearch(OptunaSearch):
             return
         tell(self._run, self._study, number, failed=error or "error" in (result or {}))
         self._completed_trials.add(trial_id)
+        del self._ot_trials[trial_id]
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         # Ray pickles its searcher at the start; what it writes is never read, and a placeholder

@@ -53,7 +53,10 @@ class OwnStorage(_CachedStorage):
     ) -> None:  # fmt: skip
         study, _ = self._trial_id_to_study_id_and_number[trial_id]
         known = self._studies[study].param_distribution
-        check_distribution_compatibility(known.setdefault(param_name, distribution), distribution)
+        first = known.setdefault(param_name, distribution)
+        check_distribution_compatibility(first, distribution)
+        if first == distribution:
+            distribution = first  # One for all trials.
         self._params[trial_id, param_name] = param_value_internal, distribution
         trial = self._copied(trial_id)
         value = distribution.to_external_repr(param_value_internal)
@@ -83,7 +86,10 @@ class OwnStorage(_CachedStorage):
     ) -> bool:
         self.write_params()
         done = super().set_trial_state_values(trial_id, state, values)
-        self._put(self._backend.get_trial(trial_id))  # With its times.
+        told = self._backend.get_trial(trial_id)  # With its times.
+        known = self.get_trial(trial_id)
+        told.params, told.distributions = known.params, known.distributions
+        self._put(told)
         return done
 
     def set_trial_intermediate_value(

@@ -113,8 +113,6 @@ def _search(
                 ],
                 stop=_Stop(control, run.settings.caps),
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
-                # One would make Ray write a snapshot at every checkpoint.
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
                 verbose=0,
             ),
         )
