@@ -31,7 +31,7 @@ from captcha_models.config import Config
 from captcha_models.errors import InputError
 
 MEANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    # name: fields without it, fields with it
+    # name: fields without it (None: the article's value), fields with it
     "augment": ({"augment": 0.0}, {"augment": 1.0}),
     "no_rotation": ({"augment_rotate": True}, {"augment_rotate": False}),
     "augment_shape": ({"augment_shape": False}, {"augment_shape": True}),
@@ -47,7 +47,8 @@ MEANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clip": ({"clip": 0.0}, {"clip": 5.0}),
     "bf16": ({"bf16": False}, {"bf16": True}),
     "weight_decay": ({"weight_decay": 0.01}, {"weight_decay": 0.1}),
-    "cut_6": ({"cut": 7}, {"cut": 6}),
+    "cut_6": ({"cut": None}, {"cut": 6}),
+    "coordinates": ({"coordinates": False}, {"coordinates": True}),
     "pool_height": ({"pool_height": False}, {"pool_height": True}),
     "one_layer": ({"rnn_hidden_2": 128}, {"rnn_hidden_2": 0}),
     "orthogonal": ({"orthogonal": False}, {"orthogonal": True}),
@@ -67,9 +68,10 @@ def variants(reference: Config, names: tuple[str, ...], side: Side) -> dict[str,
     found = {}
     for name in names:
         without, having = MEANS[name]
-        fields = without if side == "without" else having
+        own = {k: getattr(type(reference)(), k) if v is None else v for k, v in without.items()}
+        fields = own if side == "without" else having
         values = reference.model_dump()
-        uses = any(values[field] != value for field, value in without.items())
+        uses = any(values[field] != value for field, value in own.items())
         if uses == (side == "without"):
             found[f"{side} {name}"] = reference.changed(**fields)
     return found

@@ -50,7 +50,11 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         "captcha_accuracy": estimate_share(captchas(rows)),
         "char_accuracy": estimate_share(_observed(rows, characters), units=length),
     }
-    found = {"nll": estimate(nlls(rows)), "gap": estimate(_observed(rows, gaps)), **shares}
+    found = {
+        "nll": estimate(nlls(rows), least=0.0),
+        "gap": estimate(_observed(rows, gaps)),
+        **shares,
+    }
     return {
         **{name: asdict(one) for name, one in found.items()},
         "num_fits": len(rows),

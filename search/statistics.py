@@ -86,7 +86,7 @@ class Estimate:
     num_fits: int
 
 
-def estimate(found: Observations) -> Estimate:
+def estimate(found: Observations, least: float = -math.inf) -> Estimate:
     """Mean with its t interval over images and fits.
 
     The variance is that of two-way clustering (Cameron, Gelbach and Miller 2011), each term with
@@ -96,6 +96,7 @@ def estimate(found: Observations) -> Estimate:
 
     Args:
         found: at least one observation.
+        least: what no mean can be below, such as 0 nats; the interval ends there.
     """
     num_images, num_fits = len(set(found.images)), len(set(found.fits))
     mean = float(found.values.mean())
@@ -103,7 +104,7 @@ def estimate(found: Observations) -> Estimate:
     error = math.sqrt(by_image + excess)
     half = error * _t(freedom)
     return Estimate(
-        mean, error, math.sqrt(by_image), mean - half, mean + half, num_images, num_fits
+        mean, error, math.sqrt(by_image), max(least, mean - half), mean + half, num_images, num_fits
     )
 
 

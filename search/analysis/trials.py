@@ -56,8 +56,6 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
 def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     """What fresh seeds and folds say of a candidate, None if it was not confirmed.
 
-    No interval of an NLL goes below 0, though Student's, of a few misread images, would.
-
     `nll`, `captcha_accuracy` and `gap` with `mean`, `low` and `high`; `num_fits`, `seeds`, `chosen`
     once the choice is made.
     """
@@ -73,6 +71,7 @@ def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     chosen = result["chosen"]
     return {
         **{k: told[k] for k in FIGURES},
+        # Earlier versions wrote intervals of an NLL that went below 0.
         "nll": {**told["nll"], "low": max(0.0, told["nll"]["low"])},
         "seeds": sorted({row["seed"] for row in rows}),
         "chosen": None if chosen is None else chosen == name,
@@ -119,8 +118,9 @@ def _intervals(
         found["accuracy_low"], found["accuracy_high"] = wilson(share, images)
     if kept and len(kept["nlls"]) > 1:
         nlls = np.array(kept["nlls"], dtype=float)
-        one = estimate(Observations(nlls, tuple(map(str, range(len(nlls)))), (0,) * len(nlls)))
-        found["nll_low"], found["nll_high"] = max(0.0, one.low), one.high
+        names = tuple(map(str, range(len(nlls))))
+        one = estimate(Observations(nlls, names, (0,) * len(nlls)), least=0.0)
+        found["nll_low"], found["nll_high"] = one.low, one.high
     return found
 
 

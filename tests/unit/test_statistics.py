@@ -68,6 +68,13 @@ def test_fits_that_agree_add_nothing() -> None:
     assert (thrice.num_images, thrice.num_fits) == (4, 3)
 
 
+def test_an_interval_ends_where_no_mean_can_be() -> None:
+    found = crossed(np.array([[0.0, 0.0, 0.0, 9.0]]))
+    free, ended = estimate(found), estimate(found, least=0.0)
+    assert free.low < 0.0 == ended.low
+    assert (ended.mean, ended.high) == (free.mean, free.high)
+
+
 def test_all_right_is_as_sure_as_the_number_of_images() -> None:
     found = estimate_share(crossed(np.ones((3, 96))))
     assert (found.mean, found.high) == (1.0, 1.0)
