@@ -25,7 +25,10 @@ OnEpoch = Callable[[EpochMetrics, Snapshot], None]
 
 
 class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
-    """Seeds each epoch, and afterwards scores the model on both sides and reports."""
+    """Seeds each epoch, and afterwards scores the model on both sides and reports.
+
+    Unless `every_epoch`, only the last one is scored: figures of the others are NaN.
+    """
 
     order = 80
 
@@ -37,7 +40,9 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         seed: int,
         subset: NDArray[np.intp],
         on_epoch: OnEpoch,
+        every_epoch: bool,
     ) -> None:
+        self.every_epoch = every_epoch
         self.config, self.images, self.split, self.seed = config, images, split, seed
         self.subset, self.on_epoch = subset, on_epoch
         self.previous: EpochMetrics | None = None
@@ -83,11 +88,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
                 f"weights are not finite after epoch {self.epoch + 1}; lr = {self.config.lr:g} "
                 "may be too high"
             )
-        valid = None
-        if "valid" in self.sides:
+        sides = self.sides if self.every_epoch or self.epoch + 1 == self.n_epoch else {}
+        valid = train = None
+        if "valid" in sides:
             # First, for calibration decides the temperature that both sides are scored at.
-            valid = evaluate(model, *self.sides["valid"], calibrate=self.config.calibrate)
-        train = evaluate(model, *self.sides["train"], search=False)
+            valid = evaluate(model, *sides["valid"], calibrate=self.config.calibrate)
+        if "train" in sides:
+            train = evaluate(model, *sides["train"], search=False)
         nan = math.nan
         per_epoch = self.n_iter * self.config.batch_size
         metrics = EpochMetrics(
@@ -96,10 +103,10 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             lr=float(self.opt.hypers[-1]["lr"]),
             train_loss=train_loss,
             valid_loss=valid.loss if valid else nan,
-            train_nll=train.nll,
+            train_nll=train.nll if train else nan,
             valid_nll=valid.nll if valid else nan,
-            gap=valid.nll - train.nll if valid else nan,
-            train_nll_raw=train.nll_raw,
+            gap=valid.nll - train.nll if valid and train else nan,
+            train_nll_raw=train.nll_raw if train else nan,
             valid_nll_raw=valid.nll_raw if valid else nan,
             temperature=float(model.temperature),
             valid_captcha_accuracy=valid.captcha_accuracy if valid else nan,
@@ -109,7 +116,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             seconds=time.perf_counter() - self.began,
             device=device_name(self.dls.device),
         )
-        scored = (valid, self.sides["valid"][1]) if valid else None
+        scored = (valid, sides["valid"][1]) if valid else None
         self.last = Snapshot(metrics, model, self.card(metrics), self.learn, scored)
         self.on_epoch(metrics, self.last)
 

@@ -37,6 +37,7 @@ def fit(
     device: str | None = None,
     resume: Path | None = None,
     callbacks: Sequence[Callback] = (),
+    every_epoch: bool = True,
 ) -> Snapshot:
     """Train by one cycle and report every epoch.
 
@@ -52,6 +53,7 @@ def fit(
         device: such as "cpu" or "cuda:0"; the GPU if there is one by default.
         resume: a folder with a checkpoint of the same configuration, images, split and seed.
         callbacks: further fastai callbacks, such as a progress bar.
+        every_epoch: score every epoch; else the last one alone, the figures of others are NaN.
 
     Returns:
         The last epoch's Snapshot.
@@ -63,7 +65,7 @@ def fit(
     check(config, images, split)
     seed_everything(seed, 0)
     learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks)
-    report = EpochReport(config, images, split, seed, subset, on_epoch)
+    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch)
     if resume is not None:
         report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
         if report.previous.epoch >= config.epochs:

@@ -171,15 +171,16 @@ def _train_and_score(fit: Fit, images: LabelledImages, cpus: int, gpus: float, f
             last_saved = time.monotonic()
 
     task = Task(fit.arch, fit.config, fit.seed, cpus, gpus)
+    data = Data(images, split)
     begun = folder / CHECKPOINT_FILE
     try:
-        train(task, Data(images, split), on_epoch, folder if begun.exists() else None)
+        train(task, data, on_epoch, folder if begun.exists() else None, every_epoch=False)
     except InputError:
         if not begun.exists():
             raise
         # A checkpoint of another version of the program: begin afresh.
         begun.unlink()
-        train(task, Data(images, split), on_epoch, None)
+        train(task, data, on_epoch, None, every_epoch=False)
     from captcha_models.snapshot import Snapshot
 
     assert isinstance(last, Snapshot)

@@ -60,8 +60,10 @@ Objective = Callable[[Task, Any, OnEpoch, Path | None], None]
 """Trains a task on the data, calls back after each epoch; may go on from a checkpoint's folder."""
 
 
-def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> None:
-    """Train a task for all its epochs.
+def train(
+    task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None, *, every_epoch: bool = True
+) -> None:
+    """Train a task for all its epochs, and score each, or only the last one.
 
     Raises:
         InputError: the configuration cannot be, or cannot read these labels.
@@ -92,6 +94,7 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
             device=None if task.gpus else "cpu",
             on_epoch=report,
             resume=resume,
+            every_epoch=every_epoch,
         )
         if reported < last.metrics.epoch:
             # The checkpoint was of the last epoch: there was nothing left to train.

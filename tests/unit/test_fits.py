@@ -1,5 +1,6 @@
 """Fits: what makes two the same, which images they train on, what their rows say together."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,26 @@ def test_a_fit_goes_on_from_its_checkpoint(drawn: LabelledImages, tmp_path: Path
     }
     broken = run_fit(replace(fit, limit_train=5000), drawn, 1, 0.0, tmp_path / "none")
     assert broken["error"].startswith("InputError: limit = 5000")
+
+
+@pytest.mark.slow
+def test_scoring_the_last_epoch_alone_changes_nothing_in_it(drawn: LabelledImages) -> None:
+    config = config_class("crnn").parse(
+        {"cut": 5, "batch_size": 16, "epochs": 2, "ema": 0.9, "calibrate": True}
+    )
+    found: dict[bool, list[EpochMetrics]] = {True: [], False: []}
+    for every, seen in found.items():
+        train(
+            config,
+            drawn,
+            FIT.split(drawn.names),
+            seed=0,
+            on_epoch=lambda metrics, snapshot, seen=seen: seen.append(metrics),  # type: ignore[misc]
+            device="cpu",
+            every_epoch=every,
+        )
+    (first, last), (unscored, alone) = found[True], found[False]
+    assert math.isnan(unscored.valid_nll) and math.isnan(unscored.train_nll)
+    assert unscored.train_loss == first.train_loss
+    clocks = {"seconds": 0.0, "images_per_s": 0.0}
+    assert replace(alone, **clocks) == replace(last, **clocks)
