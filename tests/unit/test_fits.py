@@ -89,7 +89,8 @@ def test_a_fit_goes_on_from_its_checkpoint(drawn: LabelledImages, tmp_path: Path
             snapshot.save_checkpoint(tmp_path / "begun")
 
     split = fit.split(drawn.names)
-    train(config, drawn, split, seed=fit.seed, on_epoch=keep_the_first, device="cpu")
+    first = {"on_epoch": keep_the_first, "every_epoch": False}
+    train(config, drawn, split, seed=fit.seed, device="cpu", **first)
     resumed = run_fit(fit, drawn, 1, 0.0, tmp_path / "begun")
     assert whole["error"] is None
     assert resumed["epochs"] == 2
