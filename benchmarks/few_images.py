@@ -119,14 +119,14 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
                 f"{one['seconds']:.0f}",
             ]
         )
-    if options["plot"]:
-        draw(found, options["plot"])
     if options["as_json"]:
         click.echo(json.dumps({"arch": arch, "points": found}, allow_nan=False))
     else:
         heads = ["config", "generated", "real images", "fits", "captchas", "NLL", "gap"]
         title = f"{arch}, fold {options['fold']} of {options['folds']}"
         print_table(title, [*heads, "passes", "s"], lines)
+    if options["plot"]:
+        draw(found, options["plot"])
     return exit_code(trained)
 
 
@@ -159,6 +159,7 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axis.grid(alpha=0.3)
     axis.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
 

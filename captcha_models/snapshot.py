@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from captcha_models.architectures import config_class
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.checkpoint import (
     CHECKPOINT_FILE,
@@ -100,7 +101,9 @@ def _assert_same(path: Path, header: dict[str, Any], wanted: dict[str, Any]) -> 
 
 def _identity(card: dict[str, Any]) -> dict[str, Any]:
     own = {key: card[key] for key in ("arch", "symbols", "split", "seed")}
-    return {**own, **card["config"], "digest": card["data"]["digest"]}
+    # A field that is younger than the checkpoint has its default, which changes nothing.
+    config = {**config_class(card["arch"])().model_dump(mode="json"), **card["config"]}
+    return {**own, **config, "digest": card["data"]["digest"]}
 
 
 def _put(

@@ -29,6 +29,8 @@ _QUIET = {
     "TUNE_FORCE_TRIAL_CLEANUP_S": "20",
     # Nobody reads Ray's snapshot of all trials so far: one at the start, one at the end.
     "TUNE_GLOBAL_CHECKPOINT_S": "inf",
+    # Of a trial's checkpoints Ray remembers all reports to its end; ours are in the records.
+    "TUNE_ONLY_STORE_CHECKPOINT_SCORE_ATTRIBUTE": "1",
 }
 
 

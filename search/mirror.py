@@ -9,9 +9,11 @@ The study stays on the driver's disk, where SQLite can lock it.
 """
 
 import json
+import math
 import shutil
 import sqlite3
 import tempfile
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -39,11 +41,20 @@ class Mirror:
         }  # fmt: skip
         self._thread = ThreadPoolExecutor(1)
         self._sending: Future[dict[str, Any]] | None = None
+        self._pushed = -math.inf
 
-    def push(self, *, wait: bool = False) -> None:
-        """Bring the copy up to date, unless it is just being written and nobody waits."""
+    def push(self, *, wait: bool = False, every_s: float = 0.0) -> None:
+        """Bring the copy up to date, unless it is just being written and nobody waits.
+
+        Args:
+            wait: until it is there.
+            every_s: not sooner than so long after the last time.
+        """
         if self._sending and not (wait or self._sending.done()):
             return
+        if time.monotonic() - self._pushed < every_s:
+            return
+        self._pushed = time.monotonic()
         with suppress(OSError):  # What could not be sent goes along now.
             self._take_over()
         self._sending = self._thread.submit(self._send, *self._snapshot())

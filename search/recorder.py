@@ -1,6 +1,7 @@
 """What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
 
 import json
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -131,7 +132,7 @@ def tidy(run: SpaceRun) -> None:
 def _prune(store: Storage, folder: str, keep: set[str]) -> None:
     """Delete all of a folder but what is to be kept."""
     if not any(name.startswith(f"{folder}/") for name in keep):
-        store.delete(folder)
+        _delete(store, folder)
         return
     for name in store.names(folder):
         if f"{folder}/{name}" not in keep:
@@ -155,19 +156,28 @@ def _discard_older(folder: RunFolder, trial: str) -> None:
     If Ray did so it would write a snapshot of all trials at every second checkpoint.
     """
     for place in _checkpoints(folder, trial)[-3:-2]:
-        folder.store.delete(place)
+        _delete(folder.store, place)
 
 
 def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
     """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
     for place in {str(PurePosixPath(name).parent) for name in _checkpoints(folder, trial)}:
-        folder.store.delete(place)
+        _delete(folder.store, place)
+
+
+def _delete(store: Storage, place: str) -> None:
+    # What a storage refuses to delete goes another time: with its trial, or when all is tidied.
+    with suppress(OSError):
+        store.delete(place)
 
 
 def _checkpoints(folder: RunFolder, trial: str) -> list[str]:
-    """Names in the store of a trial's checkpoints by epoch, deleted ones among them."""
+    """Names in the store of a trial's checkpoints by epoch, deleted ones among them.
+
+    Each once, by its first epoch: a second attempt may write under a name of the first.
+    """
     rows = sorted(folder.records.epochs.get(trial, {}).items())
-    return [row["checkpoint"] for _, row in rows if row["checkpoint"]]
+    return list(dict.fromkeys(row["checkpoint"] for _, row in rows if row["checkpoint"]))
 
 
 def _forget(trial: Trial) -> None:

@@ -38,6 +38,8 @@ error; `unfinished`: started, and neither; a resumed search goes on with it."""
 
 STATES: tuple[State, ...] = ("completed", "stopped", "failed", "unfinished")
 RUN_FILE = "run.json"
+COPY_EVERY_S = 30.0
+"""The copy in a storage learns of checkpoints no more often; of a trial's end it learns at once."""
 _DAMAGE = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
@@ -265,6 +267,9 @@ class RunFolder:
                  for k, v in row.items()}  # fmt: skip
         self._epochs.append(clean)
         self.records.add_epoch(clean)
+        if clean.get("checkpoint") and self._mirror:
+            # Else a search that goes on elsewhere would not know what its trials may go on from.
+            self._mirror.push(every_s=COPY_EVERY_S)
 
     def keep_model(self, space: str, trial: str, epoch: int, checkpoint: str) -> None:
         """Put a checkpoint's model into best/SPACE, the model before the note that names it."""

@@ -145,7 +145,8 @@ def wilson(share: float, count: float, quantile: float | None = None) -> tuple[f
     scale = 1 + z * z / count
     middle = (share + z * z / (2 * count)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The share itself is inside, whatever rounding does at 0 and 1.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def one_standard_error(

@@ -70,6 +70,8 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
         data: its second argument.
         plan: what all trials share.
     """
+    from captcha_models.checkpoint import CHECKPOINT_FILE
+
     # Of a GPU a trial that ran out of memory has more than the others: search/recorder.py.
     own = tune.get_context().get_trial_resources().required_resources
     task = Task(
@@ -108,7 +110,9 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
             kept = tune.Checkpoint(config["resume"])
         if kept is not None:
             with kept.as_directory() as folder:
-                objective(task, data, on_epoch, Path(folder))
+                # The last report brought the model alone: all is trained, only its end was missed.
+                if (Path(folder) / CHECKPOINT_FILE).exists():
+                    objective(task, data, on_epoch, Path(folder))
         else:
             objective(task, data, on_epoch, None)
     except Exception as error:

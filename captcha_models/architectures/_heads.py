@@ -21,8 +21,8 @@ class PositionalConfig(Config):
     cut: int = Field(8, ge=5, le=8)
     """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
     coordinates: bool = False
-    """Tell the body where it looks: x and y in two of the image's three equal channels (after Liu
-    et al., 2018, arXiv:1807.03247)."""
+    """Tell the body where it looks: x and y in two of the three channels, after Liu et al., 2018
+    (arXiv:1807.03247); the image is read as a grey one."""
     label_smoothing: float = Field(0.1, ge=0, le=0.9)
     """Share of the target spread evenly over all classes."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from captcha_models.architectures import build, config_class, model_class, names
 from captcha_models.architectures._contract import Recogniser
 from captcha_models.charset import Charset
-from captcha_models.checkpoint import load_model
+from captcha_models.checkpoint import CHECKPOINT_FILE, load_model, read_tensors, write_tensors
 from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.evaluate import TEMPERATURES, evaluate
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
@@ -235,6 +235,12 @@ def test_a_checkpoint_of_another_training_is_refused(
     with pytest.raises(InputError, match=r"its lr is 0\.003, not 0\.5"):
         other = config.changed(lr=0.5)
         fit(other, drawn, split, seed=1, on_epoch=lambda m, s: None, resume=tmp_path)
+    # One of a version that knew fewer fields is none of another training.
+    tensors, header = read_tensors(tmp_path / CHECKPOINT_FILE)
+    del header["config"]["clip"]
+    write_tensors(tmp_path / CHECKPOINT_FILE, tensors, header)
+    again = fit(config, drawn, split, seed=1, on_epoch=lambda m, s: None, resume=tmp_path)
+    assert again.metrics.epoch == 1
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
 from search.cluster import Cluster, Node, Share, _look, knock, share
 from search.control import Control
-from search.objective import Task
+from search.objective import Objective, Task
 from search.progress import Progress
 from search.readings import read_readings
 from search.records import Records, RunFolder, read_run
@@ -55,7 +55,7 @@ def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceRun:
 
 def search(
     path: Path, hook: _fake.Hook, control: Control | None = None, space: Space | None = None,
-    **values: Any,
+    trains: Objective | None = None, **values: Any,
 ) -> tuple[Records, list[FrozenTrial]]:  # fmt: skip
     """Search one space to its end; what the records and the study then say."""
     from search.tuner import search_space
@@ -65,7 +65,7 @@ def search(
     control.start_budget(run.settings.time_budget_s)
     with run.folder as folder, Progress(folder.records, 3, 3) as progress:
         each = share(_look("the tests' Ray"), run.settings)
-        search_space(run, None, each, control, progress, _fake.objective(hook))
+        search_space(run, None, each, control, progress, trains or _fake.objective(hook))
     return read_run(path), study_of(path, run.space.name)
 
 

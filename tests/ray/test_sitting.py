@@ -1,6 +1,7 @@
 """Whole sittings in this process: what is checked, exit codes, several spaces, resuming."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,8 @@ def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
     assert now.begin(settings(epochs=4, trials=1, stall_s=6.0, prices="3600")) == 0
     assert mark.exists()
     (line,) = (line for line in said if "has not reported" in line)
-    assert line.startswith("crnn-000 has not reported for 0.1 min: it is started again")
+    # On a busy machine it may be noticed somewhat later.
+    assert re.match(r"crnn-000 has not reported for 0\.\d min: it is started again", line)
     records = read_run(tmp_path / "r")
     row = records.trials["crnn-000"]
     assert (row["state"], row["epochs"]) == ("completed", 4)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from captcha_models.errors import InputError
-from search.mirror import fetch
+from search.mirror import fetch, is_kept
 from search.objective import Task
 from search.records import RunFolder, read_run
 from search.settings import Settings
@@ -94,6 +94,21 @@ def test_the_copy_grows_in_parts_and_makes_the_same_folder(storage: str, tmp_pat
     after = json.loads(store.read("copy/state.json"))["tables"]["trials.jsonl"]
     assert after[: len(parts)] == parts
     assert len(after) > len(parts)
+
+
+def test_the_copy_learns_of_checkpoints_now_and_then(tmp_path: Path) -> None:
+    store = Storage(str(tmp_path / "shared"))
+    with RunFolder.create(tmp_path / "run", _runs.run_json(), store) as folder:
+        name = _runs.start(folder, 0)
+        for epoch in (1, 2, 3):
+            _runs.epoch(folder, name, epoch, 2.0, checkpoint=True)
+        deadline = time.monotonic() + 20
+        while not is_kept(store) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        fetch(store, tmp_path / "elsewhere")
+        found = read_run(tmp_path / "elsewhere").epochs[name]
+        # The first is known though no trial has ended; the others lie within half a minute.
+        assert [epoch for epoch, row in found.items() if row["checkpoint"]] == [1]
 
 
 @pytest.mark.usefixtures("ray")

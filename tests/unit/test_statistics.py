@@ -37,6 +37,13 @@ def test_wilson_is_scipys(hits: int, count: int) -> None:
     assert wilson(hits / count, count) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("count", range(60, 260))
+def test_wilson_holds_the_share_itself_though_it_is_rounded(count: int) -> None:
+    for share in (0.0, 1.0):
+        low, high = wilson(share, count / 3)
+        assert 0.0 <= low <= share <= high <= 1.0
+
+
 def test_one_fit_is_the_plain_t_interval() -> None:
     values = np.array([[1.0, 2.0, 4.0, 9.0]])
     found = estimate(crossed(values))
