@@ -34,16 +34,14 @@ BASELINE: dict[str, Value] = {
 }
 
 QUICK: dict[str, Value] = {
-    "lr": 2e-3,
-    "cut": 7,
     "coordinates": True,
     "dropout_1": 0.1,
     "dropout_2": 0.1,
-    "label_smoothing": 0.02,
+    "label_smoothing": 0.0,
     "weight_decay": 0.05,
     "batch_size": 16,
-    "augment": 0.5,
-    "synthetic_share": 0.5,
+    "augment": 0.2,
+    "synthetic_share": 0.8,
     "clip": 5.0,
     "ema": 0.98,
     "calibrate": True,

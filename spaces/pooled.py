@@ -7,7 +7,7 @@ from spaces._space import Space, Value
 
 BASELINE: dict[str, Value] = {**_classifier.BASELINE, "head_size": 512, "dropout_1": 0.25}
 
-QUICK: dict[str, Value] = {**BASELINE, **_classifier.QUICK}
+QUICK: dict[str, Value] = {**BASELINE, **_classifier.QUICK, "lr": 4e-3}
 
 SPACE = Space(
     name="pooled",
