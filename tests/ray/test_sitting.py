@@ -43,7 +43,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     place = tmp_path / "runs" / "r"
     now, said = sitting(place)
     names = ("crnn", "pooled", "spatial")
-    assert now.begin(settings(spaces=names, fixed={"cut": "6"})) == 0
+    assert now.begin(settings(spaces=names, fixed={"joint_weight": "0.3"})) == 0
     assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
     assert "60 images from generator" in said[0]
     assert "in the locked test set" in said[1]
@@ -53,9 +53,9 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
         part = found["spaces"][name]
         assert part["trials"]["completed"] + part["trials"]["stopped"] == 2
         assert part["best"]["config"]["epochs"] == 2
-        assert ("cut" in part["best"]["config"]) == (name == "crnn")
+        assert ("joint_weight" in part["best"]["config"]) == (name == "crnn")
         assert Path(part["best"]["model"]).read_text() == "model of epoch 2"
-    assert found["spaces"]["crnn"]["best"]["config"]["cut"] == 6
+    assert found["spaces"]["crnn"]["best"]["config"]["joint_weight"] == 0.3
     run = read_run(place).run
     assert run["data"]["num_images"] == 60
     assert len(run["data"]["digest"]) == 64
@@ -159,7 +159,7 @@ def test_a_resumed_run_refuses_what_contradicts_it(
         ({"spaces": ("vit",)}, "no space 'vit': choose one of crnn, pooled, spatial or all"),
         ({"fixed": {"depth": "3"}}, "--set depth: unknown; known are"),
         ({"fixed": {"epochs": "3"}}, "--set epochs: use --epochs"),
-        ({"spaces": ("pooled",), "fixed": {"cut": "5"}}, "--set cut: unknown"),
+        ({"spaces": ("pooled",), "fixed": {"rnn_dropout": "0"}}, "--set rnn_dropout: unknown"),
         ({"fixed": {"lr": "fast"}}, "lr = 'fast'"),
         ({"data": "/no/such/place"}, "/no/such/place"),
     ],
