@@ -117,7 +117,7 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     place, log = tmp_path / "runs" / "r", tmp_path / "log"
     settings = Settings.parse(
         {"spaces": ("pooled",), "data": "synthetic:60", "trials": 3, "epochs": 4,
-         "max_concurrent": 1}
+         "max_concurrent": 1, "fixed": {"lr": "2e-3"}}  # All trials are as good as the first.
     )  # fmt: skip
 
     def slow(task: Task, epoch: int) -> None:
