@@ -39,6 +39,7 @@ MEANS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "augment_blur": ({"augment_blur": False}, {"augment_blur": True}),
     "augment_noise": ({"augment_noise": False}, {"augment_noise": True}),
     "augment_erase": ({"augment_erase": False}, {"augment_erase": True}),
+    "splice": ({"splice": 0.0}, {"splice": 0.5}),
     "generated": ({"synthetic_share": 0.0, "synthetic_steps": 0}, {"synthetic_share": 0.5}),
     "generated_first": ({"synthetic_steps": 0}, {"synthetic_steps": 150}),
     "ema": ({"ema": 0.0}, {"ema": 0.98}),

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from captcha_models.charset import BLANK
 
-_NEVER = -1e30
+NEVER = -1e30
 """For -inf, whose differences would be no numbers in the gradient."""
 
 
@@ -28,24 +28,36 @@ def forward_nll(log_probs: Tensor, targets: Tensor, target_lengths: Tensor) -> T
 
     Source: Graves et al. 2006, section 4.1, equations 5 to 8.
     """
-    width = targets.shape[1]
-    targets = targets.clamp(0, log_probs.shape[2] - 1)
-    # Blanks around and between the symbols: (N, S), S = 2 L + 1.
-    states = F.pad(targets[:, :, None], (1, 0), value=BLANK).flatten(1)
-    states = F.pad(states, (0, 1), value=BLANK)
-    # A symbol can follow the symbol before it at once, if that is another one.
-    skips = torch.zeros_like(states, dtype=torch.bool)
-    skips[:, 3::2] = targets[:, 1:] != targets[:, :-1]
-    closed = log_probs.new_zeros(states.shape).masked_fill(~skips, _NEVER)
-    emitted = log_probs.gather(2, states.expand(len(log_probs), -1, -1)).clamp_min(_NEVER)
-    place = torch.arange(2 * width + 1, device=targets.device)
-    alpha = emitted[0] + torch.where(place < 2, 0.0, _NEVER)
+    states, closed = as_states(targets, log_probs)
+    emitted = log_probs.gather(2, states.expand(len(log_probs), -1, -1)).clamp_min(NEVER)
+    place = torch.arange(states.shape[1], device=states.device)
+    alpha = emitted[0] + torch.where(place < 2, 0.0, NEVER)
     for step in emitted[1:]:
-        before = F.pad(alpha, (2, 0), value=_NEVER)
+        before = F.pad(alpha, (2, 0), value=NEVER)
         ways = torch.stack([alpha, before[:, 1:-1], before[:, :-2] + closed])
         alpha = ways.logsumexp(dim=0) + step
     # It ends in the last symbol or in the blank after it; an empty label has only the blank.
     ends = 2 * target_lengths[:, None]
     ending = (place == ends) | (place == ends - 1)
-    total = alpha.masked_fill(~ending, _NEVER).logsumexp(dim=1)
-    return torch.where(total < _NEVER / 2, torch.inf, -total)
+    total = alpha.masked_fill(~ending, NEVER).logsumexp(dim=1)
+    return torch.where(total < NEVER / 2, torch.inf, -total)
+
+
+def as_states(targets: Tensor, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """What a path through a label walks along.
+
+    Args:
+        targets: (N, L) class ids.
+        log_probs: (T, N, K), for K and the kind of number.
+
+    Returns:
+        (N, S) class ids with blanks around and between the symbols, S = 2 L + 1.
+        (N, S) 0 where a state can be entered from the one before the one before it, because both
+        are symbols and differ; else NEVER.
+    """
+    targets = targets.clamp(0, log_probs.shape[2] - 1)
+    states = F.pad(targets[:, :, None], (1, 0), value=BLANK).flatten(1)
+    states = F.pad(states, (0, 1), value=BLANK)
+    skips = torch.zeros_like(states, dtype=torch.bool)
+    skips[:, 3::2] = targets[:, 1:] != targets[:, :-1]
+    return states, log_probs.new_zeros(states.shape).masked_fill(~skips, NEVER)

@@ -12,6 +12,7 @@ QUICK: dict[str, Value] = {**BASELINE, **_classifier.QUICK, "cut": 6, "head_size
 SPACE = Space(
     name="spatial",
     parameters={**_classifier.PARAMETERS, "head_size": Int(200, 1400, step=200)},
+    conditions=_classifier.CONDITIONS,
     baseline=BASELINE,
     known=(QUICK,),
 )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.ctc import Hypothesis
+from captcha_models.splice import splice
 
 
 class Recogniser(nn.Module, ABC):
@@ -66,9 +67,24 @@ class Recogniser(nn.Module, ABC):
             targets: (N, L) class ids in 1..K-1, padded with 0.
         """
 
+    @abstractmethod
     def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """What training minimises; the criterion, unless the architecture adds terms to it."""
-        return self.loss(self(images), targets)
+        """What training minimises: the criterion and whatever terms the architecture adds."""
+
+    @abstractmethod
+    def columns(self, images: Tensor) -> tuple[Tensor, int]:
+        """(T, N, K) scores of a CTC head, and px from one column to the next."""
+
+    def spliced(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """A training batch, some of its captchas put together anew if the configuration says so."""
+        if not self.config.splice:
+            return images, targets
+        self.eval()
+        with torch.no_grad():
+            scores, stride = self.columns(images)
+        self.train()
+        log_probs = scores.float().log_softmax(dim=2)
+        return splice(images, targets, log_probs, stride, self.config.splice)
 
     @abstractmethod
     def nll(self, logits: Tensor, targets: Tensor) -> Tensor:

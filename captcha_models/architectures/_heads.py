@@ -1,6 +1,7 @@
 """The two loss families: one class per position, and CTC over columns."""
 
 import heapq
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from captcha_models import ctc
 from captcha_models.architectures._contract import Recogniser
-from captcha_models.charset import BLANK, Charset
+from captcha_models.charset import BLANK, Charset, min_steps
 from captcha_models.config import Config
 from captcha_models.errors import InputError
 
@@ -25,6 +26,8 @@ class PositionalConfig(Config):
     (arXiv:1807.03247); the image is read as a grey one."""
     label_smoothing: float = Field(0.1, ge=0, le=0.9)
     """Share of the target spread evenly over all classes."""
+    joint_weight: float = Field(0.0, ge=0, le=10)
+    """Weight of a second head, which reads columns of the features by CTC, in training only."""
 
 
 class PositionalRecogniser(Recogniser):
@@ -38,6 +41,42 @@ class PositionalRecogniser(Recogniser):
         self.length = length
         self.label_smoothing = config.label_smoothing
         self.coordinates = config.coordinates
+        self.joint_weight = config.joint_weight
+        self.stride = stride_of(config.cut)
+        self.joint: JointHead | None = None
+
+    def join(self, body: nn.Module, size: tuple[int, int]) -> None:
+        """Add the second head, on this body's features, if the configuration has one."""
+        if self.joint_weight:
+            _, features, _, steps = body_shape(body, size)
+            self.joint = JointHead(features, self.charset.num_classes, self.length, steps)
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> the body's features (N, F, H', W')."""
+
+    @abstractmethod
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', W') -> logits (N, L, K)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, L, K)."""
+        return self.classify(self.features(images))
+
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, and by its weight the loss of the second head."""
+        images, targets = self.spliced(images, targets)
+        features = self.features(images)
+        loss = self.loss(self.classify(features), targets)
+        if self.joint is not None:
+            loss = loss + self.joint_weight * self.joint.loss(features, targets)
+        return loss
+
+    def columns(self, images: Tensor) -> tuple[Tensor, int]:
+        """(T, N, K) scores of the second head, and px from one column to the next."""
+        assert self.joint is not None
+        scores = self.joint(self.features(images))
+        return scores.permute(2, 0, 1), self.stride
 
     @staticmethod
     def check(
@@ -49,6 +88,14 @@ class PositionalRecogniser(Recogniser):
                 f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} "
                 "starts from scratch (crnn can be pretrained)"
             )
+        assert isinstance(config, PositionalConfig)
+        if config.splice and not config.joint_weight:
+            raise InputError(
+                f"splice = {config.splice}: {config.arch} finds where symbols meet with its second "
+                "head; give it one by joint_weight, such as 1"
+            )
+        if config.joint_weight:
+            check_steps(config.cut, size[1], labels)
         expected = length or len(labels[0])
         for label in labels:
             if len(label) != expected:
@@ -108,6 +155,56 @@ def _merge(
     return [ctc.Hypothesis(ids=ids, log_prob=total) for total, ids in partial]
 
 
+class JointHead(nn.Module):
+    """Reads columns of a classifier's features by CTC, and tells the body where symbols stand.
+
+    Features that have to name the symbol above them learn to read within a few epochs; a head that
+    sees all of them at once takes many more to find out by itself.
+    """
+
+    def __init__(self, features: int, num_classes: int, max_length: int, steps: int) -> None:
+        super().__init__()
+        self.classes = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
+        self.places = nn.Parameter(even_places(max_length, steps))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', T) -> scores (N, K, T)."""
+        scores: Tensor = self.classes(features.amax(dim=2))
+        return scores
+
+    def loss(self, features: Tensor, targets: Tensor) -> Tensor:
+        """CTC, nats per character, and the cross-entropy of the positions."""
+        columns = self(features)
+        lengths = (targets != BLANK).sum(dim=1)
+        nll = ctc.nll_per_captcha(_log_probs(columns.permute(2, 0, 1)), targets, lengths)
+        return (nll / lengths).mean() + located_loss(columns, self.places, targets)
+
+
+def located_loss(columns: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each position's symbol, read where the position looks.
+
+    Args:
+        columns: (N, K, T) scores.
+        places: (L, T) logarithms of where each position looks.
+        targets: (N, L) class ids.
+    """
+    located = torch.einsum("nkt,lt->nkl", columns, places.softmax(dim=1))
+    return F.cross_entropy(located, targets)
+
+
+def even_places(max_length: int, steps: int) -> Tensor:
+    """(L, T) logarithms of where each position looks at first: a bell around its even share.
+
+    CTC alone has to find out at once what symbols look like and where they stand, and for thousands
+    of images finds neither. Told which column belongs to which position, if only roughly, the
+    columns learn their symbols within a few epochs, and the places follow; CTC then has an easy
+    task. A label shorter than L leaves its last positions to class 0.
+    """
+    centres = (torch.arange(max_length) + 0.5) * steps / max_length
+    distance = torch.arange(steps) + 0.5 - centres[:, None]
+    return -((distance / (0.16 * steps)) ** 2) / 2
+
+
 class CTCRecogniser(Recogniser):
     """Class scores per column, any alignment; logits are (T, N, K), class 0 is the blank."""
 
@@ -148,3 +245,33 @@ def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:
         shape: torch.Size = body.eval()(torch.zeros(1, 3, *size)).shape
     body.train(training)
     return shape
+
+
+def num_steps(cut: int, width: int) -> int:
+    """T, the columns that a resnet34 cut so leaves of an image of that width.
+
+    The first convolution halves it, and so do the pooling and every stage but the first.
+    """
+    for _ in range(cut - 3):
+        width = (width + 1) // 2
+    return width
+
+
+def stride_of(cut: int) -> int:
+    """Px from the middle of one such column to that of the next; the first lies at 0."""
+    return 1 << (cut - 3)
+
+
+def check_steps(cut: int, width: int, labels: Sequence[str]) -> None:
+    """Refuse a cut that leaves CTC fewer columns than some label needs.
+
+    Raises:
+        InputError: naming the label.
+    """
+    steps = num_steps(cut, width)
+    for label in labels:
+        if (needed := min_steps(label)) > steps:
+            raise InputError(
+                f"cut = {cut} leaves {steps} steps of a {width} px wide image, but label {label!r} "
+                f"needs {needed} (its length plus its equal neighbours); choose a smaller cut"
+            )

@@ -11,10 +11,17 @@ from typing import ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from captcha_models.architectures._heads import CTCRecogniser, body_shape
-from captcha_models.charset import Charset, min_steps
+from captcha_models.architectures._heads import (
+    CTCRecogniser,
+    body_shape,
+    check_steps,
+    even_places,
+    located_loss,
+    num_steps,
+    stride_of,
+)
+from captcha_models.charset import Charset
 from captcha_models.config import Config as BaseConfig
 from captcha_models.errors import InputError
 
@@ -65,6 +72,7 @@ class Model(CTCRecogniser):
         from fastai.layers import LinBnDrop
 
         super().__init__(config, charset)
+        self.stride = stride_of(config.cut)
         self.beam_width = config.beam_width
         self.length = max_length if config.fixed_length else None
         self.ctc_smoothing = config.ctc_smoothing
@@ -116,14 +124,7 @@ class Model(CTCRecogniser):
                 f"fixed_length = true: labels have {min(lengths)} to {max(lengths)} characters; "
                 "it needs labels of one length"
             )
-        steps = num_steps(config.cut, size[1])
-        for label in labels:
-            if (needed := min_steps(label)) > steps:
-                raise InputError(
-                    f"cut = {config.cut} leaves {steps} steps of a {size[1]} px wide image, but "
-                    f"label {label!r} needs {needed} (its length plus its equal neighbours); "
-                    "choose a smaller cut"
-                )
+        check_steps(config.cut, size[1], labels)
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> features of the columns (N, F, T)."""
@@ -152,8 +153,13 @@ class Model(CTCRecogniser):
             logits = logits + columns.permute(2, 0, 1)
         return logits
 
+    def columns(self, images: Tensor) -> tuple[Tensor, int]:
+        """(T, N, K) what forward returns, and px from one column to the next."""
+        return self(images), self.stride
+
     def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
         """CTC; the auxiliary head's CTC and the positions' cross-entropy, by their weights."""
+        images, targets = self.spliced(images, targets)
         features = self.features(images)
         columns = None if self.aux is None else self.aux(features)
         logits = self.combined(features, columns)
@@ -166,8 +172,7 @@ class Model(CTCRecogniser):
             logits = discount(columns.permute(2, 0, 1), self.aux_prior)
             loss = loss + self.aux_weight * self.loss(logits, targets)
         if self.places is not None:
-            located = torch.einsum("nkt,lt->nkl", columns, self.places.softmax(dim=1))
-            loss = loss + self.joint_weight * F.cross_entropy(located, targets)
+            loss = loss + self.joint_weight * located_loss(columns, self.places, targets)
         return loss
 
 
@@ -191,19 +196,6 @@ def start_orthogonal(layer: nn.LSTM) -> None:
                 nn.init.ones_(parameter.data.chunk(4)[1])
 
 
-def even_places(max_length: int, steps: int) -> Tensor:
-    """(L, T) logarithms of where each position looks at first: a bell around its even share.
-
-    CTC alone has to find out at once what symbols look like and where they stand, and for thousands
-    of images finds neither. Told which column belongs to which position, if only roughly, the
-    columns learn their symbols within a few epochs, and the places follow; CTC then has an easy
-    task. A label shorter than L leaves its last positions to class 0.
-    """
-    centres = (torch.arange(max_length) + 0.5) * steps / max_length
-    distance = torch.arange(steps) + 0.5 - centres[:, None]
-    return -((distance / (0.16 * steps)) ** 2) / 2
-
-
 RAREST = 1e-4
 
 
@@ -222,16 +214,6 @@ def discount(logits: Tensor, power: float) -> Tensor:
         return logits
     frequency = logits.detach().float().softmax(dim=2).mean(dim=(0, 1)).clamp_min(RAREST)
     return logits - power * frequency.log()
-
-
-def num_steps(cut: int, width: int) -> int:
-    """T, the columns that resnet34 cut so leaves of an image of that width: each stage halves it.
-
-    The first convolution and the pooling do as well; the first of the four stages does not.
-    """
-    for _ in range(cut - 3):
-        width = (width + 1) // 2
-    return width
 
 
 def _body(cut: int, pretrained: bool) -> nn.Module:

@@ -43,7 +43,13 @@ class Model(PositionalRecogniser):
             lin_ftrs=[config.head_size],
             ps=[config.dropout_1, config.dropout_2],
         )
+        self.join(self.layers[0], size)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, L, K)."""
-        return self.by_position(self.layers(self.prepare(images)))
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, F, H', W')."""
+        features: Tensor = self.layers[0](self.prepare(images))
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', W') -> logits (N, L, K)."""
+        return self.by_position(self.layers[1](features))

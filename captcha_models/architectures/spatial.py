@@ -47,7 +47,13 @@ class Model(PositionalRecogniser):
             nn.Dropout(config.dropout_2),
             nn.Linear(config.head_size, length * charset.num_classes),
         )
+        self.join(self.body, size)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) -> logits (N, L, K)."""
-        return self.by_position(self.head(self.body(self.prepare(images))))
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> (N, F, H', W')."""
+        features: Tensor = self.body(self.prepare(images))
+        return features
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', W') -> logits (N, L, K)."""
+        return self.by_position(self.head(features))

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from captcha_models.architectures import config_class, model_class
-from captcha_models.architectures._heads import body_shape
+from captcha_models.architectures._heads import body_shape, located_loss
 from captcha_models.checks import check
 from captcha_models.errors import InputError
 from captcha_models.images import HEIGHT, WIDTH, LabelledImages
@@ -51,3 +52,61 @@ def test_coordinates_stand_beside_the_image(arch: str) -> None:
     torch.testing.assert_close(grey, images[:, 0])
     assert torch.equal(x, torch.linspace(-1, 1, WIDTH).expand_as(x))
     assert torch.equal(y, torch.linspace(-1, 1, HEIGHT)[:, None].expand_as(y))
+
+
+@pytest.mark.parametrize("arch", ["pooled", "spatial"])
+@pytest.mark.parametrize("cut", [6, 7])
+def test_a_second_head_teaches_the_body_and_reads_nothing(arch: str, cut: int) -> None:
+    images, targets = pixels(4), torch.randint(1, 20, (4, 5))
+    plain = fresh(arch, **SMALL[arch], cut=cut)
+    joint = fresh(arch, **SMALL[arch], cut=cut, joint_weight=1.0)
+    assert plain.joint is None
+    assert joint.joint is not None
+    joint.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        torch.testing.assert_close(joint.eval()(images), plain.eval()(images))
+    joint.train()
+    joint.label_smoothing = 0.0
+    joint.zero_grad()
+    joint.joint_weight = 1e6
+    joint.training_loss(images, targets).backward()
+    body = joint.body if arch == "spatial" else joint.layers[0]
+    assert max(float(p.grad.abs().max()) for p in body.parameters() if p.grad is not None) > 1
+    assert joint.joint.places.grad is not None
+
+
+def test_the_positions_cross_entropy_is_that_of_the_columns_they_look_at() -> None:
+    columns = torch.randn(3, 7, 10)
+    targets = torch.randint(1, 7, (3, 2))
+    # Each position looks at one column alone: 2 and 8.
+    places = torch.full((2, 10), -50.0)
+    places[0, 2] = places[1, 8] = 50.0
+    expected = F.cross_entropy(columns[:, :, [2, 8]], targets)
+    torch.testing.assert_close(located_loss(columns, places, targets), expected)
+
+
+@pytest.mark.parametrize("arch", ["pooled", "spatial", "crnn"])
+def test_every_architecture_splices_what_it_has_read(arch: str) -> None:
+    more = {} if arch == "crnn" else {"joint_weight": 1.0, "cut": 6}
+    model = fresh(arch, **{**SMALL[arch], **more}, splice=1.0)
+    images, targets = pixels(4), torch.randint(1, 20, (4, 5))
+    # A model that has read nothing yet has found no place to cut.
+    kept, same = model.spliced(images, targets)
+    assert torch.equal(kept, images)
+    assert torch.equal(same, targets)
+    assert model.training
+    scores, stride = model.columns(images)
+    assert scores.shape[1:] == (4, model.charset.num_classes)
+    assert abs(len(scores) * stride - WIDTH) < stride
+
+
+@pytest.mark.parametrize("arch", ["pooled", "spatial"])
+def test_a_classifier_needs_its_second_head_to_splice_and_columns_to_have_one(
+    arch: str, drawn: LabelledImages
+) -> None:
+    config = config_class(arch).parse({**SMALL[arch], "splice": 0.5})
+    with pytest.raises(InputError, match=r"splice = 0\.5: .* give it one by joint_weight"):
+        check(config, drawn, split_of(drawn, 8))
+    config = config_class(arch).parse({**SMALL[arch], "joint_weight": 1.0, "cut": 8})
+    with pytest.raises(InputError, match=r"cut = 8 leaves 7 steps .* choose a smaller cut"):
+        model_class(config).check(config, ["8cccc"], (HEIGHT, WIDTH))

@@ -43,7 +43,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     place = tmp_path / "runs" / "r"
     now, said = sitting(place)
     names = ("crnn", "pooled", "spatial")
-    assert now.begin(settings(spaces=names, fixed={"joint_weight": "0.3"})) == 0
+    assert now.begin(settings(spaces=names, fixed={"aux_weight": "0.3"})) == 0
     assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
     assert "60 images from generator" in said[0]
     assert "in the locked test set" in said[1]
@@ -53,9 +53,9 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
         part = found["spaces"][name]
         assert part["trials"]["completed"] + part["trials"]["stopped"] == 2
         assert part["best"]["config"]["epochs"] == 2
-        assert ("joint_weight" in part["best"]["config"]) == (name == "crnn")
+        assert ("aux_weight" in part["best"]["config"]) == (name == "crnn")
         assert Path(part["best"]["model"]).read_text() == "model of epoch 2"
-    assert found["spaces"]["crnn"]["best"]["config"]["joint_weight"] == 0.3
+    assert found["spaces"]["crnn"]["best"]["config"]["aux_weight"] == 0.3
     run = read_run(place).run
     assert run["data"]["num_images"] == 60
     assert len(run["data"]["digest"]) == 64
