@@ -14,5 +14,5 @@ SPACE = Space(
     parameters={**_classifier.PARAMETERS, "head_size": Int(128, 1024, step=128)},
     conditions=_classifier.CONDITIONS,
     baseline=BASELINE,
-    known=(QUICK,),
+    known=(QUICK, {**QUICK, "splice": 0.0}),
 )
