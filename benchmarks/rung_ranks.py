@@ -8,10 +8,17 @@ Kendall's correlation of the validation NLL with that of the last epoch, over th
 and how many of the best third at the end stand in the best third, half and two thirds then: what
 ASHA would have kept.
 A model that still guesses ranks by chance, so the share of trials that read something, at least one
-captcha in ten, stands beside it.
+captcha in ten, stands beside it. Trials with and without averaged weights are also told apart.
+
+Where the run was confirmed, folds are looked at as rungs, too: how well the mean NLL of candidates
+on some of the folds ranks them by their mean on all others, over all choices of so many folds.
 """
 
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import nan
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import click
@@ -21,7 +28,9 @@ from scipy.stats import kendalltau, spearmanr
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
+from search.confirm_run import FOLDER
 from search.records import Records, read_run
+from search.tables import read_table
 
 LEAST = 6  # trials, for two to be a third
 KEPT = {"in a third": 1 / 3, "in a half": 1 / 2, "in two thirds": 2 / 3}
@@ -44,34 +53,99 @@ def kept(early: list[float], last: list[float], share: float) -> float:
     return len(set(best) & set(then)) / third
 
 
+def averaged(records: Records, name: str) -> bool:
+    """Whether the trial's weights were averaged."""
+    return bool(records.trials[name]["config"].get("ema", 0.0))
+
+
+def epoch_table(title: str, curves: Sequence[Sequence[Mapping[str, Any]]]) -> Table:
+    """A row per epoch; all curves are of one length."""
+    last = [curve[-1]["valid_nll"] for curve in curves]
+    table = Table("epoch", "Spearman", "Kendall", *KEPT, "reading", title=title)
+    for epoch in range(len(curves[0])):
+        early = [curve[epoch]["valid_nll"] for curve in curves]
+        reading = [curve[epoch]["valid_captcha_accuracy"] >= 0.1 for curve in curves]
+        table.add_row(
+            str(epoch + 1),
+            f"{spearmanr(early, last).statistic:.2f}",
+            f"{kendalltau(early, last).statistic:.2f}",
+            *(f"{kept(early, last, share):.0%}" for share in KEPT.values()),
+            f"{fmean(reading):.0%}",
+        )
+    return table
+
+
+def fold_ranks(nlls: Mapping[str, Mapping[int, float]]) -> dict[int, tuple[float, float]]:
+    """How well some folds rank candidates as the others do.
+
+    Args:
+        nlls: of each candidate, by fold; those that lack a fold are left out.
+
+    Returns:
+        for each number of folds looked at, the mean over all choices of them of Spearman's
+        correlation with the mean of the others, and the share of choices whose best candidate is
+        the others' best, too.
+    """
+    folds = sorted({fold for own in nlls.values() for fold in own})
+    whole = [own for own in nlls.values() if len(own) == len(folds)]
+    found = {}
+    for count in range(1, len(folds)):
+        ranks, same = [], []
+        for some in combinations(folds, count):
+            others = [fold for fold in folds if fold not in some]
+            first, rest = (
+                [fmean(own[f] for f in part) for own in whole] for part in (some, others)
+            )
+            ranks.append(float(spearmanr(first, rest).statistic) if len(whole) > 2 else nan)
+            same.append(first.index(min(first)) == rest.index(min(rest)))
+        found[count] = fmean(ranks), fmean(same)
+    return found
+
+
+def fold_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per number of folds."""
+    nlls: dict[str, dict[int, float]] = {}
+    for row in rows:
+        nlls.setdefault(row["name"], {})[row["fold"]] = row["nll"]
+    table = Table("folds", "Spearman", "same best", title=f"{title}: {len(nlls)} candidates")
+    for count, (rank, same) in fold_ranks(nlls).items():
+        table.add_row(str(count), f"{rank:.2f}", f"{same:.0%}")
+    return table
+
+
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 def main(runs: tuple[Path, ...]) -> None:
     """Rank correlation of each epoch with the last one, for every space of every run."""
+    console = Console(width=100)
     for path in runs:
         records = read_run(path)
+        fits = path / FOLDER / "fits.jsonl"
+        confirmed = read_table(fits) if fits.exists() else []
         for space in records.run["spaces"]:
-            curves = list(completed(records, space).values())
-            epochs = {len(curve) for curve in curves}
+            curves = completed(records, space)
+            epochs = {len(curve) for curve in curves.values()}
             if len(curves) < LEAST or len(epochs) != 1:
                 raise InputError(
                     f"{path}, {space}: {len(curves)} completed trials of {sorted(epochs)} epochs; "
                     f"at least {LEAST} of one length are needed"
                 )
-            last = [curve[-1]["valid_nll"] for curve in curves]
-            title = f"{path.name}, {space}: {len(curves)} trials"
-            table = Table("epoch", "Spearman", "Kendall", *KEPT, "reading", title=title)
-            for epoch in range(epochs.pop()):
-                early = [curve[epoch]["valid_nll"] for curve in curves]
-                reading = [curve[epoch]["valid_captcha_accuracy"] >= 0.1 for curve in curves]
-                table.add_row(
-                    str(epoch + 1),
-                    f"{spearmanr(early, last).statistic:.2f}",
-                    f"{kendalltau(early, last).statistic:.2f}",
-                    *(f"{kept(early, last, share):.0%}" for share in KEPT.values()),
-                    f"{sum(reading) / len(reading):.0%}",
-                )
-            Console(width=100).print(table)
+            parts = {
+                "": list(curves.values()),
+                " with averaged weights": [c for n, c in curves.items() if averaged(records, n)],
+                " without": [c for n, c in curves.items() if not averaged(records, n)],
+            }
+            for about, part in parts.items():
+                if len(part) >= LEAST:
+                    title = f"{path.name}, {space}: {len(part)} trials{about}"
+                    console.print(epoch_table(title, part))
+            rows = [
+                row
+                for row in confirmed
+                if row["arch"] == space and row["fold"] is not None and not row["error"]
+            ]
+            if rows:
+                console.print(fold_table(f"{path.name}, {space}, confirmed", rows))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from benchmarks._fits import numbers
 from benchmarks._side_by_side import Rows
 from benchmarks.ablation import MEANS, chosen_means, variants
 from benchmarks.few_images import point
+from benchmarks.rung_ranks import fold_ranks
 from benchmarks.source_recipe import image_files, source_loaders, source_model
 from benchmarks.time_to_accuracy import found, main
 from benchmarks.train_speed import measure, part_of
@@ -141,3 +142,16 @@ def test_lists_of_numbers() -> None:
     for wrong in ("", "1,", "1,1", "-1", "a"):
         with pytest.raises(InputError, match="--only"):
             numbers(wrong, "--only")
+
+
+NLLS = {"a": 1.0, "b": 2.0, "c": 3.0}
+
+
+def test_folds_that_agree_rank_alike_and_one_that_does_not_is_seen() -> None:
+    agreeing = {name: {fold: nll + fold for fold in range(3)} for name, nll in NLLS.items()}
+    assert fold_ranks(agreeing) == {1: (1.0, 1.0), 2: (1.0, 1.0)}
+    # Fold 2 turns the order round, and by more: alone against the others either way.
+    odd = {name: {**own, 2: -9 * NLLS[name]} for name, own in agreeing.items()}
+    assert fold_ranks(odd) == {1: (-1.0, 0.0), 2: (-1.0, 0.0)}
+    # A candidate that lacks a fold does not count.
+    assert fold_ranks({**odd, "d": {0: -100.0}}) == fold_ranks(odd)
