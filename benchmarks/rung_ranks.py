@@ -14,7 +14,8 @@ Where the run was confirmed, folds are looked at as rungs, too: how well the mea
 on some of the folds ranks them by their mean on all others, over all choices of so many folds.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import nan
 from pathlib import Path
@@ -88,7 +89,9 @@ def fold_ranks(nlls: Mapping[str, Mapping[int, float]]) -> dict[int, tuple[float
     """
     folds = sorted({fold for own in nlls.values() for fold in own})
     whole = [own for own in nlls.values() if len(own) == len(folds)]
-    found = {}
+    found: dict[int, tuple[float, float]] = {}
+    if len(whole) < 2:
+        return found
     for count in range(1, len(folds)):
         ranks, same = [], []
         for some in combinations(folds, count):
@@ -102,15 +105,19 @@ def fold_ranks(nlls: Mapping[str, Mapping[int, float]]) -> dict[int, tuple[float
     return found
 
 
-def fold_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per number of folds."""
-    nlls: dict[str, dict[int, float]] = {}
+def fold_tables(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """For each way to cut folds that the rows know: a row per number of folds."""
+    plans: dict[tuple[int, int], dict[str, dict[int, float]]] = {}
     for row in rows:
-        nlls.setdefault(row["name"], {})[row["fold"]] = row["nll"]
-    table = Table("folds", "Spearman", "same best", title=f"{title}: {len(nlls)} candidates")
-    for count, (rank, same) in fold_ranks(nlls).items():
-        table.add_row(str(count), f"{rank:.2f}", f"{same:.0%}")
-    return table
+        nlls = plans.setdefault((row["folds"], row["split_seed"]), {})
+        candidate = json.dumps(row["config"], sort_keys=True)
+        nlls.setdefault(candidate, {})[row["fold"]] = row["nll"]
+    for (folds, _), nlls in plans.items():
+        whole = sum(len(own) == folds for own in nlls.values())
+        table = Table("folds", "Spearman", "same best", title=f"{title}: {whole} candidates")
+        for count, (rank, same) in fold_ranks(nlls).items():
+            table.add_row(str(count), f"{rank:.2f}", f"{same:.0%}")
+        yield table
 
 
 @click.command()
@@ -144,8 +151,8 @@ def main(runs: tuple[Path, ...]) -> None:
                 for row in confirmed
                 if row["arch"] == space and row["fold"] is not None and not row["error"]
             ]
-            if rows:
-                console.print(fold_table(f"{path.name}, {space}, confirmed", rows))
+            for table in fold_tables(f"{path.name}, {space}, confirmed", rows):
+                console.print(table)
 
 
 if __name__ == "__main__":

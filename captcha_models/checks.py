@@ -19,7 +19,7 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
         )
     height, width = images.pixels.shape[2:]
     labels = list(images.labels)
-    if config.synthetic_share or config.synthetic_steps:
-        # The longest way to spell a label that may be drawn.
+    if config.synthetic_share or config.synthetic_steps or config.splice:
+        # The longest way to spell a label that may be drawn, or put together from two.
         labels.append(images.charset.symbols[0] * max(map(len, images.labels)))
     model_class(config).check(config, labels, (height, width))

@@ -3,7 +3,8 @@
 Few real images hold few sequences of symbols, which a recogniser learns by heart instead of its
 symbols. Where it has learned to see the symbols of two images, and both have a symbol end at about
 the same column, the images are cut there and the right parts exchanged. Symbols keep their places,
-and with them whatever distorts the image; what changes is their company.
+and with them whatever distorts the image; what changes is their company. By chance a label that is
+put together may be one that validates or tests; no pixel of such an image is ever seen.
 
 Source: ours; mixing images as in Yun et al. 2019 (arXiv:1905.04899), but at boundaries that CTC
 itself finds, so that the label of what comes out is known exactly.
@@ -31,7 +32,7 @@ def splice(
     Args:
         images: (N, C, H, W).
         targets: (N, L) class ids, padded with 0.
-        log_probs: (T, N, K) what CTC makes of the images, T columns from left to right.
+        log_probs: (T, N, K) float32, what CTC makes of the images; T columns from left to right.
         stride: px from the middle of one column to that of the next; the first lies at 0.
         share: of the images that are tried, 0 to 1; those without a partner stay as they are.
 
@@ -41,7 +42,7 @@ def splice(
     if targets.shape[1] < 2:
         return images, targets
     lengths = (targets != BLANK).sum(dim=1)
-    middles, cost = align(log_probs.float(), targets, lengths)
+    middles, cost = align(log_probs, targets, lengths)
     # (N, L - 1) px where a symbol ends and the next one begins.
     ends = (middles[:, 1:] + middles[:, :-1]) / 2 * stride
     place = torch.arange(ends.shape[1], device=ends.device)

@@ -23,9 +23,7 @@ PARAMETERS: dict[str, BaseDistribution] = {
 }
 
 CONDITIONS = {
-    # The second head reads by CTC, which needs more columns than the whole body leaves.
-    "joint_weight": Condition("cut", (6, 7)),
-    # It is what finds where to cut.
+    # The second head is what finds where to cut.
     "splice": Condition("joint_weight", (0.3, 1.0)),
 }
 

@@ -153,10 +153,19 @@ class Space:
             self,
             parameters={k: v for k, v in self.parameters.items() if k not in values},
             baseline={k: v for k, v in self.baseline.items() if k not in values},
-            conditions={k: v for k, v in self.conditions.items() if k not in values},
+            conditions={
+                k: v
+                for k, v in self.conditions.items()
+                if k not in values and self._says_something(v, values)
+            },
             known=tuple({k: v for k, v in p.items() if k not in values} for p in self.known),
             fixed={**self.fixed, **values},
         )
+
+    def _says_something(self, rule: Condition, fixed: Values) -> bool:
+        """Of a parent fixed at a value outside the table a condition says nothing: it falls."""
+        among = self.parameters.get(rule.parent)
+        return rule.parent not in fixed or among is None or _inside(among, fixed[rule.parent])
 
     def widened(self, name: str, among: BaseDistribution, value: Value) -> Self:
         """The space with one more parameter; the baseline and the known points have that value."""

@@ -23,6 +23,9 @@ class Recogniser(nn.Module, ABC):
     decides. `prepare` has to be the first thing forward does.
     """
 
+    stride: int = 1
+    """Px from the middle of one column of `columns` to that of the next."""
+
     def __init__(self, config: Config, charset: Charset) -> None:
         super().__init__()
         self.config = config
@@ -67,24 +70,36 @@ class Recogniser(nn.Module, ABC):
             targets: (N, L) class ids in 1..K-1, padded with 0.
         """
 
-    @abstractmethod
-    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """What training minimises: the criterion and whatever terms the architecture adds."""
+    def objective(self, images: Tensor, targets: Tensor) -> Tensor:
+        """The criterion of a training batch, and whatever terms the architecture adds to it."""
+        return self.loss(self(images), targets)
 
-    @abstractmethod
-    def columns(self, images: Tensor) -> tuple[Tensor, int]:
-        """(T, N, K) scores of a CTC head, and px from one column to the next."""
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """What training minimises: the objective, some captchas spliced if the config says so."""
+        return self.objective(*self.spliced(images, targets))
+
+    def columns(self, images: Tensor) -> Tensor | None:
+        """(T, N, K) scores of a CTC head, for splicing; None from an architecture without one.
+
+        Their columns lie `stride` px apart, the first at 0.
+        """
+        return None
 
     def spliced(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """A training batch, some of its captchas put together anew if the configuration says so."""
+        """A training batch, some of its captchas put together anew if the config says so."""
         if not self.config.splice:
             return images, targets
+        before = self.training
         self.eval()
-        with torch.no_grad():
-            scores, stride = self.columns(images)
-        self.train()
+        try:
+            with torch.no_grad():
+                scores = self.columns(images)
+        finally:
+            self.train(before)
+        if scores is None:
+            return images, targets
         log_probs = scores.float().log_softmax(dim=2)
-        return splice(images, targets, log_probs, stride, self.config.splice)
+        return splice(images, targets, log_probs, self.stride, self.config.splice)
 
     @abstractmethod
     def nll(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from captcha_models import ctc
 from captcha_models.architectures._contract import Recogniser
-from captcha_models.charset import BLANK, Charset, min_steps
+from captcha_models.charset import BLANK, Charset
 from captcha_models.config import Config
 from captcha_models.errors import InputError
 
@@ -27,7 +27,8 @@ class PositionalConfig(Config):
     label_smoothing: float = Field(0.1, ge=0, le=0.9)
     """Share of the target spread evenly over all classes."""
     joint_weight: float = Field(0.0, ge=0, le=10)
-    """Weight of a second head, which reads columns of the features by CTC, in training only."""
+    """Weight of a second head, which reads columns of the features, in training only; `splice`
+    needs it, and a cut that leaves it 2 L - 1 columns."""
 
 
 class PositionalRecogniser(Recogniser):
@@ -63,20 +64,20 @@ class PositionalRecogniser(Recogniser):
         """Images (N, C, H, W) -> logits (N, L, K)."""
         return self.classify(self.features(images))
 
-    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+    def objective(self, images: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, and by its weight the loss of the second head."""
-        images, targets = self.spliced(images, targets)
         features = self.features(images)
         loss = self.loss(self.classify(features), targets)
         if self.joint is not None:
             loss = loss + self.joint_weight * self.joint.loss(features, targets)
         return loss
 
-    def columns(self, images: Tensor) -> tuple[Tensor, int]:
-        """(T, N, K) scores of the second head, and px from one column to the next."""
-        assert self.joint is not None
-        scores = self.joint(self.features(images))
-        return scores.permute(2, 0, 1), self.stride
+    def columns(self, images: Tensor) -> Tensor | None:
+        """(T, N, K) scores of the second head, if it reads."""
+        if self.joint is None or not self.joint.reads:
+            return None
+        scores: Tensor = self.joint(self.features(images))
+        return scores.permute(2, 0, 1)
 
     @staticmethod
     def check(
@@ -88,14 +89,6 @@ class PositionalRecogniser(Recogniser):
                 f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} "
                 "starts from scratch (crnn can be pretrained)"
             )
-        assert isinstance(config, PositionalConfig)
-        if config.splice and not config.joint_weight:
-            raise InputError(
-                f"splice = {config.splice}: {config.arch} finds where symbols meet with its second "
-                "head; give it one by joint_weight, such as 1"
-            )
-        if config.joint_weight:
-            check_steps(config.cut, size[1], labels)
         expected = length or len(labels[0])
         for label in labels:
             if len(label) != expected:
@@ -159,13 +152,15 @@ class JointHead(nn.Module):
     """Reads columns of a classifier's features by CTC, and tells the body where symbols stand.
 
     Features that have to name the symbol above them learn to read within a few epochs; a head that
-    sees all of them at once takes many more to find out by itself.
+    sees all of them at once takes many more to find out by itself. With too few columns for any
+    label of its length it does without CTC.
     """
 
     def __init__(self, features: int, num_classes: int, max_length: int, steps: int) -> None:
         super().__init__()
         self.classes = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
         self.places = nn.Parameter(even_places(max_length, steps))
+        self.reads = steps >= 2 * max_length - 1
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, F, H', T) -> scores (N, K, T)."""
@@ -175,9 +170,11 @@ class JointHead(nn.Module):
     def loss(self, features: Tensor, targets: Tensor) -> Tensor:
         """CTC, nats per character, and the cross-entropy of the positions."""
         columns = self(features)
-        lengths = (targets != BLANK).sum(dim=1)
-        nll = ctc.nll_per_captcha(_log_probs(columns.permute(2, 0, 1)), targets, lengths)
-        return (nll / lengths).mean() + located_loss(columns, self.places, targets)
+        loss = located_loss(columns, self.places, targets)
+        if self.reads:
+            nll = _ctc_nll(columns.permute(2, 0, 1), targets)
+            loss = loss + _per_character(nll, targets)
+        return loss
 
 
 def located_loss(columns: Tensor, places: Tensor, targets: Tensor) -> Tensor:
@@ -214,12 +211,11 @@ class CTCRecogniser(Recogniser):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""
-        lengths = (targets != BLANK).sum(dim=1)
-        return (self.nll(logits, targets) / lengths).mean()
+        return _per_character(self.nll(logits, targets), targets)
 
     def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
         """(N,) CTC's negative log of the sum over all alignments."""
-        return ctc.nll_per_captcha(_log_probs(logits), targets, (targets != BLANK).sum(dim=1))
+        return _ctc_nll(logits, targets)
 
     def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
         """Prefix beam search at the configuration's beam width."""
@@ -238,6 +234,14 @@ def _log_probs(logits: Tensor) -> Tensor:
     return logits.float().log_softmax(dim=2)
 
 
+def _ctc_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    return ctc.nll_per_captcha(_log_probs(logits), targets, (targets != BLANK).sum(dim=1))
+
+
+def _per_character(nll: Tensor, targets: Tensor) -> Tensor:
+    return (nll / (targets != BLANK).sum(dim=1)).mean()
+
+
 def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:
     """(1, C, H, W) of the features a body makes of an image, found by a probe."""
     training = body.training
@@ -247,31 +251,6 @@ def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:
     return shape
 
 
-def num_steps(cut: int, width: int) -> int:
-    """T, the columns that a resnet34 cut so leaves of an image of that width.
-
-    The first convolution halves it, and so do the pooling and every stage but the first.
-    """
-    for _ in range(cut - 3):
-        width = (width + 1) // 2
-    return width
-
-
 def stride_of(cut: int) -> int:
-    """Px from the middle of one such column to that of the next; the first lies at 0."""
+    """Px from the middle of one column of a resnet cut so to that of the next."""
     return 1 << (cut - 3)
-
-
-def check_steps(cut: int, width: int, labels: Sequence[str]) -> None:
-    """Refuse a cut that leaves CTC fewer columns than some label needs.
-
-    Raises:
-        InputError: naming the label.
-    """
-    steps = num_steps(cut, width)
-    for label in labels:
-        if (needed := min_steps(label)) > steps:
-            raise InputError(
-                f"cut = {cut} leaves {steps} steps of a {width} px wide image, but label {label!r} "
-                f"needs {needed} (its length plus its equal neighbours); choose a smaller cut"
-            )

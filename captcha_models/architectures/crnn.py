@@ -15,13 +15,11 @@ from torch import Tensor, nn
 from captcha_models.architectures._heads import (
     CTCRecogniser,
     body_shape,
-    check_steps,
     even_places,
     located_loss,
-    num_steps,
     stride_of,
 )
-from captcha_models.charset import Charset
+from captcha_models.charset import Charset, min_steps
 from captcha_models.config import Config as BaseConfig
 from captcha_models.errors import InputError
 
@@ -124,7 +122,14 @@ class Model(CTCRecogniser):
                 f"fixed_length = true: labels have {min(lengths)} to {max(lengths)} characters; "
                 "it needs labels of one length"
             )
-        check_steps(config.cut, size[1], labels)
+        steps = num_steps(config.cut, size[1])
+        for label in labels:
+            if (needed := min_steps(label)) > steps:
+                raise InputError(
+                    f"cut = {config.cut} leaves {steps} steps of a {size[1]} px wide image, but "
+                    f"label {label!r} needs {needed} (its length plus its equal neighbours); "
+                    "choose a smaller cut"
+                )
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> features of the columns (N, F, T)."""
@@ -153,13 +158,13 @@ class Model(CTCRecogniser):
             logits = logits + columns.permute(2, 0, 1)
         return logits
 
-    def columns(self, images: Tensor) -> tuple[Tensor, int]:
-        """(T, N, K) what forward returns, and px from one column to the next."""
-        return self(images), self.stride
+    def columns(self, images: Tensor) -> Tensor:
+        """(T, N, K) what forward returns."""
+        logits: Tensor = self(images)
+        return logits
 
-    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+    def objective(self, images: Tensor, targets: Tensor) -> Tensor:
         """CTC; the auxiliary head's CTC and the positions' cross-entropy, by their weights."""
-        images, targets = self.spliced(images, targets)
         features = self.features(images)
         columns = None if self.aux is None else self.aux(features)
         logits = self.combined(features, columns)
@@ -214,6 +219,16 @@ def discount(logits: Tensor, power: float) -> Tensor:
         return logits
     frequency = logits.detach().float().softmax(dim=2).mean(dim=(0, 1)).clamp_min(RAREST)
     return logits - power * frequency.log()
+
+
+def num_steps(cut: int, width: int) -> int:
+    """T, the columns that resnet34 cut so leaves of an image of that width: each stage halves it.
+
+    The first convolution and the pooling do as well; the first of the four stages does not.
+    """
+    for _ in range(cut - 3):
+        width = (width + 1) // 2
+    return width
 
 
 def _body(cut: int, pretrained: bool) -> nn.Module:

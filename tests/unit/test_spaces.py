@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 import spaces
-from spaces._space import Condition, Space
+from spaces._space import Condition, Space, Value
 
 
 def small() -> Space:
@@ -139,3 +139,17 @@ def test_spaces_are_picklable_because_searchers_are_saved_that_way() -> None:
 def test_load_unknown_space_names_those_there_are() -> None:
     with pytest.raises(ValueError, match="no space 'transformer': known are crnn, pooled, spatial"):
         spaces.load("transformer")
+
+
+def test_a_parent_pinned_where_the_table_ends_leaves_its_children() -> None:
+    def start(space: Space) -> dict[str, Value]:
+        return space.active({**space.baseline, **space.fixed})
+
+    assert "width" not in start(small().pinned({"layers": 1}))
+    # Of three layers the table says nothing; that they have no width it does not say.
+    outside = small().pinned({"layers": 3})
+    assert start(outside)["width"] == 32
+    assert outside.conditions == {}
+    pooled = spaces.load("pooled")
+    assert "splice" not in start(pooled)
+    assert "splice" in start(pooled.pinned({"joint_weight": 0.5}))
