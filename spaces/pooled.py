@@ -7,12 +7,19 @@ from spaces._space import Space, Value
 
 BASELINE: dict[str, Value] = {**_classifier.BASELINE, "head_size": 512, "dropout_1": 0.25}
 
-QUICK: dict[str, Value] = {**BASELINE, **_classifier.QUICK, "cut": 7, "lr": 4e-3}
+# Thirteen columns say too coarsely where symbols meet: nothing is spliced.
+QUICK: dict[str, Value] = {
+    **BASELINE,
+    **_classifier.QUICK,
+    "cut": 7,
+    "lr": 4e-3,
+    "splice": 0.0,
+}
 
 SPACE = Space(
     name="pooled",
     parameters={**_classifier.PARAMETERS, "head_size": Int(128, 1024, step=128)},
     conditions=_classifier.CONDITIONS,
     baseline=BASELINE,
-    known=(QUICK, {**QUICK, "splice": 0.0}),
+    known=(QUICK,),
 )

@@ -14,5 +14,5 @@ SPACE = Space(
     parameters={**_classifier.PARAMETERS, "head_size": Int(200, 1400, step=200)},
     conditions=_classifier.CONDITIONS,
     baseline=BASELINE,
-    known=(QUICK, {**QUICK, "splice": 0.0}),
+    known=(QUICK,),
 )
