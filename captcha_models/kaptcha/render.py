@@ -45,7 +45,8 @@ def draw(
     chunk = max(1, min(_CHUNK, _TALLEST // (style.height + 7)))
     for first in range(0, len(texts), chunk):
         part = slice(first, first + chunk)
-        images[part, 0] = _draw(style, *choices(style, texts[part], seed, numbers[part]))
+        drawn = choices(style, texts[part], seed, numbers[part])
+        images[part, 0] = draw_choices(style, *drawn)
     return images
 
 
@@ -92,7 +93,10 @@ def pens(style: Style, ids: NDArray[np.int32]) -> NDArray[np.int32]:
     return (first[:, None] + np.cumsum(advance, axis=1) - advance).astype(np.int32)
 
 
-def _draw(style: Style, ids: NDArray[np.int32], heights: NDArray[np.float64]) -> NDArray[np.uint8]:
+def draw_choices(
+    style: Style, ids: NDArray[np.int32], heights: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """(N, H, W) images of what `choices` returns."""
     n, shape = len(ids), (style.height, style.width)
     even, odd = text.set_type(style.table, ids, pens(style, ids), style.width)
     ink = np.maximum(style.table.columns[even], style.table.columns[odd])  # (N, W, H)
