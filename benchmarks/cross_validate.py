@@ -39,6 +39,11 @@ from captcha_models.errors import InputError
 @click.option("--seeds", default="0", show_default=True, help="Of the trainings, such as 0,1.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--list-wrong", is_flag=True, help="List the labels that were misread.")
+@click.option(
+    "--without",
+    metavar="LABELS",
+    help="Also the figures without these images, such as ones with a wrong label.",
+)
 @click.option("--all-images", is_flag=True, help="Folds of all images, the locked ones too.")
 @click.option("--force", is_flag=True, help="With --all-images: although they were looked at.")
 @click.option(
@@ -64,7 +69,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     from search.calibration import across_folds
     from search.fits import Fit
     from search.ledger import Ledger, locked_digest
-    from search.scores import misread, summarise
+    from search.scores import leaving_out, misread, summarise
 
     config = read_config(arch, config_name, pairs)
     name = " ".join([arch, config_name or "baseline", *pairs])
@@ -87,7 +92,8 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
         )
     trained = train_fits(chosen, images, options)
     finished = Batch(options["rows"], images, click.echo).rows()
-    rows = across_folds([finished[key] for key in keys if key in finished])
+    every_row = [finished[key] for key in keys if key in finished]
+    rows = across_folds(every_row)
     part = "all images, the locked test set too" if all_images else "outside the locked test set"
     told = f"{len(rows)} of {len(every)} fits done"
     if not rows:
@@ -95,12 +101,17 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
         return exit_code(trained)
     found = summarise(rows)
     wrong = misread(rows)
+    left_out = options["without"].split(",") if options["without"] else []
+    rest = summarise(across_folds(leaving_out(every_row, left_out))) if left_out else None
     if options["as_json"]:
         about = {"name": name, "config": config.model_dump(), "images": part}
         counts = {"fits_done": len(rows), "fits": len(every)}
-        click.echo(json.dumps({**about, **counts, **found, "misread": wrong}, allow_nan=False))
+        more = {"misread": wrong, "without": {"labels": left_out, "scores": rest}}
+        click.echo(json.dumps({**about, **counts, **found, **more}, allow_nan=False))
         return exit_code(trained)
     _print(f"{name}: {told}, {found['num_images']} images {part}", found)
+    if rest:
+        _print(f"the same models without {', '.join(left_out)}", rest)
     if options["list_wrong"]:
         for one in wrong:
             read = ", ".join(text or "nothing" for text in one["read"])

@@ -1,13 +1,13 @@
 """What the rows of fits say together: means with their intervals, differences, what was misread."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from captcha_models.metrics import char_matches
-from search.calibration import shared_temperature
+from search.calibration import OVER_GRID, shared_temperature
 from search.fits import Row
 from search.statistics import Estimate, Observations, estimate, estimate_share
 
@@ -92,6 +92,30 @@ def misread(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 one["read"].append(read)
     wrong = (one for one in found.values() if one["wrong"])
     return sorted(wrong, key=lambda one: (-one["wrong"], one["label"]))
+
+
+def leaving_out(rows: Sequence[Row], labels: Collection[str]) -> list[Row]:
+    """The rows without some of their held-out images, before temperatures are shared.
+
+    What was trained on is as it was, and so is the NLL on training images.
+
+    Args:
+        rows: of fits that succeeded; those that keep no image are left out.
+        labels: of the images.
+    """
+    found = []
+    for row in rows:
+        kept = [i for i, label in enumerate(row["labels"]) if label not in labels]
+        if not kept:
+            continue
+        parts = {
+            name: [row[name][i] for i in kept] for name in ("images", "labels", "nlls", "read")
+        }
+        if OVER_GRID in row:
+            parts[OVER_GRID] = [[nlls[i] for i in kept] for nlls in row[OVER_GRID]]
+        nll = float(np.mean(parts["nlls"]))
+        found.append({**row, **parts, "nll": nll, "num_images": len(kept)})
+    return found
 
 
 def interval(one: Estimate | dict[str, Any], *, share: bool = False) -> str:

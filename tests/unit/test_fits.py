@@ -123,3 +123,29 @@ def test_scoring_the_last_epoch_alone_changes_nothing_in_it(drawn: LabelledImage
     assert unscored.train_loss == first.train_loss
     clocks = {"seconds": 0.0, "images_per_s": 0.0}
     assert replace(alone, **clocks) == replace(last, **clocks)
+
+
+def test_images_are_left_out_of_rows_with_all_that_is_known_of_them() -> None:
+    row = {
+        "images": ["a.png", "b.png"],
+        "labels": ["a", "b"],
+        "read": ["a", "c"],
+        "nlls": [1.0, 9.0],
+        "nll": 5.0,
+        "num_images": 2,
+        "nlls_over_grid": [[1.0, 9.0], [2.0, 8.0]],
+        "train_nll": 0.5,
+    }
+    kept = {
+        "images": ["a.png"],
+        "labels": ["a"],
+        "read": ["a"],
+        "nlls": [1.0],
+        "nll": 1.0,
+        "num_images": 1,
+        "nlls_over_grid": [[1.0], [2.0]],
+        "train_nll": 0.5,
+    }
+    assert scores.leaving_out([row], ["b"]) == [kept]
+    assert scores.leaving_out([row], ["a", "b"]) == []
+    assert scores.leaving_out([row], []) == [row]
