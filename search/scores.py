@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from captcha_models.metrics import char_matches
+from captcha_models.metrics import GRID, char_matches
 from search.calibration import OVER_GRID, shared_temperature
 from search.fits import Row
 from search.statistics import Estimate, Observations, estimate, estimate_share
@@ -114,7 +114,10 @@ def leaving_out(rows: Sequence[Row], labels: Collection[str]) -> list[Row]:
         if OVER_GRID in row:
             parts[OVER_GRID] = [[nlls[i] for i in kept] for nlls in row[OVER_GRID]]
         nll = float(np.mean(parts["nlls"]))
-        found.append({**row, **parts, "nll": nll, "num_images": len(kept)})
+        raw = nll
+        if OVER_GRID in row:
+            raw = float(np.mean(parts[OVER_GRID][GRID.index(1.0)]))
+        found.append({**row, **parts, "nll": nll, "nll_raw": raw, "num_images": len(kept)})
     return found
 
 

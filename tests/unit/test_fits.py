@@ -133,7 +133,8 @@ def test_images_are_left_out_of_rows_with_all_that_is_known_of_them() -> None:
         "nlls": [1.0, 9.0],
         "nll": 5.0,
         "num_images": 2,
-        "nlls_over_grid": [[1.0, 9.0], [2.0, 8.0]],
+        "nll_raw": 6.0,
+        "nlls_over_grid": [[1.0, 9.0], [2.0, 8.0], [3.0, 9.0]],
         "train_nll": 0.5,
     }
     kept = {
@@ -143,7 +144,8 @@ def test_images_are_left_out_of_rows_with_all_that_is_known_of_them() -> None:
         "nlls": [1.0],
         "nll": 1.0,
         "num_images": 1,
-        "nlls_over_grid": [[1.0], [2.0]],
+        "nll_raw": 3.0,
+        "nlls_over_grid": [[1.0], [2.0], [3.0]],
         "train_nll": 0.5,
     }
     assert scores.leaving_out([row], ["b"]) == [kept]
