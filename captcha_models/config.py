@@ -102,6 +102,11 @@ class Config(BaseModel):
         path.write_text(tomli_w.dumps({"arch": self.arch, **self.model_dump()}), encoding="utf-8")
 
 
+def shipped() -> tuple[str, ...]:
+    """Names of the shipped configurations, whatever architecture they are for."""
+    return tuple(sorted({path.stem.rpartition("-")[0] for path in SHIPPED.glob("*.toml")}))
+
+
 def read_values(name: str, arch: str) -> dict[str, Any]:
     """The values of a configuration file.
 

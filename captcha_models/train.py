@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from captcha_models.cli import assignments, command_line
-from captcha_models.config import read_values
+from captcha_models.config import read_values, shipped
 from captcha_models.errors import InputError, NonFiniteLossError
 
 
@@ -27,7 +27,7 @@ from captcha_models.errors import InputError, NonFiniteLossError
     show_default=True,
     help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.",
 )
-@click.option("--config", "config_name", help="File, or a shipped one: quick, fast, zero-shot.")
+@click.option("--config", "config_name", help=f"File, or one of {', '.join(shipped())}.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
 @click.option("--epochs", type=int, help="Passes over the training images.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
