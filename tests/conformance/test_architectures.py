@@ -289,7 +289,14 @@ def test_learns_eight_images_by_heart(arch: str, drawn: LabelledImages) -> None:
             "map_to_seq_hidden": 64,
             "rnn_hidden_1": 64,
         },
-        "pooled": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
+        "pooled": {
+            "cut": 7,
+            "coordinates": True,
+            "joint_weight": 1.0,
+            "dropout_1": 0.0,
+            "dropout_2": 0.0,
+            "label_smoothing": 0.0,
+        },
         "spatial": {"dropout_1": 0.0, "dropout_2": 0.0, "label_smoothing": 0.0},
     }[arch]
     config = config_class(arch).parse(
