@@ -84,8 +84,16 @@ def check_fits(fits: Sequence[Any], images: Any) -> None:
         check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
 
 
-def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> list[Any]:
-    """The rows of the fits, trained as `fit_options` say; None for those that failed."""
+def train_fits(
+    fits: Sequence[Any],
+    images: Any,
+    options: dict[str, Any],
+    first: Callable[[], None] = lambda: None,
+) -> list[Any]:
+    """The rows of the fits, trained as `fit_options` say; None for those that failed.
+
+    `first` is called before anything is trained, if anything has to be.
+    """
     from search.batch import Batch
 
     check_fits(fits, images)
@@ -94,6 +102,7 @@ def train_fits(fits: Sequence[Any], images: Any, options: dict[str, Any]) -> lis
         options["rows"],
         images,
         lambda line: click.echo(line, err=True),
+        first=first,
         **{name: options[name] for name in names},
     )
     return batch.run(fits)

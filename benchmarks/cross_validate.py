@@ -18,7 +18,6 @@ from typing import Any
 import click
 
 from benchmarks._fits import (
-    check_fits,
     exit_code,
     fit_options,
     numbers,
@@ -85,14 +84,16 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     every = [fit(fold, seed) for seed in seeds for fold in range(folds)]
     keys = [one.key(images.digest) for one in every]
     chosen = [one for one in every if one.fold in only]
-    check_fits(chosen, images)
-    if all_images:
-        # Only now, for a look cannot be given back.
-        plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
-        Ledger(options["runs_dir"], locked_digest(images)).take(
-            plan, f"cross_validate {name}", options["force"], rows=str(options["rows"])
-        )
-    trained = train_fits(chosen, images, options)
+
+    def first() -> None:
+        """Record the look: not before the table is ours, for a look cannot be given back."""
+        if all_images:
+            plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
+            Ledger(options["runs_dir"], locked_digest(images)).take(
+                plan, f"cross_validate {name}", options["force"], rows=str(options["rows"])
+            )
+
+    trained = train_fits(chosen, images, options, first)
     finished = Batch(options["rows"], images, click.echo).rows()
     every_row = [finished[key] for key in keys if key in finished]
     rows = across_folds(every_row)

@@ -40,6 +40,7 @@ class Batch:
         gpus_per_trial: of each fit; None is one where there are GPUs.
         cpus_per_trial: of each fit; None is one, or up to four beside a GPU.
         max_concurrent: most fits at a time; None is all that fit.
+        first: called before anything is trained, and not if nothing is left to be; it may refuse.
         work: what a fit is.
     """
 
@@ -51,6 +52,7 @@ class Batch:
     gpus_per_trial: float | None = None
     cpus_per_trial: int | None = None
     max_concurrent: int | None = None
+    first: Callable[[], None] = lambda: None
     work: Work = run_fit
 
     def run(self, fits: Sequence[Fit]) -> list[Row | None]:
@@ -70,6 +72,7 @@ class Batch:
             self.say(f"fits: {len(rows)} of {len(wanted)} are done: {self.path}")
             failures = []
             if missing:
+                self.first()
                 with Control().signals(), Table(self.path) as table:
                     for key, row in self._train(missing):
                         table.append({"key": key, **row})

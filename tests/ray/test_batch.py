@@ -86,3 +86,28 @@ def test_a_table_of_another_writer_is_refused(tmp_path: Path, drawn: LabelledIma
     Table(tmp_path / "rows.jsonl").close()
     with FileLock(tmp_path / "rows.jsonl.lock"), pytest.raises(InputError, match="is writing"):
         batch(tmp_path, drawn).run(fits(1))
+
+
+def test_first_comes_before_all_training_and_only_then(
+    tmp_path: Path, drawn: LabelledImages
+) -> None:
+    from filelock import FileLock
+
+    calls: list[str] = []
+
+    def refuse() -> None:
+        raise InputError("seen before")
+
+    one = batch(tmp_path, drawn)
+    one.first = refuse
+    with pytest.raises(InputError, match="seen before"):
+        one.run(fits(1))
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert not (tmp_path / "begun").exists()
+    one.first = lambda: calls.append("first")
+    with FileLock(tmp_path / "rows.jsonl.lock"), pytest.raises(InputError, match="is writing"):
+        one.run(fits(1))
+    assert calls == []
+    one.run(fits(1))
+    one.run(fits(1))
+    assert calls == ["first"]
