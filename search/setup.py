@@ -42,7 +42,8 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     """The spaces of a search with what `--set` fixes in them.
 
     A field that only some of the architectures have is set in those. Where the cost is an aim the
-    length of the cycle varies too.
+    length of the cycle varies too, and the known points are tried at half of it, which may be all
+    they need, at a quarter, and whole.
 
     Raises:
         InputError: an unknown space or field, or a value out of range.
@@ -61,9 +62,11 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
         whole = spaces.load(name)
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
         if settings.goal.cost:
-            least = min(LEAST_EPOCHS, settings.epochs)
-            cycles = IntDistribution(least, settings.epochs, log=True)
-            space = space.widened("epochs", cycles, settings.epochs)
+            longest = settings.epochs
+            least = min(LEAST_EPOCHS, longest)
+            cycles = IntDistribution(least, longest, log=True)
+            tried = [max(least, longest // 2), max(least, longest // 4), longest]
+            space = space.widened("epochs", cycles, longest, list(dict.fromkeys(tried)))
         plans[name] = SpacePlan(space, config.model_dump())
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")

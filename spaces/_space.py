@@ -6,7 +6,7 @@ as JSON and compared by digest.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
@@ -167,13 +167,22 @@ class Space:
         among = self.parameters.get(rule.parent)
         return rule.parent not in fixed or among is None or _inside(among, fixed[rule.parent])
 
-    def widened(self, name: str, among: BaseDistribution, value: Value) -> Self:
-        """The space with one more parameter; the baseline and the known points have that value."""
+    def widened(
+        self, name: str, among: BaseDistribution, value: Value, tried: Sequence[Value]
+    ) -> Self:
+        """The space with one more parameter.
+
+        Args:
+            name: of the parameter.
+            among: its distribution.
+            value: of the baseline.
+            tried: every known point is tried with the first of them, then with the next.
+        """
         return replace(
             self,
             parameters={name: among, **self.parameters},
             baseline={name: value, **self.baseline},
-            known=tuple({name: value, **point} for point in self.known),
+            known=tuple({name: each, **point} for each in tried for point in self.known),
         )
 
     def knowing(self, point: Values) -> Self:

@@ -14,6 +14,7 @@ from search.goals import front, goal_of, over
 from search.records import RunFolder, read_run
 from search.results import best, leaderboard, missed, ranking, summary
 from search.settings import Settings
+from search.setup import plan_spaces
 from search.terminal import print_leaderboard
 from tests.unit import _runs
 
@@ -60,6 +61,22 @@ def test_caps_are_passed_not_reached() -> None:
     assert over(caps, {"passes": 10, "seconds": 99.0}) is None
     assert over(caps, {"passes": 11}) == "11 passes, more than --max-trial-passes 10"
     assert over({}, {"passes": 11}) is None
+
+
+@pytest.mark.parametrize(
+    ("epochs", "cycles"), [(20, [10, 5, 20]), (12, [6, 3, 12]), (5, [3, 5]), (2, [2])]
+)
+def test_where_cost_counts_known_points_are_tried_in_short_cycles_first(
+    epochs: int, cycles: list[int]
+) -> None:
+    plain = plan_spaces(settings(epochs=epochs))["crnn"].space
+    space = plan_spaces(settings(epochs=epochs, objective="cost", target_nll=0.1))["crnn"].space
+    assert space.baseline["epochs"] == epochs
+    assert [point["epochs"] for point in space.known] == [
+        each for each in cycles for _ in plain.known
+    ]
+    firsts = space.known[:: len(plain.known)]
+    assert all({**plain.known[0], "epochs": first["epochs"]} == first for first in firsts)
 
 
 def test_only_asha_has_rungs() -> None:
