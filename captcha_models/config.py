@@ -53,8 +53,7 @@ class Config(BaseModel):
     augment_erase: bool = False
     """Augment by covering a rectangle too."""
     splice: float = Field(0.0, ge=0, le=1)
-    """Share of the training images that are tried to be given the right part of another one, where
-    symbols meet in both."""
+    """Share of the training images that are tried to be given some symbols of another one."""
     synthetic_share: float = Field(0.0, ge=0, le=1)
     """Share of each training batch that is newly generated; validation and test stay real."""
     synthetic_steps: int = Field(0, ge=0, le=1_000_000)

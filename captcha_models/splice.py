@@ -1,31 +1,27 @@
-"""New captchas out of old ones: the left part of one image and the right part of another.
+"""New captchas out of old ones: symbols of one in the place of as many symbols of another.
 
 Few real images hold few sequences of symbols, which a recogniser learns by heart instead of its
-symbols. Where it has learned to see the symbols of two images, and both have a symbol end at about
-the same column, the images are cut there and the right parts exchanged. Symbols keep their places,
-and with them whatever distorts the image; what changes is their company. By chance a label that is
+symbols, and some symbols never at some places. So a run of one to all symbols, cut out where they
+meet, is put in the place of a run of another captcha; what follows moves. By chance a label that is
 put together may be one that validates or tests; no pixel of such an image is ever seen.
 
-Source: ours; mixing images as in Yun et al. 2019 (arXiv:1905.04899), but at boundaries that CTC
-itself finds, so that the label of what comes out is known exactly.
+Source: ours; mixing images as in Yun et al. 2019 (arXiv:1905.04899), but at seams that CTC itself
+finds, so that the label of what comes out is known exactly.
 """
 
 import torch
 from torch import Tensor
 
-from captcha_models.charset import BLANK
-from captcha_models.ctc_path import align
+from captcha_models.seams import find_seams
 
-TRUSTED = 2.0
-"""Nats that an image's path may cost at most for its boundaries to be believed."""
-WITHIN = 3.0
-"""Pixels that two boundaries may lie apart."""
+REACH = 25
+"""Px that a run may move; further away backgrounds and distortions look different."""
 
 
 def splice(
     images: Tensor, targets: Tensor, log_probs: Tensor, stride: float, share: float
 ) -> tuple[Tensor, Tensor]:
-    """Give some images of a batch the right part of another one, and its label's end.
+    """Put a run of another captcha's symbols into some captchas of a batch.
 
     Chance is torch's own, on the images' device; nothing waits for the device.
 
@@ -34,34 +30,57 @@ def splice(
         targets: (N, L) class ids, padded with 0.
         log_probs: (T, N, K) float32, what CTC makes of the images; T columns from left to right.
         stride: px from the middle of one column to that of the next; the first lies at 0.
-        share: of the images that are tried, 0 to 1; those without a partner stay as they are.
+        share: of the images that are tried, 0 to 1; those where nothing fits stay as they are.
 
     Returns:
-        Images and targets, as many as there were.
+        Images and targets, as many as there were; labels keep their lengths.
     """
-    if targets.shape[1] < 2:
+    count, length = targets.shape
+    if length < 2:
         return images, targets
-    lengths = (targets != BLANK).sum(dim=1)
-    middles, cost = align(log_probs, targets, lengths)
-    # (N, L - 1) px where a symbol ends and the next one begins.
-    ends = (middles[:, 1:] + middles[:, :-1]) / 2 * stride
-    place = torch.arange(ends.shape[1], device=ends.device)
-    known = (cost <= TRUSTED)[:, None] & (place + 1 < lengths[:, None])
-    apart = (ends[:, None] - ends[None]).abs()  # (N, N, L - 1) of image i, of its partner j
-    fits = (apart <= WITHIN) & known[:, None] & known[None]
-    fits &= ~torch.eye(len(images), dtype=torch.bool, device=fits.device)[..., None]
-    fits &= torch.rand(len(images), 1, 1, device=fits.device) < share
-    # One of the partners and places that fit, by chance; the least of numbers below 0 is none.
+    seams = find_seams(images, targets, log_probs, stride)
+    own = torch.arange(count, device=images.device)
+    # Captchas that are not read have no clear seam.
+    other = seams.clear[:, 0] & (own != own[:, None])
+    chance = torch.rand(count, count, device=images.device)
+    partner = chance.where(other, -1.0).argmax(dim=1)
+
+    runs = _runs(seams.clear)  # (N, L, L) by first symbol and by length less one.
+    apart = (seams.at[:, :-1, None] - seams.at[partner][:, None, :-1]).abs()
+    fits = runs[:, :, None] & runs[partner][:, None] & (apart <= REACH)[..., None]
+    tried = other[own, partner] & (torch.rand(count, device=images.device) < share)
+    fits &= tried[:, None, None, None]
+    # One of those that fit, by chance; the least of numbers below 0 is none.
     drawn = torch.rand(fits.shape, device=fits.device).where(fits, -1.0).flatten(1)
     value, choice = drawn.max(dim=1)
-    found, partner, after = value >= 0, choice // len(place), choice % len(place)
-    own = torch.arange(len(images), device=images.device)
-    cut = (ends[own, after] + ends[partner, after]) / 2
-    column = torch.arange(images.shape[3], device=images.device)
-    from_partner = found[:, None] & (column >= cut[:, None])
-    label = torch.arange(targets.shape[1], device=targets.device)
-    end_of_partner = found[:, None] & (label > after[:, None])
-    return (
-        torch.where(from_partner[:, None, None], images[partner], images),
-        torch.where(end_of_partner, targets[partner], targets),
+    found = (value >= 0)[:, None]
+    place, source, symbols = (
+        part[:, None]
+        for part in (choice // length**2, choice // length % length, choice % length + 1)
     )
+
+    begin, end = seams.at.gather(1, place), seams.at.gather(1, place + symbols)
+    theirs = seams.at[partner]
+    taken, until = theirs.gather(1, source), theirs.gather(1, source + symbols)
+    x = torch.arange(images.shape[3], device=images.device)
+    seam = begin + until - taken  # Where the run ends now.
+    inside = found & (x >= begin) & (x < seam)
+    after = found & (x >= seam)
+    column = x + torch.where(inside, taken - begin, 0) + torch.where(after, end - seam, 0)
+    column = column.clamp(0, images.shape[3] - 1)[:, None, None].expand(images.shape)
+    spliced = torch.where(
+        inside[:, None, None], images[partner].gather(3, column), images.gather(3, column)
+    )
+
+    k = torch.arange(length, device=images.device)
+    replaced = found & (k >= place) & (k < place + symbols)
+    theirs = targets[partner].gather(1, (k + source - place).clamp(0, length - 1))
+    return spliced, torch.where(replaced, theirs, targets)
+
+
+def _runs(clear: Tensor) -> Tensor:
+    """(N, L, L) whether symbols k..k + n lie between clear seams (N, L + 1)."""
+    length = clear.shape[1] - 1
+    k = torch.arange(length, device=clear.device)
+    after = torch.nn.functional.pad(clear, (0, length))[:, k[:, None] + k + 1]
+    return clear[:, :-1, None] & after

@@ -167,7 +167,7 @@ def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
     arch: str, drawn: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Splices from the first step on.
-    monkeypatch.setattr("captcha_models.splice.TRUSTED", float("inf"))
+    monkeypatch.setattr("captcha_models.seams.TRUSTED", float("inf"))
     config = config_class(arch).parse(
         {**SMALL[arch], "epochs": 3, "batch_size": 8, "lr": 1e-3, "dropout_1": 0.2}
         if arch != "crnn"

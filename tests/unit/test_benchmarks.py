@@ -11,6 +11,7 @@ from benchmarks.ablation import MEANS, chosen_means, variants
 from benchmarks.few_images import point
 from benchmarks.label_check import draughtsman
 from benchmarks.rung_ranks import fold_ranks
+from benchmarks.seam_error import meetings
 from benchmarks.source_recipe import image_files, source_loaders, source_model
 from benchmarks.time_to_accuracy import found, main
 from benchmarks.train_speed import measure, part_of
@@ -173,3 +174,14 @@ def test_a_wrong_label_contradicts_its_pixels_and_a_right_one_does_not(
         other = artist.rivals(image, wrong)[0]
         assert other.text == text
         assert other.cost < wrong.cost
+
+
+def test_where_symbols_meet_there_is_little_ink() -> None:
+    style = replace(kaptcha.load_style("default"), noise=0.0)
+    texts = kaptcha.labels(style, 0, 64)
+    met = meetings(style, texts, 0)
+    assert met.shape == (64, 4)
+    ink = torch.from_numpy(255 - kaptcha.draw(style, texts, 0)).float().std(dim=2)[:, 0]
+    middles = (met[:, 1:] + met[:, :-1]) / 2
+    at, between = (ink.gather(1, places.long()).mean() for places in (met, middles))
+    assert at < 0.7 * between
