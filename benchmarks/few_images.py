@@ -67,10 +67,10 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
 @click.option("--limit", "limits", default="50,100,200,400", show_default=True)
 @click.option(
     "--generated",
-    type=click.Choice(["both", "with", "without"]),
+    type=click.Choice(["both", "with", "without", "own"]),
     default="both",
     show_default=True,
-    help="Generated images in training.",
+    help="Generated images in training; own is as each configuration says.",
 )
 @click.option("--passes", type=click.IntRange(1), help="Image passes of each training.  [epochs]")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the curve into this file.")
@@ -83,12 +83,13 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
 
     seeds = numbers(options["seeds"], "--seeds")
     limits = numbers(options["limits"], "--limit")
-    sides = {"both": (False, True), "with": (True,), "without": (False,)}[options["generated"]]
     images = open_data(options["data"])
     fits: dict[tuple[str, bool, int], list[Fit]] = {}
     for name in names:
         config = read_config(arch, name)
-        for generated in sides:
+        generates = bool(config.synthetic_share or config.synthetic_steps)
+        sides = {"both": (False, True), "with": (True,), "without": (False,), "own": (generates,)}
+        for generated in sides[options["generated"]]:
             for limit in limits:
                 values = point(config, generated, limit, options["passes"]).model_dump()
                 title = f"{name}, generated" if generated else name

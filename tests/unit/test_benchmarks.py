@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from benchmarks._fits import numbers
 from benchmarks._side_by_side import Rows
 from benchmarks.ablation import MEANS, chosen_means, variants
+from benchmarks.few_images import main as few_images
 from benchmarks.few_images import point
 from benchmarks.label_check import draughtsman
 from benchmarks.rung_ranks import fold_ranks
@@ -185,3 +186,18 @@ def test_where_symbols_meet_there_is_little_ink() -> None:
     middles = (met[:, 1:] + met[:, :-1]) / 2
     at, between = (ink.gather(1, places.long()).mean() for places in (met, middles))
     assert at < 0.7 * between
+
+
+def test_without_training_only_the_rows_speak(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    asked = ["--arch", "crnn", "--config", "spliced", "--config", "few", "--limit", "20"]
+    where = ["--data", "synthetic:120", "--rows", str(rows), "--generated", "own", "--no-train"]
+    assert few_images.main([*asked, *where], standalone_mode=False) == 1
+    told = [line.split()[:5] for line in capsys.readouterr().out.splitlines() if " of " in line]
+    assert told[1:] == [
+        ["spliced", "without", "20", "0", "of"],
+        ["few", "with", "20", "0", "of"],
+    ]
+    assert not rows.exists()
