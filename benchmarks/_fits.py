@@ -93,7 +93,7 @@ def train_fits(
 ) -> list[Any]:
     """The rows of the fits, trained as `fit_options` say; None for those that have none.
 
-    `first` is called before anything is trained, if anything has to be.
+    `first` is called when all is ready, if anything has to be trained.
     """
     from search.batch import Batch
 

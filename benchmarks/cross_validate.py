@@ -86,7 +86,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     chosen = [one for one in every if one.fold in only]
 
     def first() -> None:
-        """Record the look: not before the table is ours, for a look cannot be given back."""
+        """Record the look: not before all is ready, for a look cannot be given back."""
         if all_images:
             plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
             Ledger(options["runs_dir"], locked_digest(images)).take(

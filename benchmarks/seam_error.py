@@ -19,6 +19,7 @@ from captcha_models import kaptcha
 from captcha_models.cli import command_line
 from captcha_models.ctc_path import align
 from captcha_models.errors import InputError
+from captcha_models.kaptcha import distort
 from captcha_models.kaptcha.render import choices, pens
 from captcha_models.kaptcha.style import Style
 from captcha_models.seams import find_seams
@@ -34,7 +35,11 @@ def meetings(style: Style, texts: list[str], seed: int) -> Tensor:
     ids, _ = choices(style, texts, seed, np.arange(len(texts)))
     first = pens(style, ids) + style.table.left[ids]
     beyond = first + style.table.width[ids]
-    return torch.from_numpy((beyond[:, :-1] + first[:, 1:]) / 2)
+    columns = np.arange(style.width)
+    source = style.warp @ np.repeat(columns, style.height).astype(np.float32) / distort.ONE
+    # Which column of the undistorted text each column shows, the mean over its height.
+    shown = np.maximum.accumulate(source.reshape(style.height, style.width).mean(axis=0))
+    return torch.from_numpy(np.interp((beyond[:, :-1] + first[:, 1:]) / 2, shown, columns))
 
 
 @click.command()

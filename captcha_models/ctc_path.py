@@ -39,7 +39,8 @@ def align(log_probs: Tensor, targets: Tensor, target_lengths: Tensor) -> tuple[T
     best, state = last.max(dim=1)
     path = [state]
     for way in reversed(came_by):
-        path.append(path[-1] - way.gather(1, path[-1][:, None])[:, 0])
+        before = path[-1] - way.gather(1, path[-1][:, None])[:, 0]
+        path.append(before.clamp_min(0))  # Of equally impossible ways one may lead out.
     # (T, N) states to (N, L) middles of the steps spent in each symbol's state.
     walked = torch.stack(path[::-1])
     symbols = 2 * torch.arange(targets.shape[1], device=states.device) + 1

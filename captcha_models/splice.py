@@ -5,14 +5,15 @@ symbols, and some symbols never at some places. So a run of one to all symbols, 
 meet, is put in the place of a run of another captcha; what follows moves. By chance a label that is
 put together may be one that validates or tests; no pixel of such an image is ever seen.
 
-Source: ours; mixing images as in Yun et al. 2019 (arXiv:1905.04899), but at seams that CTC itself
-finds, so that the label of what comes out is known exactly.
+Source: ours; mixing images as in Yun et al. 2019 (arXiv:1905.04899), but at seams, so that the
+label of what comes out is known as surely as they are.
 """
 
 import torch
 from torch import Tensor
 
-from captcha_models.seams import find_seams
+from captcha_models.charset import BLANK
+from captcha_models.seams import Seams, find_seams
 
 REACH = 25
 """Px that a run may move; further away backgrounds and distortions look different."""
@@ -41,13 +42,19 @@ def splice(
     seams = find_seams(images, targets, log_probs, stride)
     own = torch.arange(count, device=images.device)
     # Captchas that are not read have no clear seam.
-    other = seams.clear[:, 0] & (own != own[:, None])
+    other = seams.clear.any(dim=1) & (own != own[:, None])
     chance = torch.rand(count, count, device=images.device)
     partner = chance.where(other, -1.0).argmax(dim=1)
 
-    runs = _runs(seams.clear)  # (N, L, L) by first symbol and by length less one.
-    apart = (seams.at[:, :-1, None] - seams.at[partner][:, None, :-1]).abs()
-    fits = runs[:, :, None] & runs[partner][:, None] & (apart <= REACH)[..., None]
+    clear, widths = _runs(seams)
+    theirs = seams.at[partner]
+    apart = (seams.at[:, :-1, None] - theirs[:, None, :-1]).abs()
+    grows = widths[partner][:, None] - widths[:, :, None]
+    lengths = (targets != BLANK).sum(dim=1, keepdim=True)
+    room = images.shape[3] - seams.at.gather(1, lengths)
+    # (N, L, L, L) by own first symbol, the partner's, and the length of the runs less one.
+    fits = clear[:, :, None] & clear[partner][:, None] & (apart <= REACH)[..., None]
+    fits &= grows <= room[:, :, None, None]
     tried = other[own, partner] & (torch.rand(count, device=images.device) < share)
     fits &= tried[:, None, None, None]
     # One of those that fit, by chance; the least of numbers below 0 is none.
@@ -60,7 +67,6 @@ def splice(
     )
 
     begin, end = seams.at.gather(1, place), seams.at.gather(1, place + symbols)
-    theirs = seams.at[partner]
     taken, until = theirs.gather(1, source), theirs.gather(1, source + symbols)
     x = torch.arange(images.shape[3], device=images.device)
     seam = begin + until - taken  # Where the run ends now.
@@ -78,9 +84,11 @@ def splice(
     return spliced, torch.where(replaced, theirs, targets)
 
 
-def _runs(clear: Tensor) -> Tensor:
-    """(N, L, L) whether symbols k..k + n lie between clear seams (N, L + 1)."""
-    length = clear.shape[1] - 1
-    k = torch.arange(length, device=clear.device)
-    after = torch.nn.functional.pad(clear, (0, length))[:, k[:, None] + k + 1]
-    return clear[:, :-1, None] & after
+def _runs(seams: Seams) -> tuple[Tensor, Tensor]:
+    """Whether symbols k..k + n lie between clear seams, and their px: (N, L, L) each."""
+    length = seams.at.shape[1] - 1
+    k = torch.arange(length, device=seams.at.device)
+    after = k[:, None] + k + 1
+    clear = torch.nn.functional.pad(seams.clear, (0, length))[:, after]
+    until = seams.at[:, after.clamp_max(length)]
+    return seams.clear[:, :-1, None] & clear, until - seams.at[:, :-1, None]

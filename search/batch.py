@@ -40,7 +40,7 @@ class Batch:
         gpus_per_trial: of each fit; None is one where there are GPUs.
         cpus_per_trial: of each fit; None is one, or up to four beside a GPU.
         max_concurrent: most fits at a time; None is all that fit.
-        first: called before anything is trained, and not if nothing is left to be; it may refuse.
+        first: called when all is ready and something is left to be trained; it may refuse.
         work: what a fit is.
     """
 
@@ -72,10 +72,10 @@ class Batch:
             self.say(f"fits: {len(rows)} of {len(wanted)} are done: {self.path}")
             failures = []
             if missing:
-                self.first()
-                with Control().signals(), Table(self.path) as table:
+                with Control().signals():
                     for key, row in self._train(missing):
-                        table.append({"key": key, **row})
+                        with Table(self.path) as table:
+                            table.append({"key": key, **row})
                         shutil.rmtree(self._unfinished(key), ignore_errors=True)
                         if row["error"] is None:
                             rows[key] = row
@@ -102,6 +102,7 @@ class Batch:
                 f"ray: {cluster.description}; {each.concurrent} fit(s) at a time, each with "
                 f"{each.cpus} CPU(s){gpus}"
             )
+            self.first()
             # Connecting has put Ray's own handler of SIGTERM in the place of ours.
             with Control().signals():
                 remote = ray.remote(

@@ -182,7 +182,7 @@ class Space:
             self,
             parameters={name: among, **self.parameters},
             baseline={name: value, **self.baseline},
-            known=tuple({name: each, **point} for each in tried for point in self.known),
+            known=tuple({**point, name: each} for each in tried for point in self.known),
         )
 
     def knowing(self, point: Values) -> Self:

@@ -10,6 +10,7 @@ from captcha_models.errors import InputError
 from captcha_models.images import LabelledImages
 from search.batch import Batch
 from search.fits import Fit, Row
+from search.ledger import Ledger, locked_digest
 from search.tables import Table
 
 pytestmark = [
@@ -107,7 +108,26 @@ def test_first_comes_before_all_training_and_only_then(
     one.first = lambda: calls.append("first")
     with FileLock(tmp_path / "rows.jsonl.lock"), pytest.raises(InputError, match="is writing"):
         one.run(fits(1))
+    lost = batch(tmp_path, drawn)
+    lost.first, lost.address = one.first, "127.0.0.1:1"
+    with pytest.raises(InputError, match="no Ray answers"):
+        lost.run(fits(1))
     assert calls == []
     one.run(fits(1))
     one.run(fits(1))
     assert calls == ["first"]
+
+
+def test_folds_of_all_images_are_a_look_that_is_refused_a_second_time(tmp_path: Path) -> None:
+    from benchmarks.cross_validate import main
+    from captcha_models.sources import open_images
+
+    digest = locked_digest(open_images("synthetic:60"))
+    Ledger(tmp_path, digest).take("another plan", "before", force=False)
+    rows = tmp_path / "rows"
+    where = ["--data", "synthetic:60", "--rows", str(rows), "--runs-dir", str(tmp_path)]
+    asked = ["--arch", "crnn", "--set", "epochs=1", "--folds", "2", "--all-images"]
+    with pytest.raises(InputError, match="was looked at"):
+        main([*asked, *where], standalone_mode=False)
+    assert len(Ledger(tmp_path, digest).looks()) == 1
+    assert not rows.exists()
