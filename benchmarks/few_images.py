@@ -134,6 +134,7 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
 def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
     """Captchas read over real training images, with the intervals, a line a configuration."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axis = figure.subplots()
@@ -157,7 +158,7 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlabel("real training images")
     axis.set_ylabel("held-out captchas read")
-    axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
     axis.grid(alpha=0.3)
     axis.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
