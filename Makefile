@@ -69,7 +69,7 @@ $(READY): requirements.lock
 	@# What programs import is compiled once, also where the environment says not to: torch, fastai
 	@# and Ray otherwise take twice as long to start, in every process of every search.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -W ignore -c \
-	  'import captcha_models.training, fastai.vision.all, search.sitting, search.tuner, pytest'
+	  'import captcha_models.training.fit, fastai.vision.all, search.tuning.experiment, search.tuning.tuner, pytest'
 	@touch $@
 
 lock: $(READY)

@@ -79,7 +79,7 @@ def check_fits(fits: Sequence[Any], images: Any) -> None:
         InputError: names the field or the label.
     """
     from captcha_models.architectures import config_class
-    from captcha_models.checks import check
+    from captcha_models.training.checks import check
 
     for fit in fits:
         check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
@@ -95,7 +95,7 @@ def train_fits(
 
     `first` is called when all is ready, if anything has to be trained.
     """
-    from search.batch import Batch
+    from search.confirmation.batch import Batch
 
     check_fits(fits, images)
     names = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
@@ -114,7 +114,7 @@ def train_fits(
 
 def open_data(spec: str) -> Any:
     """The images of `--data`, which are described on standard error."""
-    from captcha_models.sources import open_images
+    from captcha_models.data.sources import open_images
 
     images = open_images(spec)
     click.echo(images.describe(), err=True)

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks._side_by_side import Stopwatch
 from captcha_models.architectures import build
 from captcha_models.config import Config
-from captcha_models.images import LabelledImages
+from captcha_models.data.images import LabelledImages
 
 SIZE = {"cpu": 2048, "cuda": 8192}
 BATCH = 2

@@ -123,7 +123,7 @@ def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
     if options["start"] != "config":
         groups["baseline"] = {"baseline": baseline, **variants(baseline, names, "with")}
 
-    from search.fits import Fit
+    from search.confirmation.fits import Fit
 
     images = open_data(options["data"])
     fits = {
@@ -150,7 +150,7 @@ def _compared(
     group: str, made: Mapping[str, Config], rows: Mapping[tuple[str, str], list[Any]]
 ) -> dict[str, Any]:
     """Figures of the reference and its variants; None for one without a fit."""
-    from search.scores import difference, summarise
+    from search.confirmation.summary import difference, summarise
 
     first = rows[group, next(iter(made))]
     found: dict[str, Any] = {}
@@ -164,7 +164,7 @@ def _compared(
 
 
 def _print(title: str, lines: Mapping[str, Any]) -> None:
-    from search.scores import interval
+    from search.confirmation.summary import interval
 
     shown = []
     for i, (name, one) in enumerate(lines.items()):

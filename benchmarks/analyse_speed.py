@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image
 
 import spaces
-from search.readings import HEIGHT, IMAGES, TABLE, THUMBNAILS, WIDTH
-from search.records import RunFolder, now
-from search.settings import Settings
-from search.tables import write_json
-from spaces._space import Space
+from search.store.jsonl import write_json
+from search.store.predictions import HEIGHT, IMAGES, TABLE, THUMBNAILS, WIDTH
+from search.store.records import RunFolder, now
+from search.tuning.settings import Settings
+from spaces.space import Space
 
 SYMBOLS = "2345678bcdefgmnpwxy"
 

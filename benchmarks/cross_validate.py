@@ -65,11 +65,11 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     if max(only) >= folds:
         raise InputError(f"--only {options['only']}: the folds are 0..{folds - 1}")
 
-    from search.batch import Batch
-    from search.calibration import across_folds
-    from search.fits import Fit
-    from search.ledger import Ledger, locked_digest
-    from search.scores import leaving_out, misread, summarise
+    from search.confirmation.batch import Batch
+    from search.confirmation.fits import Fit
+    from search.confirmation.summary import leaving_out, misread, summarise
+    from search.confirmation.temperature import across_folds
+    from search.store.test_set_log import Ledger, locked_digest
 
     config = read_config(arch, config_name, pairs)
     name = " ".join([arch, config_name or "baseline", *pairs])
@@ -137,7 +137,7 @@ def _labels(text: str | None, known: Sequence[str]) -> list[str]:
 
 
 def _print(title: str, found: dict[str, Any], *, gap: bool = True) -> None:
-    from search.scores import interval
+    from search.confirmation.summary import interval
 
     right = found["num_read"] - found["num_misread"]
     training = [

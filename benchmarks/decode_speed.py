@@ -40,7 +40,7 @@ from torch import Tensor
 
 from benchmarks.article_decoder import article_decode
 from benchmarks.emissions import CLASSES, STEPS, random_emissions, trained_like_emissions
-from captcha_models.ctc import beam_decode, greedy_decode
+from captcha_models.ctc.loss import beam_decode, greedy_decode
 from tests.reference import AllPaths
 
 WIDTH, ARTICLE, FAST = 10, "the article's", "fast-ctc-decode, cut 0.01"

@@ -78,8 +78,8 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
 @fit_options
 def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
     """Train configurations on few images and print the curve."""
-    from search.fits import Fit
-    from search.scores import interval, summarise
+    from search.confirmation.fits import Fit
+    from search.confirmation.summary import interval, summarise
 
     seeds = numbers(options["seeds"], "--seeds")
     limits = numbers(options["limits"], "--limit")

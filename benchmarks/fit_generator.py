@@ -3,7 +3,7 @@
     python -m benchmarks.fit_generator --data captcha_images_v2.zip [--font FILE ...]
 
 Prints a table of candidate fonts, the fitted boxes as they stand in
-`captcha_models/kaptcha/faces.py`, and how much worse other constants fit. What was found on the
+`captcha_models/generator/faces.py`, and how much worse other constants fit. What was found on the
 840 images outside the locked test set:
 
 - Every letter comes from one of two faces with equal chance: two medians per symbol leave 0.78 of
@@ -45,8 +45,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import optimize, sparse
 
-from captcha_models.kaptcha import PRESETS, distort, render, text
-from captcha_models.kaptcha.faces import DEJAVU, FACES, GO, Face, Fit
+from captcha_models.generator import PRESETS, distort, render, text
+from captcha_models.generator.faces import DEJAVU, FACES, GO, Face, Fit
 
 Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]

@@ -34,17 +34,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.fit_generator import load
-from captcha_models import kaptcha
+from captcha_models import generator as kaptcha
 from captcha_models.architectures import config_class
-from captcha_models.checkpoint import load_model
 from captcha_models.cli import command_line
 from captcha_models.config import read_values
+from captcha_models.data.images import read_zip
+from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
-from captcha_models.evaluate import evaluate
-from captcha_models.images import read_zip
-from captcha_models.sitting import train_in
-from captcha_models.splits import make_split
-from search.statistics import wilson
+from captcha_models.training.checkpoint import load_model
+from captcha_models.training.evaluation import evaluate
+from captcha_models.training.session import train_in
+from search.confirmation.intervals import wilson
 
 STYLE = kaptcha.PRESETS["default"]
 Images = NDArray[np.uint8]

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from captcha_models import kaptcha
-from captcha_models.kaptcha.device import Press
+from captcha_models import generator as kaptcha
+from captcha_models.generator.device import Press
 
 STYLE = kaptcha.PRESETS["default"]
 BATCH = 256

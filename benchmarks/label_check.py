@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from scipy.optimize import differential_evolution
 
 from benchmarks._fits import open_data, print_table
-from captcha_models import kaptcha
+from captcha_models import generator as kaptcha
 from captcha_models.cli import command_line
+from captcha_models.data.splits import is_locked
 from captcha_models.errors import InputError
-from captcha_models.kaptcha.render import draw_choices
-from captcha_models.kaptcha.style import Style
-from captcha_models.splits import is_locked
+from captcha_models.generator.render import draw_choices
+from captcha_models.generator.style import Style
 
 EXTRA = 0.5
 """What a pixel of ink beyond the text's counts, against one that is lacking."""

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from captcha_models.cli import command_line
-from captcha_models.runtime import pick_device
-from search.packing import TRIED, choose, measure
-from search.settings import gpu_share
+from captcha_models.training.device import pick_device
+from search.cluster.gpu_sharing import TRIED, choose, measure
+from search.tuning.settings import gpu_share
 
 EPOCHS, IMAGES = 12, 600
 CONFIG = {"cut": 6, "batch_size": 16, "rnn_hidden_2": 0}

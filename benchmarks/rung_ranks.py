@@ -29,9 +29,9 @@ from scipy.stats import kendalltau, spearmanr
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
-from search.confirm_run import FOLDER
-from search.records import Records, read_run
-from search.tables import read_table
+from search.confirmation.confirm_run import FOLDER
+from search.store.jsonl import read_table
+from search.store.records import Records, read_run
 
 LEAST = 6  # trials, for two to be a third
 KEPT = {"in a third": 1 / 3, "in a half": 1 / 2, "in two thirds": 2 / 3}

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from captcha_models.cli import command_line
-from search.records import read_run
+from search.store.records import read_run
 
 SIZES = (1, 8, 64, 256)
 TRIAL_S, EPOCHS = 30.0, 8
@@ -51,13 +51,13 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
 
     import spaces
     from benchmarks._simulated import Workers
-    from search.cluster import Share, connect
-    from search.control import Control
-    from search.progress import Progress
-    from search.records import RunFolder
-    from search.settings import Settings
-    from search.space_run import SpaceRun
-    from search.tuner import search_space
+    from search.cluster.connection import Share, connect
+    from search.store.records import RunFolder
+    from search.tuning.progress import Progress
+    from search.tuning.settings import Settings
+    from search.tuning.space_run import SpaceRun
+    from search.tuning.stopping import Control
+    from search.tuning.tuner import search_space
 
     settings = Settings.parse({"spaces": ("crnn",), "trials": trials, "epochs": EPOCHS})
     Workers.most, Workers.epochs, Workers.rungs = concurrent, EPOCHS, settings.rungs

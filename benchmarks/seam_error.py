@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from benchmarks._fits import print_table
-from captcha_models import kaptcha
+from captcha_models import generator as kaptcha
 from captcha_models.cli import command_line
-from captcha_models.ctc_path import align
+from captcha_models.ctc.alignment import align
+from captcha_models.data.segmentation import find_seams
 from captcha_models.errors import InputError
-from captcha_models.kaptcha import distort
-from captcha_models.kaptcha.render import choices, pens
-from captcha_models.kaptcha.style import Style
-from captcha_models.seams import find_seams
+from captcha_models.generator import distort
+from captcha_models.generator.render import choices, pens
+from captcha_models.generator.style import Style
 
 FAR = 3.0
 """Px that make an n of an m."""
@@ -50,7 +50,7 @@ def meetings(style: Style, texts: list[str], seed: int) -> Tensor:
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
 def main(model: str, count: int, preset: str, seed: int, as_json: bool) -> None:
     """Compare the seams that MODEL finds in generated images with where symbols really meet."""
-    from captcha_models.checkpoint import load_model
+    from captcha_models.training.checkpoint import load_model
 
     loaded = load_model(model).model
     style = kaptcha.load_style(preset)

@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from captcha_models.cli import command_line
-from captcha_models.metrics import EpochMetrics
-from search.objective import OnEpoch, Task
+from captcha_models.training.metrics import EpochMetrics
+from search.tuning.task import OnEpoch, Task
 
 EPOCHS = 4
 SPACE = "crnn"
@@ -81,8 +81,8 @@ def stamp(log: Path) -> None:
 
 def ours(place: Path, log: Path, trials: int) -> None:
     """A search as `search.run` makes it."""
-    from search.settings import Settings
-    from search.sitting import Sitting
+    from search.tuning.experiment import Sitting
+    from search.tuning.settings import Settings
 
     settings = Settings.parse(
         {"spaces": (SPACE,), "data": "synthetic", "trials": trials, "epochs": EPOCHS}

@@ -38,9 +38,9 @@ from torch import Tensor, nn
 from torchvision.models import resnet34
 
 from benchmarks.article_decoder import article_decode
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.splits import Split
 from captcha_models.errors import InputError
-from captcha_models.images import LabelledImages
-from captcha_models.splits import Split
 
 BATCH_SIZE, EPOCHS, LR, LENGTH, BEAM = 8, 60, 3e-3, 5, 10
 SIZE = (50, 200)

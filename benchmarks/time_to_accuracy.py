@@ -48,18 +48,18 @@ from benchmarks.source_recipe import (
     source_loaders,
 )
 from captcha_models.architectures import config_class
-from captcha_models.checkpoint import versions
 from captcha_models.cli import command_line
 from captcha_models.config import Config, read_values
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.sources import open_images
+from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import NonFiniteLossError
-from captcha_models.images import LabelledImages
-from captcha_models.metrics import EpochMetrics
-from captcha_models.runtime import device_name, pick_device, seed_everything
-from captcha_models.snapshot import Snapshot
-from captcha_models.sources import open_images
-from captcha_models.splits import Split, make_split
-from captcha_models.training import fit
-from search.provenance import git_revision
+from captcha_models.training.checkpoint import versions
+from captcha_models.training.device import device_name, pick_device, seed_everything
+from captcha_models.training.fit import fit
+from captcha_models.training.metrics import EpochMetrics
+from captcha_models.training.state import Snapshot
+from search.store.provenance import git_revision
 
 ARCH, TARGET = "crnn", 0.97
 OURS, SOURCE = "ours", "source"

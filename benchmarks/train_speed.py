@@ -41,11 +41,16 @@ from benchmarks.source_recipe import LR, image_files, source_learner, source_loa
 from captcha_models.architectures import config_class
 from captcha_models.cli import command_line
 from captcha_models.config import Config, read_values
-from captcha_models.images import LabelledImages
-from captcha_models.runtime import device_name, multiplies_bf16, pick_device, seed_everything
-from captcha_models.sources import open_images
-from captcha_models.splits import Split, make_split
-from captcha_models.training import fit
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.sources import open_images
+from captcha_models.data.splits import Split, make_split
+from captcha_models.training.device import (
+    device_name,
+    multiplies_bf16,
+    pick_device,
+    seed_everything,
+)
+from captcha_models.training.fit import fit
 
 MODELS: tuple[tuple[str, dict[str, int]], ...] = (
     ("pooled", {}),

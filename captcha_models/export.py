@@ -15,7 +15,7 @@ import click
 from captcha_models.cli import command_line
 
 if TYPE_CHECKING:
-    from captcha_models.architectures._contract import Recogniser
+    from captcha_models.architectures.base import Recogniser
 
 NEAR = 1e-2
 """Nats that a log-probability may differ by, exported: float32 summed in another order."""
@@ -42,14 +42,14 @@ PROBABLE = -10.0
 def export(model: str, kind: str, out: Path | None, as_json: bool) -> None:
     """Export MODEL, a model file, the folder of a training, RUN/best/SPACE, or a run folder."""
     if kind == "onnx":
-        from captcha_models.exporting import needs
+        from captcha_models.inference.onnx_export import needs
 
         needs("onnx", "onnxscript", "onnxruntime")
 
-    from captcha_models.architectures._heads import CTCRecogniser
-    from captcha_models.checkpoint import load_model, save_model, write_whole
-    from captcha_models.exporting import write_onnx, write_torchscript
-    from captcha_models.model_card import FILES, describe, markdown
+    from captcha_models.architectures.heads import CTCRecogniser
+    from captcha_models.inference.model_card import FILES, describe, markdown
+    from captcha_models.inference.onnx_export import write_onnx, write_torchscript
+    from captcha_models.training.checkpoint import load_model, save_model, write_whole
 
     loaded = load_model(model)
     card, recogniser = loaded.card.without_paths(), loaded.model
@@ -78,8 +78,8 @@ def _compared(path: Path, kind: str, model: "Recogniser") -> float:
     """The largest difference between the exported and the model's own log-probabilities."""
     import torch
 
-    from captcha_models.exporting import Portable, run_onnx, run_torchscript
-    from captcha_models.sources import synthetic
+    from captcha_models.data.sources import synthetic
+    from captcha_models.inference.onnx_export import Portable, run_onnx, run_torchscript
 
     pixels = torch.from_numpy(synthetic(16, seed=0).pixels).expand(-1, 3, -1, -1).contiguous()
     with torch.no_grad():

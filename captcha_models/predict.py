@@ -16,7 +16,7 @@ from captcha_models.cli import OK, WRONG_INPUT, command_line
 from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
-    from captcha_models.architectures._contract import Recogniser
+    from captcha_models.architectures.base import Recogniser
 
 AT_ONCE = 128
 """Images that are decoded before they are read together."""
@@ -48,9 +48,9 @@ def predict(
     error. An image that cannot be read gets its line there (with --json an object with `error`),
     the others are read all the same, and the exit code is 2.
     """
-    from captcha_models.checkpoint import load_model
-    from captcha_models.inputs import named_images
-    from captcha_models.runtime import pick_device
+    from captcha_models.inference.inputs import named_images
+    from captcha_models.training.checkpoint import load_model
+    from captcha_models.training.device import pick_device
 
     loaded = load_model(model)
     recogniser = loaded.model.to(pick_device(device))
@@ -74,8 +74,8 @@ def _read(model: "Recogniser", batch: Iterable[Any], nbest: int) -> list[dict[st
     import numpy as np
     import torch
 
-    from captcha_models.images import decode, grey_if_possible
-    from captcha_models.reading import read_images
+    from captcha_models.data.images import decode, grey_if_possible
+    from captcha_models.inference.predictor import read_images
 
     rows: list[dict[str, Any]] = []
     pixels, readable = [], []

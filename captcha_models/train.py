@@ -76,14 +76,16 @@ def train(
     # Here, so that --help and a wrong option answer at once.
     import torch
 
-    from captcha_models import pictures, splits, training
     from captcha_models.architectures import config_class
-    from captcha_models.checkpoint import CHECKPOINT_FILE
-    from captcha_models.checks import check
-    from captcha_models.loaders import make_loaders
-    from captcha_models.runtime import pick_device
-    from captcha_models.sitting import train_in
-    from captcha_models.sources import open_images
+    from captcha_models.data import splits
+    from captcha_models.data.loaders import make_loaders
+    from captcha_models.data.sources import open_images
+    from captcha_models.training import fit as training
+    from captcha_models.training import plots as pictures
+    from captcha_models.training.checkpoint import CHECKPOINT_FILE
+    from captcha_models.training.checks import check
+    from captcha_models.training.device import pick_device
+    from captcha_models.training.session import train_in
 
     if everything:
         context = click.get_current_context()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from captcha_models import kaptcha
-from captcha_models.images import squish
+from captcha_models import generator as kaptcha
+from captcha_models.data.images import squish
 
 GAP = 6
 

@@ -16,7 +16,7 @@ from captcha_models.cli import command_line
 from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
-    from search.analysis.whole import Analysis
+    from search.report.whole import Analysis
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -47,8 +47,8 @@ def analyse(
     as_json: bool,
 ) -> None:
     """Show the leaderboard of RUN, by default of the newest run, and all that follows from it."""
-    from search.analysis.whole import Analysis
-    from search.records import newest_run, whole
+    from search.report.whole import Analysis
+    from search.store.records import newest_run, whole
 
     path = run or newest_run(runs_dir)
     for file in filter(None, (html, table)):
@@ -69,7 +69,7 @@ def analyse(
 def _print_json(found: "Analysis", other: "Analysis | None") -> None:
     values = found.to_json()
     if other:
-        from search.analysis.compare import compare
+        from search.report.compare import compare
 
         values["compare"] = compare((found.run, other.run), (found.facts, other.facts))
     click.echo(json.dumps(values, allow_nan=False))
@@ -78,7 +78,7 @@ def _print_json(found: "Analysis", other: "Analysis | None") -> None:
 def _show(found: "Analysis", top: int) -> None:
     from rich.console import Console
 
-    from search.analysis.terminal import show
+    from search.report.terminal import show
 
     show(found, top, Console(markup=False))
 
@@ -86,8 +86,8 @@ def _show(found: "Analysis", top: int) -> None:
 def _show_both(found: "Analysis", other: "Analysis", top: int) -> None:
     from rich.console import Console
 
-    from search.analysis.compare import compare
-    from search.analysis.terminal import show_both
+    from search.report.compare import compare
+    from search.report.terminal import show_both
 
     told = compare((found.run, other.run), (found.facts, other.facts))
     show_both(told, (found, other), top, Console(markup=False))
@@ -97,14 +97,14 @@ def _write(found: "Analysis", html: Path | None, table: Path | None, images: boo
     if table:
         import csv
 
-        from search.analysis.trials import table_rows
+        from search.report.trials import table_rows
 
         with open(table, "w", encoding="utf-8", newline="") as file:
             heads, rows = table_rows(found.run)
             csv.writer(file).writerows([heads, *rows])
         click.echo(f"wrote {table}", err=True)
     if html:
-        from search.analysis.page import page
+        from search.report.page import page
 
         html.write_text(page(found, images=images), encoding="utf-8")
         click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)

@@ -54,7 +54,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     if options["force"] and options["no_test"]:
         raise InputError("--force looks at the test set and --no-test does not: give one of them")
 
-    from search.records import newest_run, read_run, whole
+    from search.store.records import newest_run, read_run, whole
 
     records = read_run(run or newest_run(runs_dir))
     chosen = tuple(records.run["spaces"])
@@ -63,8 +63,8 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             raise InputError(f"--space {space}: the run has {', '.join(chosen)}")
         chosen = (space,)
 
-    from search.confirm_run import Confirmation
-    from search.confirm_terminal import print_confirmation
+    from search.confirmation.confirm_run import Confirmation
+    from search.confirmation.terminal import print_confirmation
 
     try:
         with whole(records.path):

@@ -46,8 +46,8 @@ def dashboard(
             f"the dashboard needs {' and '.join(missing)}: pip install "
             "'captcha-search[dashboard]' brings them"
         )
-    from search.curves import Curves
-    from search.records import newest_run, read_run
+    from search.store.curves import Curves
+    from search.store.records import newest_run, read_run
 
     place = run or newest_run(runs_dir)
     records = read_run(place)

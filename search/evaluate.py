@@ -48,11 +48,11 @@ def evaluate(
     """
     import torch
 
-    from captcha_models.checkpoint import load_model
-    from captcha_models.evaluate import evaluate as score
-    from captcha_models.reading import read_images
-    from captcha_models.sources import open_images
-    from search.statistics import wilson
+    from captcha_models.data.sources import open_images
+    from captcha_models.inference.predictor import read_images
+    from captcha_models.training.checkpoint import load_model
+    from captcha_models.training.evaluation import evaluate as score
+    from search.confirmation.intervals import wilson
 
     loaded = load_model(model)
     images = open_images(
@@ -124,7 +124,7 @@ def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[
     Raises:
         InputError: the locked test set, or a part of images that are not the model's own.
     """
-    from captcha_models.splits import make_split
+    from captcha_models.data.splits import make_split
 
     if images.digest != trained_on:
         if part:

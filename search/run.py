@@ -126,12 +126,12 @@ def search(**options: Any) -> int:
         raise InputError(f"no space {space!r}: choose {', '.join(spaces.names())} or all")
     place = options["runs_dir"] / _name(options["name"], space, resume)
 
-    from search.settings import Settings
+    from search.tuning.settings import Settings
 
     settings = None if resume else Settings.parse(given)
 
-    from search.records import RunFolder, assert_free
-    from search.results import errors, extra_columns, leaderboard, missed, summary
+    from search.store.leaderboard import errors, extra_columns, leaderboard, missed, summary
+    from search.store.records import RunFolder, assert_free
 
     # What can be refused without the seconds that torch and Ray need to load.
     if not resume:
@@ -139,8 +139,8 @@ def search(**options: Any) -> int:
     elif place.exists() or not options["storage"]:
         RunFolder.open(place).close()
 
-    from search.sitting import Sitting
-    from search.terminal import print_leaderboard
+    from search.report.leaderboard import print_leaderboard
+    from search.tuning.experiment import Sitting
 
     sitting = Sitting(
         place,

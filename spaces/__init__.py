@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spaces._space import Space
+    from spaces.space import Space
+
+SHARED = {"__init__", "classifier", "regularisation", "space"}
+"""Modules of this folder that are no table."""
 
 
 def names() -> tuple[str, ...]:
-    """Names of all spaces: the stems of this folder's public modules, sorted."""
-    files = Path(__file__).parent.glob("*.py")
-    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+    """Names of all spaces: the stems of this folder's modules that are tables, sorted."""
+    stems = {file.stem for file in Path(__file__).parent.glob("*.py")}
+    return tuple(sorted(stems - SHARED))
 
 
 def load(name: str) -> "Space":

@@ -8,8 +8,8 @@ from optuna.distributions import CategoricalDistribution as Choice
 from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
-from spaces._means import MEANS, OFF
-from spaces._space import Condition, Space, Value
+from spaces.regularisation import MEANS, OFF
+from spaces.space import Condition, Space, Value
 
 BASELINE: dict[str, Value] = {
     "lr": 3e-3,

@@ -2,15 +2,15 @@
 
 from optuna.distributions import IntDistribution as Int
 
-from spaces import _classifier
-from spaces._space import Space, Value
+from spaces import classifier
+from spaces.space import Space, Value
 
-BASELINE: dict[str, Value] = {**_classifier.BASELINE, "head_size": 512, "dropout_1": 0.25}
+BASELINE: dict[str, Value] = {**classifier.BASELINE, "head_size": 512, "dropout_1": 0.25}
 
 # Thirteen columns say too coarsely where symbols meet: nothing is spliced.
 QUICK: dict[str, Value] = {
     **BASELINE,
-    **_classifier.QUICK,
+    **classifier.QUICK,
     "cut": 7,
     "lr": 4e-3,
     "splice": 0.0,
@@ -18,8 +18,8 @@ QUICK: dict[str, Value] = {
 
 SPACE = Space(
     name="pooled",
-    parameters={**_classifier.PARAMETERS, "head_size": Int(128, 1024, step=128)},
-    conditions=_classifier.CONDITIONS,
+    parameters={**classifier.PARAMETERS, "head_size": Int(128, 1024, step=128)},
+    conditions=classifier.CONDITIONS,
     baseline=BASELINE,
     known=(QUICK,),
 )

@@ -2,17 +2,17 @@
 
 from optuna.distributions import IntDistribution as Int
 
-from spaces import _classifier
-from spaces._space import Space, Value
+from spaces import classifier
+from spaces.space import Space, Value
 
-BASELINE: dict[str, Value] = {**_classifier.BASELINE, "head_size": 1000, "dropout_1": 0.5}
+BASELINE: dict[str, Value] = {**classifier.BASELINE, "head_size": 1000, "dropout_1": 0.5}
 
-QUICK: dict[str, Value] = {**BASELINE, **_classifier.QUICK, "cut": 6, "head_size": 400}
+QUICK: dict[str, Value] = {**BASELINE, **classifier.QUICK, "cut": 6, "head_size": 400}
 
 SPACE = Space(
     name="spatial",
-    parameters={**_classifier.PARAMETERS, "head_size": Int(200, 1400, step=200)},
-    conditions=_classifier.CONDITIONS,
+    parameters={**classifier.PARAMETERS, "head_size": Int(200, 1400, step=200)},
+    conditions=classifier.CONDITIONS,
     baseline=BASELINE,
     known=(QUICK,),
 )

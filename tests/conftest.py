@@ -12,7 +12,7 @@ import torch
 
 torch.set_num_threads(1)
 
-pytest_plugins = ["tests.fault_table"]
+pytest_plugins = ["tests.fault_table", "tests.local_ray"]
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def real_images() -> Path:
 @pytest.fixture(scope="session")
 def drawn():  # type: ignore[no-untyped-def]
     """120 generated images."""
-    from captcha_models.sources import synthetic
+    from captcha_models.data.sources import synthetic
 
     return synthetic(120, seed=3)
 

@@ -1,7 +1,7 @@
 """The recognisers, one file each; a file put into this folder is an architecture.
 
 A file `NAME.py` gives `Config` (its settings, with `arch = "NAME"`) and `Model` (a `Recogniser`).
-`_contract.py` says what each owes, `_heads.py` holds the two loss families. fastai and torchvision
+`base.py` says what each owes, `heads.py` holds the two loss families. fastai and torchvision
 are imported where a model is built: they take seconds, and a Config is had without them.
 """
 
@@ -12,18 +12,21 @@ from typing import Any, cast
 
 import torch
 
-from captcha_models.architectures._contract import Recogniser
+from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
+from captcha_models.data.images import HEIGHT, WIDTH
 from captcha_models.errors import InputError
-from captcha_models.images import HEIGHT, WIDTH
+
+SHARED = {"base", "heads"}
+"""Modules of this folder that are no architecture."""
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The architectures found in this folder, sorted."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    found = {module.name for module in pkgutil.iter_modules(__path__)}
+    return tuple(sorted(found - SHARED))
 
 
 def config_class(arch: str) -> type[Config]:

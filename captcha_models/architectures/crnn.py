@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from captcha_models.architectures._heads import (
+from captcha_models.architectures.heads import (
     CTCRecogniser,
     body_shape,
     even_places,

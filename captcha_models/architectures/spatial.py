@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from captcha_models.architectures._heads import PositionalConfig, PositionalRecogniser, body_shape
+from captcha_models.architectures.heads import PositionalConfig, PositionalRecogniser, body_shape
 from captcha_models.charset import Charset
 
 

@@ -18,11 +18,11 @@ import optuna
 import pytest
 
 from search import dashboard
-from search.curves import Curves
-from search.study_file import WrittenAhead
+from search.store.curves import Curves
+from search.tuning.study_file import WrittenAhead
 from tests.cli.conftest import Done
-from tests.unit import _runs
-from tests.unit.test_results import write
+from tests.search import _runs
+from tests.search.store.test_leaderboard import write
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from captcha_models.architectures import build, config_class
 from captcha_models.charset import Charset
-from captcha_models.checkpoint import Card, DataCard, load_model, save_model
-from captcha_models.evaluate import evaluate
-from captcha_models.exporting import Portable, run_onnx, run_torchscript
-from captcha_models.images import HEIGHT, WIDTH, LabelledImages
-from captcha_models.reading import read_images
-from captcha_models.sources import synthetic
+from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.sources import synthetic
+from captcha_models.inference.onnx_export import Portable, run_onnx, run_torchscript
+from captcha_models.inference.predictor import read_images
+from captcha_models.training.checkpoint import Card, DataCard, load_model, save_model
+from captcha_models.training.evaluation import evaluate
 from tests.cli.conftest import Done
 
 SYMBOLS = "2345678bcdefgmnpwxy"
@@ -249,7 +249,7 @@ def test_the_model_card_says_what_it_is_and_its_lines_of_code_run(
 def test_without_the_packages_one_line_says_what_to_install(
     crnn: Path, tmp_path: Path, called: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("captcha_models.exporting.find_spec", lambda name: None)
+    monkeypatch.setattr("captcha_models.inference.onnx_export.find_spec", lambda name: None)
     done = called("captcha_models.export", crnn, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr == (
@@ -266,9 +266,9 @@ def test_a_trained_model_exported_reads_real_images_the_same(
 ) -> None:
     """Trained for long enough to read some of them; ten that it did not see."""
     from captcha_models.config import read_values
-    from captcha_models.images import read_zip
-    from captcha_models.splits import make_split
-    from captcha_models.training import fit
+    from captcha_models.data.images import read_zip
+    from captcha_models.data.splits import make_split
+    from captcha_models.training.fit import fit
 
     images = read_zip(real_images)
     split = make_split(images.names)

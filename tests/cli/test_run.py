@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from search.records import read_run
-from tests.analysis import runs as written
+from search.store.records import read_run
 from tests.cli.conftest import Done
-from tests.unit import _runs
+from tests.search import _runs
+from tests.search.report import runs as written
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,7 +196,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
 def test_a_confirmation_that_cannot_be_is_one_line(
     tmp_path: Path, arguments: tuple[str, ...], text: str
 ) -> None:
-    from search.records import RunFolder
+    from search.store.records import RunFolder
 
     RunFolder.create(tmp_path / "run", _runs.run_json()).close()
     assert text in error_of(call("confirm", tmp_path / "run", *arguments))
@@ -206,7 +206,7 @@ class TestAnalyse:
     def test_shows_train_and_valid_side_by_side_for_the_newest_run(
         self, tmp_path: Path, called: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from tests.unit.test_results import write
+        from tests.search.store.test_leaderboard import write
 
         write(tmp_path / "old").close()
         monkeypatch.setenv("COLUMNS", "80")
@@ -308,7 +308,7 @@ class TestAnalyse:
         assert "no run in" in error_of(called("search.analyse", "--runs-dir", tmp_path))
 
     def test_a_run_without_a_trial(self, tmp_path: Path, called: Callable[..., Done]) -> None:
-        from search.records import RunFolder
+        from search.store.records import RunFolder
 
         RunFolder.create(tmp_path / "run", _runs.run_json()).close()
         done = called("search.analyse", tmp_path / "run")

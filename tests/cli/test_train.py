@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from captcha_models.checkpoint import load_model, save_model
-from captcha_models.sources import synthetic
+from captcha_models.data.sources import synthetic
+from captcha_models.training.checkpoint import load_model, save_model
 from tests.cli.conftest import Done
 
 ROOT = Path(__file__).parents[2]
@@ -228,9 +228,9 @@ def test_resume_of_damaged_folders_changes_nothing(
     import numpy as np
 
     from captcha_models.architectures import config_class
-    from captcha_models.images import read_zip
-    from captcha_models.splits import make_split
-    from captcha_models.training import fit
+    from captcha_models.data.images import read_zip
+    from captcha_models.data.splits import make_split
+    from captcha_models.training.fit import fit
 
     images = read_zip(archive)
     config = config_class("crnn").parse(

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from search.mirror import fetch
-from search.records import Records, read_run
-from search.results import counts
-from search.storage import Storage
+from search.store.leaderboard import counts
+from search.store.records import Records, read_run
+from search.store.storage import Storage
+from search.store.sync import fetch
 from tests.cluster._hosts import DESK, ROOT, Hosts, ray
 
 pytestmark = [

@@ -9,16 +9,21 @@ from fastai.callback.core import Callback
 from torch import Tensor, nn
 
 from captcha_models.architectures import build, config_class, model_class, names
-from captcha_models.architectures._contract import Recogniser
+from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
-from captcha_models.checkpoint import CHECKPOINT_FILE, load_model, read_tensors, write_tensors
+from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import InputError, NonFiniteLossError
-from captcha_models.evaluate import TEMPERATURES, evaluate
-from captcha_models.images import HEIGHT, WIDTH, LabelledImages
-from captcha_models.metrics import doubt
-from captcha_models.snapshot import Snapshot
-from captcha_models.splits import Split, make_split
-from captcha_models.training import fit
+from captcha_models.training.checkpoint import (
+    CHECKPOINT_FILE,
+    load_model,
+    read_tensors,
+    write_tensors,
+)
+from captcha_models.training.evaluation import TEMPERATURES, evaluate
+from captcha_models.training.fit import fit
+from captcha_models.training.metrics import doubt
+from captcha_models.training.state import Snapshot
 
 SYMBOLS = "2345678bcdefgmnpwxy"
 LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
@@ -167,7 +172,7 @@ def test_same_seed_same_losses_and_a_resumed_training_is_the_same(
     arch: str, drawn: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Splices from the first step on.
-    monkeypatch.setattr("captcha_models.seams.TRUSTED", float("inf"))
+    monkeypatch.setattr("captcha_models.data.segmentation.TRUSTED", float("inf"))
     config = config_class(arch).parse(
         {**SMALL[arch], "epochs": 3, "batch_size": 8, "lr": 1e-3, "dropout_1": 0.2}
         if arch != "crnn"

@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from captcha_models.architectures import config_class, model_class
-from captcha_models.architectures._heads import body_shape, located_loss
-from captcha_models.checks import check
+from captcha_models.architectures.heads import body_shape, located_loss
+from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
 from captcha_models.errors import InputError
-from captcha_models.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.training.checks import check
 from tests.conformance.test_architectures import SMALL, fresh, pixels, split_of
 
 

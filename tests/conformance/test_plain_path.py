@@ -8,12 +8,12 @@ import torch
 
 from captcha_models.architectures import build, config_class, names
 from captcha_models.config import Config
-from captcha_models.evaluate import evaluate
-from captcha_models.images import LabelledImages
-from captcha_models.metrics import EpochMetrics
-from captcha_models.runtime import multiplies_bf16, seed_everything
-from captcha_models.splits import Split
-from captcha_models.training import fit
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.splits import Split
+from captcha_models.training.device import multiplies_bf16, seed_everything
+from captcha_models.training.evaluation import evaluate
+from captcha_models.training.fit import fit
+from captcha_models.training.metrics import EpochMetrics
 
 SMALL = {
     "crnn": {"cut": 5, "map_to_seq_hidden": 16, "rnn_hidden_1": 16, "dropout": 0.0, "clip": 5.0,

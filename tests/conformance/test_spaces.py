@@ -9,7 +9,7 @@ import spaces
 from captcha_models import architectures
 from captcha_models.architectures import config_class
 from captcha_models.config import SHIPPED, read_values
-from spaces._space import Space, Value
+from spaces.space import Space, Value
 
 
 def test_every_architecture_has_a_space() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import optuna
 
-from search.records import Records
-from search.results import best, counts
-from search.tables import read_table
+from search.store.jsonl import read_table
+from search.store.leaderboard import best, counts
+from search.store.records import Records
 from tests.faults import _driver
 
 

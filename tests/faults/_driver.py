@@ -19,18 +19,18 @@ from typing import Any
 import spaces
 from captcha_models.cli import INTERRUPTED, OK, WRONG_INPUT
 from captcha_models.errors import InputError
-from search.cluster import connect, share
-from search.control import Control
-from search.objective import Task
-from search.progress import Progress
-from search.records import RunFolder
-from search.settings import Settings
-from search.space_run import SpaceRun
-from tests.ray import _fake
+from search.cluster.connection import connect, share
+from search.store.records import RunFolder
+from search.tuning.progress import Progress
+from search.tuning.settings import Settings
+from search.tuning.space_run import SpaceRun
+from search.tuning.stopping import Control
+from search.tuning.task import Task
+from tests.search import _fake
 
 EPOCHS = 4
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.faults._driver", "search.tuner", "ray.tune.tuner"])
+_CONTEXT.set_forkserver_preload(["tests.faults._driver", "search.tuning.tuner", "ray.tune.tuner"])
 
 
 def start(address: str, run: Path, log: Path, **options: Any) -> BaseProcess:
@@ -77,7 +77,7 @@ def _search(
 ) -> None:  # fmt: skip
     import ray
 
-    from search.tuner import search_space
+    from search.tuning.tuner import search_space
 
     space = spaces.load("pooled")
     settings = Settings(spaces=("pooled",), trials=trials, epochs=EPOCHS)

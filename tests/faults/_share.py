@@ -6,20 +6,20 @@ from pathlib import Path
 import torch
 
 import spaces
-from search.cluster import connect, share
-from search.control import Control
-from search.objective import Task
-from search.progress import Progress
-from search.records import RunFolder
-from search.settings import Settings
-from search.space_run import SpaceRun
-from tests.ray import _fake
+from search.cluster.connection import connect, share
+from search.store.records import RunFolder
+from search.tuning.progress import Progress
+from search.tuning.settings import Settings
+from search.tuning.space_run import SpaceRun
+from search.tuning.stopping import Control
+from search.tuning.task import Task
+from tests.search import _fake
 
 
 def main(path: Path, log: Path) -> None:
     import ray
 
-    from search.tuner import search_space
+    from search.tuning.tuner import search_space
 
     def greedy(task: Task, epoch: int) -> None:
         with log.open("a") as file:

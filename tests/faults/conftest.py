@@ -1,12 +1,8 @@
-"""What the fault tests share: the Ray of tests/ray, for drivers of their own to connect to."""
+"""What the fault tests share: where the tests' Ray listens, for drivers of their own."""
 
 from types import ModuleType
 
 import pytest
-
-from tests.ray.conftest import ray
-
-__all__ = ["ray"]
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from search.objective import Task
-from search.records import RunFolder, newest_run
-from search.results import best
-from search.worker import Plan, _due, _ends
-from tests.ray.test_search import agreed, search, states
-from tests.unit import _runs
+from search.store.leaderboard import best
+from search.store.records import RunFolder, newest_run
+from search.tuning.task import Task
+from search.tuning.trainable import Plan, _due, _ends
+from tests.search import _runs
+from tests.search.tuning.test_search import agreed, search, states
 
 DAY = 86_400.0
 
@@ -67,7 +67,7 @@ def test_a_trial_saves_before_the_deadline_whatever_its_clock_says(
 
 @pytest.mark.fault("clock set back between two runs", "the newest run is by its own record")
 def test_rows_and_runs_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import search.records as records
+    import search.store.records as records
 
     with RunFolder.create(tmp_path / "run", _runs.run_json()) as folder:
         for number, hour in enumerate(("12", "11")):

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from captcha_models.checkpoint import read_tensors, write_tensors
 from captcha_models.errors import InputError
-from search.records import read_run
-from search.tables import write_json
+from captcha_models.training.checkpoint import read_tensors, write_tensors
+from search.store.jsonl import write_json
+from search.store.records import read_run
 from tests.faults import _driver
 from tests.faults._agree import assert_agreed, assert_models, size, wait
 

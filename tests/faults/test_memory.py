@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from captcha_models import evaluate as evaluation
 from captcha_models.architectures import build, config_class
-from captcha_models.images import LabelledImages
-from search.objective import Task
-from search.records import read_run
-from tests.ray.test_search import agreed, search, states
+from captcha_models.data.images import LabelledImages
+from captcha_models.training import evaluation
+from search.store.records import read_run
+from search.tuning.task import Task
+from tests.search.tuning.test_search import agreed, search, states
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from captcha_models.errors import InputError
-from search.objective import Task
-from search.records import RunFolder, read_run
-from search.settings import Settings
-from search.sitting import Sitting
+from search.store.records import RunFolder, read_run
+from search.tuning.experiment import Sitting
+from search.tuning.settings import Settings
+from search.tuning.task import Task
 from tests.faults import _driver
 from tests.faults._agree import assert_agreed, assert_models, size, wait
-from tests.ray import _fake
+from tests.search import _fake
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 

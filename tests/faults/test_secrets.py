@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from captcha_models.secrets import hide
-from search.objective import Task
-from search.settings import Settings
-from search.sitting import Sitting
-from tests.ray import _fake
+from search.tuning.experiment import Sitting
+from search.tuning.settings import Settings
+from search.tuning.task import Task
+from tests.search import _fake
 
 ROOT = Path(__file__).parents[2]
 SECRETS = ("wJalrXUtnFEMI/K7MDENG", "AKIAIOSFODNN7EXAMPLE", "hunter2hunter2", "t0ken-of-ray")
@@ -93,7 +93,7 @@ def test_the_program_has_no_way_to_unpickle() -> None:
                 called = ast.unparse(node.func)
                 assert called not in ("torch.load", "load_learner"), where
                 # It runs no pickle of Python's; and is for a file that was just written.
-                assert called != "torch.jit.load" or file.name == "exporting.py", where
+                assert called != "torch.jit.load" or file.name == "onnx_export.py", where
                 assert not called.startswith(("tune.Tuner.restore", "Tuner.restore")), where
                 loose = {k.arg: ast.unparse(k.value) for k in node.keywords}
                 assert loose.get("allow_pickle", "False") == "False", where
@@ -117,8 +117,8 @@ class Bomb:
 def test_a_resumed_run_unpickles_nothing(tmp_path: Path) -> None:
     import pickle
 
-    from search.analysis.whole import Analysis
-    from tests.ray.test_search import search, states
+    from search.report.whole import Analysis
+    from tests.search.tuning.test_search import search, states
 
     records, _ = search(tmp_path / "run", lambda task, epoch: None, trials=1, epochs=1)
     bomb = pickle.dumps(Bomb(tmp_path / "gone-off"))

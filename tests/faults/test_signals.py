@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search.records import read_run
+from search.store.records import read_run
 from tests.faults import _driver
 from tests.faults._agree import assert_agreed, size, wait
 

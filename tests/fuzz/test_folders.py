@@ -11,15 +11,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captcha_models.checkpoint import load_model, read_tensors, write_tensors
 from captcha_models.errors import InputError
-from search.analysis.page import page
-from search.analysis.whole import Analysis
-from search.records import read_run, whole
-from search.results import leaderboard, summary
-from search.tables import Table
-from tests.analysis import runs
+from captcha_models.training.checkpoint import load_model, read_tensors, write_tensors
+from search.report.page import page
+from search.report.whole import Analysis
+from search.store.jsonl import Table
+from search.store.leaderboard import leaderboard, summary
+from search.store.records import read_run, whole
 from tests.fuzz._inputs import TRIED, damaged, fuzz
+from tests.search.report import runs
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from PIL import Image
 
+from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages, decode, read_folder, read_zip
 from captcha_models.errors import InputError
-from captcha_models.images import HEIGHT, WIDTH, LabelledImages, decode, read_folder, read_zip
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,9 @@ from captcha_models.architectures import config_class
 from captcha_models.cli import command_line
 from captcha_models.config import read_values
 from captcha_models.errors import InputError
-from search.settings import Settings
-from tests.analysis import runs
+from search.tuning.settings import Settings
 from tests.fuzz._inputs import TRIED, fuzz
+from tests.search.report import runs
 
 pytestmark = pytest.mark.slow
 

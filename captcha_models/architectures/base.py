@@ -1,0 +1,114 @@
+"""What every architecture owes: four methods, one unit of loss.
+
+Shapes, for the whole project: N batch, C channels, H height, W width, T time steps,
+K classes with the blank, L label length.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from captcha_models.charset import Charset
+from captcha_models.config import Config
+from captcha_models.ctc.loss import Hypothesis
+from captcha_models.data.cutmix import splice
+
+
+class Recogniser(nn.Module, ABC):
+    """Images in, labels out.
+
+    forward: images (N, 1 or 3, H, W) float32 in [0, 1] -> logits, whose shape the loss family
+    decides. `prepare` has to be the first thing forward does.
+    """
+
+    stride: int = 1
+    """Px from the middle of one column of `columns` to that of the next."""
+
+    def __init__(self, config: Config, charset: Charset) -> None:
+        super().__init__()
+        self.config = config
+        self.charset = charset
+        self.temperature: Tensor
+        self.register_buffer("temperature", torch.tensor(config.temperature))
+
+    @staticmethod
+    def check(
+        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
+        """Refuse a configuration that could never read these labels.
+
+        Args:
+            config: to be built, or that a model was built from.
+            labels: every label it shall read.
+            size: height and width of the images, in pixels.
+            length: L the model was built for; None if it is still to be built.
+
+        Raises:
+            InputError: naming the field or the label.
+        """
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W): grey images get three equal channels; normalised if the config says so."""
+        if self.config.normalize:
+            mean = images.mean(dim=(1, 2, 3), keepdim=True)
+            # The floor keeps an empty image from being blown up to noise.
+            images = (images - mean) / images.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)
+        return images.expand(-1, 3, -1, -1)
+
+    def tempered(self, logits: Tensor) -> Tensor:
+        """What forward returned, as confident as calibration found right; for reading and `nll`."""
+        return logits.float() / self.temperature
+
+    @abstractmethod
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The criterion as the source defines it, a scalar.
+
+        Args:
+            logits: what forward returned.
+            targets: (N, L) class ids in 1..K-1, padded with 0.
+        """
+
+    def objective(self, images: Tensor, targets: Tensor) -> Tensor:
+        """The criterion of a training batch, and whatever terms the architecture adds to it."""
+        return self.loss(self(images), targets)
+
+    def training_loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """What training minimises: the objective, some captchas spliced if the config says so."""
+        return self.objective(*self.spliced(images, targets))
+
+    def columns(self, images: Tensor) -> Tensor | None:
+        """(T, N, K) scores of a CTC head, for splicing; None from an architecture without one.
+
+        Their columns lie `stride` px apart, the first at 0.
+        """
+        return None
+
+    def spliced(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """A training batch, some of its captchas put together anew if the config says so."""
+        if not self.config.splice:
+            return images, targets
+        before = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                scores = self.columns(images)
+        finally:
+            self.train(before)
+        if scores is None:
+            return images, targets
+        log_probs = scores.float().log_softmax(dim=2)
+        return splice(images, targets, log_probs, self.stride, self.config.splice)
+
+    @abstractmethod
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) -ln p(label | image), nats per captcha; the same quantity for every family."""
+
+    @abstractmethod
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[Hypothesis]]:
+        """Per image the most probable labellings, best first, with their log-probabilities."""
+
+    def read_greedily(self, logits: Tensor) -> list[list[int]]:
+        """Per image the class ids read without a search."""
+        return [list(best[0].ids) for best in self.read(logits)]

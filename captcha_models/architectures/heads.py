@@ -1,0 +1,256 @@
+"""The two loss families: one class per position, and CTC over columns."""
+
+import heapq
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from captcha_models.architectures.base import Recogniser
+from captcha_models.charset import BLANK, Charset
+from captcha_models.config import Config
+from captcha_models.ctc import loss as ctc
+from captcha_models.errors import InputError
+
+
+class PositionalConfig(Config):
+    """What the classifiers share."""
+
+    cut: int = Field(8, ge=5, le=8)
+    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
+    coordinates: bool = False
+    """Tell the body where it looks: x and y in two of the three channels, after Liu et al., 2018
+    (arXiv:1807.03247); the image is read as a grey one."""
+    label_smoothing: float = Field(0.1, ge=0, le=0.9)
+    """Share of the target spread evenly over all classes."""
+    joint_weight: float = Field(0.0, ge=0, le=10)
+    """Weight of a second head, which reads columns of the features, in training only; `splice`
+    needs it, and a cut that leaves it 2 L - 1 columns."""
+
+
+class PositionalRecogniser(Recogniser):
+    """A classifier per character position; logits are (N, L, K).
+
+    K counts class 0, 'unknown', as the source does, though no label contains it.
+    """
+
+    def __init__(self, config: PositionalConfig, charset: Charset, length: int) -> None:
+        super().__init__(config, charset)
+        self.length = length
+        self.label_smoothing = config.label_smoothing
+        self.coordinates = config.coordinates
+        self.joint_weight = config.joint_weight
+        self.stride = stride_of(config.cut)
+        self.joint: JointHead | None = None
+
+    def join(self, body: nn.Module, size: tuple[int, int]) -> None:
+        """Add the second head, on this body's features, if the configuration has one."""
+        if self.joint_weight:
+            _, features, _, steps = body_shape(body, size)
+            self.joint = JointHead(features, self.charset.num_classes, self.length, steps)
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> the body's features (N, F, H', W')."""
+
+    @abstractmethod
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', W') -> logits (N, L, K)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, L, K)."""
+        return self.classify(self.features(images))
+
+    def objective(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, and by its weight the loss of the second head."""
+        features = self.features(images)
+        loss = self.loss(self.classify(features), targets)
+        if self.joint is not None:
+            loss = loss + self.joint_weight * self.joint.loss(features, targets)
+        return loss
+
+    def columns(self, images: Tensor) -> Tensor | None:
+        """(T, N, K) scores of the second head, if it reads."""
+        if self.joint is None or not self.joint.reads:
+            return None
+        scores: Tensor = self.joint(self.features(images))
+        return scores.permute(2, 0, 1)
+
+    @staticmethod
+    def check(
+        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
+        """Refuse labels of mixed length, for every position needs a character, and `pretrained`."""
+        if config.pretrained and length is None:
+            raise InputError(
+                f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} "
+                "starts from scratch (crnn can be pretrained)"
+            )
+        expected = length or len(labels[0])
+        for label in labels:
+            if len(label) != expected:
+                raise InputError(
+                    f"label {label!r} has {len(label)} characters, not {expected}: {config.arch} "
+                    "reads labels of one length"
+                )
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W): with `coordinates` the image, x and y, both from -1 to 1."""
+        prepared = super().prepare(images)
+        if not self.coordinates:
+            return prepared
+        grey = prepared.mean(dim=1, keepdim=True)
+        y, x = (
+            torch.linspace(-1, 1, n, dtype=grey.dtype, device=grey.device) for n in grey.shape[2:]
+        )
+        return torch.cat([grey, x.expand_as(grey), y[:, None].expand_as(grey)], dim=1)
+
+    def by_position(self, outputs: Tensor) -> Tensor:
+        """(N, L * K) -> (N, L, K)."""
+        return outputs.view(-1, self.length, self.charset.num_classes)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Label-smoothed cross-entropy, mean over characters."""
+        return F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), label_smoothing=self.label_smoothing
+        )
+
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) the sum of the positions' unsmoothed cross-entropies."""
+        losses = F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+        return losses.sum(dim=1)
+
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
+        """Exact n-best: positions are independent, so rankings are merged position by position."""
+        log_probs = logits.float().log_softmax(dim=2)
+        log_probs[:, :, BLANK] = float("-inf")
+        top, ids = log_probs.topk(min(n_best, log_probs.shape[2] - 1), dim=2)
+        return [
+            _merge(scores, classes, n_best)
+            for scores, classes in zip(top.tolist(), ids.tolist(), strict=True)
+        ]
+
+
+def _merge(
+    scores: list[list[float]], classes: list[list[int]], n_best: int
+) -> list[ctc.Hypothesis]:
+    partial: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for row, ids in zip(scores, classes, strict=True):
+        extended = (
+            (total + score, (*prefix, symbol))
+            for total, prefix in partial
+            for score, symbol in zip(row, ids, strict=True)
+        )
+        partial = heapq.nlargest(n_best, extended, key=lambda pair: pair[0])
+    return [ctc.Hypothesis(ids=ids, log_prob=total) for total, ids in partial]
+
+
+class JointHead(nn.Module):
+    """Reads columns of a classifier's features by CTC, and tells the body where symbols stand.
+
+    Features that have to name the symbol above them learn to read within a few epochs; a head that
+    sees all of them at once takes many more to find out by itself. With too few columns for any
+    label of its length it does without CTC.
+    """
+
+    def __init__(self, features: int, num_classes: int, max_length: int, steps: int) -> None:
+        super().__init__()
+        self.classes = nn.Conv1d(features, num_classes, kernel_size=3, padding=1)
+        self.places = nn.Parameter(even_places(max_length, steps))
+        self.reads = steps >= 2 * max_length - 1
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, F, H', T) -> scores (N, K, T)."""
+        scores: Tensor = self.classes(features.amax(dim=2))
+        return scores
+
+    def loss(self, features: Tensor, targets: Tensor) -> Tensor:
+        """CTC, nats per character, and the cross-entropy of the positions."""
+        columns = self(features)
+        loss = located_loss(columns, self.places, targets)
+        if self.reads:
+            nll = _ctc_nll(columns.permute(2, 0, 1), targets)
+            loss = loss + _per_character(nll, targets)
+        return loss
+
+
+def located_loss(columns: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each position's symbol, read where the position looks.
+
+    Args:
+        columns: (N, K, T) scores.
+        places: (L, T) logarithms of where each position looks.
+        targets: (N, L) class ids.
+    """
+    located = torch.einsum("nkt,lt->nkl", columns, places.softmax(dim=1))
+    return F.cross_entropy(located, targets)
+
+
+def even_places(max_length: int, steps: int) -> Tensor:
+    """(L, T) logarithms of where each position looks at first: a bell around its even share.
+
+    CTC alone has to find out at once what symbols look like and where they stand, and for thousands
+    of images finds neither. Told which column belongs to which position, if only roughly, the
+    columns learn their symbols within a few epochs, and the places follow; CTC then has an easy
+    task. A label shorter than L leaves its last positions to class 0.
+    """
+    centres = (torch.arange(max_length) + 0.5) * steps / max_length
+    distance = torch.arange(steps) + 0.5 - centres[:, None]
+    return -((distance / (0.16 * steps)) ** 2) / 2
+
+
+class CTCRecogniser(Recogniser):
+    """Class scores per column, any alignment; logits are (T, N, K), class 0 is the blank."""
+
+    beam_width: int
+    length: int | None = None
+    """Characters of every label it reads; None is any number."""
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""
+        return _per_character(self.nll(logits, targets), targets)
+
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) CTC's negative log of the sum over all alignments."""
+        return _ctc_nll(logits, targets)
+
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
+        """Prefix beam search at the configuration's beam width."""
+        width = max(self.beam_width, n_best)
+        return ctc.beam_decode(
+            _log_probs(logits), beam_width=width, n_best=n_best, length=self.length
+        )
+
+    def read_greedily(self, logits: Tensor) -> list[list[int]]:
+        """The best path, collapsed."""
+        return ctc.greedy_decode(_log_probs(logits))
+
+
+def _log_probs(logits: Tensor) -> Tensor:
+    # In float32 even under mixed precision: the sums over alignments need it.
+    return logits.float().log_softmax(dim=2)
+
+
+def _ctc_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    return ctc.nll_per_captcha(_log_probs(logits), targets, (targets != BLANK).sum(dim=1))
+
+
+def _per_character(nll: Tensor, targets: Tensor) -> Tensor:
+    return (nll / (targets != BLANK).sum(dim=1)).mean()
+
+
+def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:
+    """(1, C, H, W) of the features a body makes of an image, found by a probe."""
+    training = body.training
+    with torch.no_grad():
+        shape: torch.Size = body.eval()(torch.zeros(1, 3, *size)).shape
+    body.train(training)
+    return shape
+
+
+def stride_of(cut: int) -> int:
+    """Px from the middle of one column of a resnet cut so to that of the next."""
+    return 1 << (cut - 3)

@@ -1,0 +1,180 @@
+"""What goes with an exported model: what it is, how well it reads, what it is for and is not."""
+
+from typing import Any
+
+from captcha_models.training.checkpoint import Card
+
+VERSION = 1
+FILES = {
+    "onnx": "model.onnx",
+    "torchscript": "model.torchscript.pt",
+    "safetensors": "model.safetensors",
+}
+INTENDED_USE = (
+    "Research on recognising text in a public benchmark of generated captchas: comparing "
+    "architectures, training recipes and hyperparameter searches. Not for defeating live sites, "
+    "and no access control should rest on, or be judged by, what it reads."
+)
+LIMITS = (
+    "It reads one kind of image: the style, the alphabet and the lengths of label it was trained "
+    "on. On anything else it still answers, and its probabilities then mean nothing.",
+    "Images of another size have to be squished to its own, whatever their proportions.",
+    "The validation images may have chosen its configuration or its last epoch, so their figures "
+    "flatter it; only images that nothing was chosen by judge it.",
+    "Intervals are over images alone: another training with another seed may differ by more.",
+)
+_ACCURACIES = {
+    "valid_captcha_accuracy": "captchas read, validation",
+    "valid_captcha_accuracy_greedy": "the same without beam search",
+}
+_NATS = {
+    "valid_nll": "NLL, nats per captcha, validation",
+    "train_nll": "NLL, nats per captcha, training images",
+    "gap": "gap between them",
+}
+
+_ONNX = """\
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession("model.onnx")
+symbols = session.get_modelmeta().custom_metadata_map["symbols"]
+image = Image.open("captcha.png").convert("RGB").resize(({width}, {height}), Image.BILINEAR)
+pixels = np.asarray(image).transpose(2, 0, 1)[None]
+log_probs, ids = session.run(None, {{"images": pixels}})
+print("".join(symbols[i - 1] for i in ids[0] if i))
+"""
+_TORCHSCRIPT = """\
+import numpy as np
+import torch
+from PIL import Image
+
+notes = {{"symbols": ""}}
+model = torch.jit.load("model.torchscript.pt", _extra_files=notes)
+image = Image.open("captcha.png").convert("RGB").resize(({width}, {height}), Image.BILINEAR)
+pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+log_probs, ids = model(pixels)
+symbols = notes["symbols"].decode()
+print("".join(symbols[i - 1] for i in ids[0] if i))
+"""
+_SAFETENSORS = """\
+from captcha_models.training.checkpoint import load_model
+
+model = load_model("model.safetensors").model
+"""
+_USE = {"onnx": _ONNX, "torchscript": _TORCHSCRIPT, "safetensors": _SAFETENSORS}
+
+
+def describe(card: Card, kind: str, by_columns: bool) -> dict[str, Any]:
+    """All of a model card, as plain values.
+
+    Args:
+        card: of the model.
+        kind: of the file: a key of FILES.
+        by_columns: whether it reads columns in any alignment (CTC), else positions.
+    """
+    return {
+        "version": VERSION,
+        "file": FILES[kind],
+        "format": kind,
+        **({} if kind == "safetensors" else {"interface": interface(card, by_columns)}),
+        "metrics": figures(card),
+        "model": card.model_dump(mode="json"),
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+    }
+
+
+def interface(card: Card, by_columns: bool) -> dict[str, str]:
+    """Inputs, outputs and how to decode them, in words."""
+    per = "column, left to right" if by_columns else "character position"
+    steps, classes = "T" if by_columns else str(card.max_length), len(card.symbols) + 1
+    config = card.config
+    exact = (
+        f"prefix beam search of log_probs at beam width {config.get('beam_width')}, class 0 the "
+        "blank" + (f", labels of {card.max_length} characters" * bool(config.get("fixed_length")))
+        if by_columns
+        else "ids: positions are independent, so no search finds a better label"
+    )
+    return {
+        "images": f"uint8 (N, 3, {card.height}, {card.width}): pixels as they are, 0 to 255, red, "
+        "green, blue; any N",
+        "log_probs": f"float32 (N, {steps}, {classes}): per {per}, ln of the classes' "
+        "probabilities at the calibrated temperature",
+        "ids": f"int64 (N, {steps}): class ids read without a search; 0 is nothing, i is symbol "
+        "number i, counted from 1",
+        "exact": exact,
+    }
+
+
+def figures(card: Card) -> list[dict[str, Any]]:
+    """The metrics, those that are shares of images with their 95 % Wilson interval."""
+    from scipy.stats import binomtest
+
+    rows = []
+    for name, title in {**_ACCURACIES, **_NATS}.items():
+        value = card.metrics.get(name)
+        if value is None:
+            continue
+        row = {"name": name, "title": title, "value": value}
+        count = card.data.num_valid
+        if name in _ACCURACIES and count:
+            found = binomtest(round(value * count), count).proportion_ci(0.95, method="wilson")
+            row |= {"num_images": count, "ci95": [float(found.low), float(found.high)]}
+        rows.append(row)
+    return rows
+
+
+def markdown(told: dict[str, Any]) -> str:
+    """MODEL_CARD.md of what `describe` returns."""
+    model, data, split = told["model"], told["model"]["data"], told["model"]["split"]
+    length = model["label_length"] or f"up to {model['max_length']}"
+    held = "none: every image trains"
+    if split:
+        held = f"fold {split['fold']} of {split['folds']} validates, split seed {split['seed']}"
+    facts = {
+        "architecture": f"{model['arch']} of captcha-search",
+        "alphabet": f"`{model['symbols']}`, {length} characters a label",
+        "images": f"{model['width']} x {model['height']} pixels",
+        "data": f"{data['num_images']} images, {data['source']}; {data['num_train']} of them train",
+        "digest of the data": f"`{data['digest']}` (sha256 of names and pixels)",
+        "split": held,
+        "seed": str(model["seed"]),
+        "temperature": f"{model['metrics'].get('temperature', 1.0):.4g}",
+        "versions": ", ".join(f"{name} {at}" for name, at in model["versions"].items()),
+    }
+    lines = [f"# Model card: {told['file']}", "", *_table(("what", "value"), facts.items())]
+    lines += ["", "## How well it reads", ""]
+    lines += _table(("metric", "value"), ((row["title"], _value(row)) for row in told["metrics"]))
+    if "interface" in told:
+        lines += ["", "## Inputs and outputs", ""]
+        lines += _table(("name", "what"), told["interface"].items())
+    code = _USE[told["format"]].format(width=model["width"], height=model["height"])
+    lines += ["", "## Use", "", "```python", *code.splitlines(), "```"]
+    lines += ["", "## Intended use", "", told["intended_use"]]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in told["limits"])]
+    lines += ["", "## Configuration", ""]
+    lines += _table(("field", "value"), model["config"].items())
+    return "\n".join(lines) + "\n"
+
+
+def _table(heads: tuple[str, str], rows: Any) -> list[str]:
+    return [
+        f"| {' | '.join(heads)} |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in rows),
+    ]
+
+
+def _value(row: dict[str, Any]) -> str:
+    if row["name"] not in _ACCURACIES:
+        return f"{row['value']:.4f}"
+    if "ci95" not in row:
+        return f"{row['value']:.2%} (how many images is not recorded, so no interval)"
+    low, high = row["ci95"]
+    count = row["num_images"]
+    return (
+        f"{row['value']:.2%} ({round(row['value'] * count)}/{count}; 95 % interval {low:.2%} to "
+        f"{high:.2%})"
+    )

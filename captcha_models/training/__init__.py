@@ -1,0 +1,1 @@
+"""The training loop: learner, averaged weights, callbacks, checkpoints, metrics, evaluation."""

@@ -1,0 +1,134 @@
+"""Train one configuration on one split and tell somebody about each epoch.
+
+The only seam between training and search is `on_epoch`: training has never heard of a trial.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback
+from fastai.learner import Recorder
+from numpy.typing import NDArray
+
+from captcha_models.architectures import build
+from captcha_models.config import Config
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.loaders import Mix, make_loaders
+from captcha_models.data.splits import Split
+from captcha_models.data.synthetic_stream import FreshImages
+from captcha_models.training.callbacks import EpochReport, OnEpoch
+from captcha_models.training.checkpoint import CHECKPOINT_FILE
+from captcha_models.training.checks import check
+from captcha_models.training.device import pick_device, seed_everything
+from captcha_models.training.learner import CaptchaLearner
+from captcha_models.training.state import Snapshot, restore
+
+
+def fit(
+    config: Config,
+    images: LabelledImages,
+    split: Split,
+    *,
+    seed: int,
+    on_epoch: OnEpoch,
+    device: str | None = None,
+    resume: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    every_epoch: bool = True,
+) -> Snapshot:
+    """Train by one cycle and report every epoch.
+
+    All randomness comes from the seed and the epoch's number, so that a resumed training goes on
+    as if it had not been interrupted. Touches torch's global generators.
+
+    Args:
+        config: what to train, and how.
+        images: all images.
+        split: which of them train and validate; the test part is not touched.
+        seed: of weights, order, dropout and augmentation.
+        on_epoch: called after each epoch with its metrics and a Snapshot that can be saved.
+        device: such as "cpu" or "cuda:0"; the GPU if there is one by default.
+        resume: a folder with a checkpoint of the same configuration, images, split and seed.
+        callbacks: further fastai callbacks, such as a progress bar.
+        every_epoch: score every epoch; else the last one alone, the figures of others are NaN.
+
+    Returns:
+        The last epoch's Snapshot.
+
+    Raises:
+        InputError: too few images for one batch, or a checkpoint of something else.
+        NonFiniteLossError: the training loss is infinite or not a number.
+    """
+    check(config, images, split)
+    seed_everything(seed, 0)
+    learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks)
+    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch)
+    if resume is not None:
+        report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
+        if report.previous.epoch >= config.epochs:
+            return report.snapshot(learner, learner.kept(), report.previous)
+    learner.add_cb(report)
+    start = report.previous.epoch if report.previous else 0
+    learner.fit_one_cycle(config.epochs, config.lr, start_epoch=start)
+    assert report.last is not None
+    return report.last
+
+
+def _prepare(
+    config: Config,
+    images: LabelledImages,
+    split: Split,
+    seed: int,
+    device: torch.device,
+    callbacks: Sequence[Callback],
+) -> tuple[CaptchaLearner, NDArray[np.intp]]:
+    height, width = images.pixels.shape[2:]
+    model = build(config, images.charset, max(map(len, images.labels)), (height, width))
+    loaders = make_loaders(images, split, config, device=device)
+    if config.synthetic_share or config.synthetic_steps:
+        fresh = FreshImages(
+            images.preset,
+            [images.labels[i] for i in split.train],
+            {images.labels[i] for i in (*split.valid, *split.test)},
+            images.charset,
+            len(loaders.train),
+            seed,
+            device,
+        )
+        loaders.train.mix = Mix(fresh, config.synthetic_share, config.synthetic_steps)
+    learner = CaptchaLearner(loaders, model.to(device), config, cbs=list(callbacks))
+    # As many as validate; a fifth, as in five folds, where none does.
+    count = len(split.valid) or -(-len(split.train) // 5)
+    subset = np.random.default_rng(seed).permutation(split.train)[:count]
+    return learner, subset
+
+
+def summary(config: Config, images: LabelledImages, split: Split, seed: int) -> str:
+    """Every layer with its output shape, as fastai's Learner tells it."""
+    learner = _prepare(config, images, split, seed, torch.device("cpu"), ())[0]
+    # What follows repeats the whole model as the owner of its loss function.
+    return str(learner.summary()).partition("Optimizer used")[0].rstrip()
+
+
+def find_lr(
+    config: Config, images: LabelledImages, split: Split, *, seed: int, device: str | None = None
+) -> tuple[float, list[float], list[float]]:
+    """Fastai's learning-rate search: a mock training with an ever-growing rate.
+
+    Returns:
+        The suggestion (the valley), and the rates and smoothed losses it was read from.
+    """
+    seed_everything(seed, 0)
+    learner = _prepare(config, images, split, seed, pick_device(device), [Recorder()])[0]
+    with tempfile.TemporaryDirectory() as folder:
+        learner.path = Path(folder)
+        suggestion = learner.lr_find(show_plot=False)
+    recorder = learner.recorder
+    return (
+        float(suggestion.valley),
+        list(map(float, recorder.lrs)),
+        list(map(float, recorder.losses)),
+    )

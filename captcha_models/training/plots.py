@@ -1,0 +1,78 @@
+"""Pictures of a batch, of a training and of a learning-rate search; drawn without a screen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from fastai.data.core import DataLoaders
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from captcha_models.training.metrics import EpochMetrics
+
+TRAIN, VALID = "#3b6fb6", "#d1495b"
+
+
+def draw_batch(loaders: DataLoaders, path: Path, num_images: int = 12) -> None:
+    """The first images of a batch of augmented training images, under their labels."""
+    columns = 3
+    rows = -(-num_images // columns)
+    figure = Figure(figsize=(3.2 * columns, 1.15 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns).flatten()
+    for axis in axes:
+        axis.axis("off")
+    loaders.train.show_batch(max_n=num_images, ctxs=list(axes))
+    figure.savefig(path, dpi=110)
+
+
+def draw_curve(epochs: Sequence[EpochMetrics], path: Path, title: str) -> None:
+    """NLL on both sides with the gap between them shaded, and accuracy, over image passes."""
+    passes = np.array([epoch.passes for epoch in epochs])
+    train = np.array([epoch.train_nll for epoch in epochs])
+    valid = np.array([epoch.valid_nll for epoch in epochs])
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.fill_between(passes, train, valid, color=VALID, alpha=0.15, label="gap")
+    left.plot(passes, train, color=TRAIN, marker=".", label="training images")
+    left.plot(passes, valid, color=VALID, marker=".", label="validation images")
+    left.set_yscale("log")
+    left.set_ylabel("NLL, nats per captcha")
+    right.plot(
+        passes,
+        [epoch.valid_char_accuracy for epoch in epochs],
+        color="#888888",
+        marker=".",
+        label="characters",
+    )
+    right.plot(
+        passes,
+        [epoch.valid_captcha_accuracy for epoch in epochs],
+        color=VALID,
+        marker=".",
+        label="whole captchas",
+    )
+    right.set_ylabel("validation accuracy")
+    right.set_ylim(-0.02, 1.02)
+    for axis in (left, right):
+        _tidy(axis, "image passes")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+
+
+def draw_lr_find(lrs: Sequence[float], losses: Sequence[float], chosen: float, path: Path) -> None:
+    """Loss over learning rate, the suggestion marked."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(lrs, losses, color=TRAIN, label="smoothed training loss")
+    axis.axvline(chosen, color=VALID, linestyle="--", label=f"suggestion {chosen:.2g}")
+    axis.set_xscale("log")
+    axis.set_ylabel("training loss")
+    _tidy(axis, "learning rate")
+    figure.savefig(path, dpi=110)
+
+
+def _tidy(axis: Axes, label: str) -> None:
+    axis.set_xlabel(label)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False)

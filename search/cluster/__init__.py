@@ -1,0 +1,1 @@
+"""Ray: connection, resources, preflight, GPU sharing."""

@@ -1,0 +1,258 @@
+"""Connect to Ray, know what the cluster has, and refuse at once what it can never hold."""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from captcha_models.errors import InputError
+from search.tuning.settings import Settings
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    # Our records are the log; Ray would write each result three more times.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # A trial that failed reports why, and no metric.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Signals are ours: search/tuning/stopping.py.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A stopped trial that does not let go of its share is ended; Ray would wait ten minutes.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "20",
+    # Nobody reads Ray's snapshot of all trials so far: one at the start, one at the end.
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",
+    # Of a trial's checkpoints Ray remembers all reports to its end; ours are in the records.
+    "TUNE_ONLY_STORE_CHECKPOINT_SCORE_ATTRIBUTE": "1",
+}
+
+
+BOOTSTRAP = "ray_bootstrap_config.yaml"
+"""What `ray up` leaves in the home of the head: the cluster's file, with all that it left out."""
+
+_ROOT = Path(__file__).parents[2]
+_PROGRAM = ("captcha_models", "spaces", "search")
+# Ray speaks gRPC, which is HTTP/2: a client's first words, and the kind of a server's first frame.
+_SETTINGS = 4
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
+
+
+@dataclass(frozen=True)
+class Node:
+    """CPUs and GPUs of one machine, its kind's name in the cluster's file, and where it is."""
+
+    cpus: float
+    gpus: float
+    kind: str = ""
+    address: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What we are connected to.
+
+    Attributes:
+        description: for the person, such as `a private local Ray: 2 CPUs, no GPU`.
+        nodes: its machines that are up.
+        growth: the machines that the autoscaler may add to them.
+        private: whether it is this process's own, on this machine.
+    """
+
+    description: str
+    nodes: tuple[Node, ...]
+    growth: tuple[Node, ...] = ()
+    private: bool = False
+
+    @property
+    def machines(self) -> tuple[Node, ...]:
+        """Those that are up and those that may come."""
+        return (*self.nodes, *self.growth)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each trial gets, and how many run at a time."""
+
+    cpus: int
+    gpus: float
+    concurrent: int
+
+    def fits(self, node: Node) -> bool:
+        """Whether the machine, empty, could hold a trial."""
+        return _fits(node, self.cpus, self.gpus) > 0
+
+
+@contextmanager
+def connect(address: str | None = None, *, num_cpus: int | None = None) -> Iterator[Cluster]:
+    """Connect to Ray for the time of a search.
+
+    Args:
+        address: as `ray.init` takes it; None is RAY_ADDRESS if set, else a private local Ray.
+        num_cpus: of a private local Ray; None is what the machine has.
+
+    Raises:
+        InputError: nothing answers there, or what clusters need is not installed.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    wanted = knock(address)
+    if wanted != "local" and _has_token():
+        # Ray uses a token by itself only where it starts a cluster.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+    from ray.exceptions import RayError
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    if ray.is_initialized():
+        yield _look("a Ray that was already connected", private=True)
+        return
+    options: dict[str, Any] = {"include_dashboard": False} if wanted == "local" else {}
+    if wanted == "local":
+        # Without it a machine would join whatever cluster it finds.
+        where, options["num_cpus"] = "a private local Ray", num_cpus
+    else:
+        where = f"Ray at {wanted}"
+        _assert_extra()
+        # Each worker runs the driver's own program, whatever lies on its machine.
+        options["runtime_env"] = {"py_modules": [str(_ROOT / name) for name in _PROGRAM]}
+    try:
+        ray.init(address=wanted, logging_level=logging.CRITICAL, log_to_driver=False, **options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, RayError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"cannot connect to {where}: {reason}") from None
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    try:
+        yield _look(where, private=wanted == "local")
+    finally:
+        ray.shutdown()
+
+
+def share(cluster: Cluster, settings: Settings) -> Share:
+    """What each trial gets.
+
+    Raises:
+        InputError: no machine of the cluster can hold one trial; says what is missing.
+    """
+    most_gpus = max(node.gpus for node in cluster.machines)
+    most_cpus = max(node.cpus for node in cluster.machines)
+    gpus = settings.gpus_per_trial
+    if gpus is None or isinstance(gpus, str):
+        gpus = 1.0 if most_gpus >= 1 else 0.0
+    cpus = settings.cpus_per_trial
+    if cpus is None:
+        slots = most_gpus // gpus if gpus else most_cpus
+        cpus = max(1, min(4, int(most_cpus // max(1, slots))))
+    room = sum(_fits(node, cpus, gpus) for node in cluster.machines)
+    if room == 0:
+        wishes = [f"{gpus:g} GPU"] * (gpus > most_gpus) + [f"{cpus} CPUs"] * (cpus > most_cpus)
+        wish = " and ".join(wishes) or f"{gpus:g} GPU together with {cpus} CPUs"
+        raise InputError(
+            f"each trial asks for {wish} on one machine, but {cluster.description}; "
+            "lower --gpus-per-trial or --cpus-per-trial, or use a larger cluster"
+        )
+    return Share(cpus, gpus, min(room, settings.max_concurrent or room, settings.trials))
+
+
+def _fits(node: Node, cpus: int, gpus: float) -> int:
+    by_cpu = int(node.cpus // cpus)
+    if not gpus:
+        return by_cpu
+    # The shares of a trial lie on one GPU, or are whole GPUs.
+    by_gpu = int(node.gpus) * int(1 / gpus) if gpus < 1 else int(node.gpus // gpus)
+    return min(by_cpu, by_gpu)
+
+
+def machines_up() -> tuple[tuple[Node, ...], int]:
+    """The machines that are up now, and how many more the autoscaler may add."""
+    import ray
+
+    nodes = tuple(_node(node) for node in cast(Any, ray).nodes() if node["Alive"])
+    return nodes, len(_growth(nodes))
+
+
+def _look(where: str, *, private: bool = False) -> Cluster:
+    import ray
+
+    alive = [node for node in cast(Any, ray).nodes() if node["Alive"]]
+    nodes = tuple(map(_node, alive))
+    growth = () if private else _growth(nodes)
+    machines = f" on {len(nodes)} machines" if len(nodes) > 1 else ""
+    more = f", and can grow to {_amount((*nodes, *growth))}" if growth else ""
+    return Cluster(f"{where} has {_amount(nodes)}{machines}{more}", nodes, growth, private)
+
+
+def _node(told: dict[str, Any]) -> Node:
+    resources, kind = told["Resources"], told.get("Labels", {}).get("ray.io/node-group", "")
+    address = told["NodeManagerAddress"]
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), kind, address)
+
+
+def _amount(nodes: tuple[Node, ...]) -> str:
+    cpus, gpus = sum(n.cpus for n in nodes), sum(n.gpus for n in nodes)
+    cards = f"{gpus:g} GPU{'s' * (gpus != 1)}" if gpus else "no GPU"
+    return f"{cpus:g} CPU{'s' * (cpus != 1)} and {cards}"
+
+
+def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Machines the autoscaler may still start; Ray says nothing of it, `ray up`'s file does."""
+    file = Path.home() / BOOTSTRAP
+    if not file.is_file():
+        return ()
+    import yaml  # Ray brings it.
+
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found: list[Node] = []
+    for kind, about in config["available_node_types"].items():
+        cpus, gpus = (about["resources"].get(name, 0) for name in ("CPU", "GPU"))
+        up = sum(node.kind == kind for node in nodes)
+        # The head is up, and machines of one's own declare nothing: they count once they are up.
+        if kind != config["head_node_type"] and (cpus or gpus):
+            found += [Node(cpus, gpus, kind)] * max(0, about["max_workers"] - up)
+    return tuple(found[: max(0, config["max_workers"] + 1 - len(nodes))])
+
+
+def _assert_extra() -> None:
+    """Refuse a cluster without what clusters need; Ray would fail on its workers, and unclearly."""
+    if missing := [name for name in ("aiohttp", "aiohttp_cors") if find_spec(name) is None]:
+        raise InputError(
+            f"a cluster needs the extra `cluster` ({', '.join(missing)} is missing): "
+            "pip install 'captcha-search[cluster]', or make setup"
+        )
+
+
+def knock(address: str | None) -> str:
+    """The address to connect to, refused where no Ray listens; Ray itself would try for minutes.
+
+    Args:
+        address: as `connect` takes it.
+
+    Raises:
+        InputError: nobody listens there, or something else does.
+    """
+    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
+    host, colon, port = wanted.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return wanted
+    with contextlib.suppress(UnicodeError, OverflowError):
+        try:
+            with socket.create_connection((host, int(port)), timeout=4) as wire:
+                wire.settimeout(4)
+                wire.sendall(_HTTP2)
+                answer = wire.recv(9)
+        except OSError as error:
+            raise InputError(f"no Ray answers at {wanted}: {error.strerror or error}") from None
+        if len(answer) < 9 or answer[3] != _SETTINGS:
+            raise InputError(f"no Ray answers at {wanted}: something else listens there")
+    return wanted
+
+
+def _has_token() -> bool:
+    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    return given or (Path.home() / ".ray" / "auth_token").is_file()

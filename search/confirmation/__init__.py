@@ -1,0 +1,1 @@
+"""The confirmation of a search: candidates on fresh seeds and folds, intervals, the test set."""

@@ -1,0 +1,229 @@
+"""Who is retrained to confirm a search, on what, and who wins. Trains and draws nothing.
+
+The best few of a search are partly the lucky ones of one fold. So each is retrained with as many
+fresh seeds as there are fresh folds, seed i validated on fold i: every image outside the locked
+test set is read once by a model of each candidate that has not seen it. All candidates get the
+same seeds and folds, so that they are compared image by image.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search.confirmation import summary as scores
+from search.confirmation.fits import Fit, Row
+from search.confirmation.intervals import one_standard_error
+from search.confirmation.temperature import across_folds
+from search.store.leaderboard import leaderboard
+from search.store.records import Records, now
+from spaces.space import Space
+
+BASELINE = "baseline"
+FRESH = 1_000_000
+"""Seeds from here on no trial has had; it is added to the search's own."""
+FRESH_TEST = 1_001_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is confirmed.
+
+    Attributes:
+        top: candidates of each space, the baseline not counted.
+        seeds: trainings of each, and folds.
+        test_seeds: trainings of winner and baseline that judge on the test set.
+        baseline_epochs: of the baseline; None is the search's full budget.
+        seed: of the search.
+    """
+
+    top: int
+    seeds: int
+    test_seeds: int
+    baseline_epochs: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration that is retrained.
+
+    Attributes:
+        name: the trial's, or `baseline`.
+        arch: the architecture.
+        config: every field.
+        baseline: whether it is the source's own.
+        search_nll: validation NLL it had in the search, None if it had none.
+    """
+
+    name: str
+    arch: str
+    config: Mapping[str, Any]
+    baseline: bool
+    search_nll: float | None
+
+    def fits(self, plan: Plan) -> list[Fit]:
+        """Each seed on its own fold."""
+        first = FRESH + plan.seed
+        return [
+            Fit(self.name, self.arch, self.config, first + i, i, plan.seeds, first)
+            for i in range(plan.seeds)
+        ]
+
+    def test_fits(self, plan: Plan, temperature: float) -> list[Fit]:
+        """Trained on all that is not locked, scored on what is."""
+        first = FRESH_TEST + plan.seed
+        config = with_temperature(self.arch, self.config, temperature)
+        return [
+            Fit(self.name, self.arch, config, first + i, None, plan.seeds)
+            for i in range(plan.test_seeds)
+        ]
+
+
+def with_temperature(arch: str, values: Mapping[str, Any], temperature: float) -> dict[str, Any]:
+    """The configuration with a temperature that was fitted elsewhere; every field."""
+    from captcha_models.architectures import config_class
+
+    config = config_class(arch).parse(values)
+    return config.changed(temperature=round(temperature, 4)).model_dump()
+
+
+def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
+    """The best few different configurations of a space, and the baseline, if not among them.
+
+    Feasible trials that had their full budget come first.
+    """
+    from captcha_models.architectures import config_class
+
+    def parsed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return config_class(space).parse(values).model_dump()
+
+    saved = records.run["spaces"][space]
+    table = Space.from_json(saved["space"])
+    start = {**saved["base"], **table.active({**table.baseline, **table.fixed})}
+    epochs = {"epochs": plan.baseline_epochs} if plan.baseline_epochs else {}
+    baseline = parsed({**start, **epochs})
+    board = [r for r in leaderboard(records, space) if r["state"] != "failed" and r["epochs"]]
+    board.sort(key=lambda row: row["state"] != "completed" or not row.get("feasible", True))
+    known = {row["trial"]: parsed(row["config"]) for row in board}
+    found: list[Candidate] = []
+    for row in board:
+        config = known[row["trial"]]
+        if len(found) < plan.top and all(config != one.config for one in found):
+            found.append(
+                Candidate(row["trial"], space, config, config == baseline, row["valid_nll"])
+            )
+    if not any(one.baseline for one in found):
+        nll = next((r["valid_nll"] for r in board if known[r["trial"]] == baseline), None)
+        found.append(Candidate(BASELINE, space, baseline, True, nll))
+    return found
+
+
+def confirm(
+    found: Sequence[Candidate], rows: Sequence[Sequence[Row | None]], target_nll: float | None
+) -> dict[str, Any]:
+    """The candidates' figures and the choice, plain values.
+
+    Who has lost a fit is left out of the choice, for only the same images compare. The choice is
+    `one_standard_error`'s; with a target it is the cheapest of those that reach it, if any does.
+
+    Args:
+        found: the candidates.
+        rows: of each candidate's fits; None for one that failed.
+        target_nll: of a search for the cheapest; None for any other.
+
+    Returns:
+        `candidates` with their figures, least NLL first; `chosen` and `best`, names or None if no
+        candidate has all its fits.
+    """
+    whole = [
+        (one, across_folds([row for row in own if row]))
+        for one, own in zip(found, rows, strict=True)
+        if all(row is not None for row in own)
+    ]
+    broken = [one.name for one, own in zip(found, rows, strict=True) if None in own]
+    if not whole:
+        return {"candidates": [], "failed": broken, "chosen": None, "best": None}
+    told = [scores.summarise(own) for _, own in whole]
+    costs = [one["passes"] for one in told]
+    chosen, near = one_standard_error(
+        [scores.nlls(own) for _, own in whole], costs, [one["gap"]["mean"] for one in told]
+    )
+    reach = [i for i, one in enumerate(told) if target_nll and one["nll"]["mean"] <= target_nll]
+    if reach:
+        chosen = min(reach, key=lambda i: costs[i])
+    best = min(range(len(whole)), key=lambda i: told[i]["nll"]["mean"])
+    lines = [
+        {
+            "name": one.name,
+            "baseline": one.baseline,
+            "search_valid_nll": one.search_nll,
+            **figures,
+            "difference_to_best": scores.difference(own, whole[best][1]),
+            "within_one_standard_error": is_near,
+            "chosen": i == chosen,
+            "config": dict(one.config),
+        }
+        for i, ((one, own), figures, is_near) in enumerate(zip(whole, told, near, strict=True))
+    ]
+    return {
+        "candidates": sorted(lines, key=lambda line: line["nll"]["mean"]),
+        "failed": broken,
+        "chosen": whole[chosen][0].name,
+        "best": whole[best][0].name,
+    }
+
+
+def judge(
+    winner: Sequence[Row], baseline: Sequence[Row], confirmed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the look at the test set says: winner, baseline, their difference, the optimism.
+
+    Args:
+        winner: rows of the winner's test fits.
+        baseline: rows of the baseline's.
+        confirmed: the winner's line of `confirm`.
+
+    Returns:
+        Plain values. `optimism` is test NLL minus the validation NLL that won in the search, its
+        interval that of the test NLL; positive: the search flattered itself.
+        `optimism_confirmed` is the same for the NLL of the confirmation.
+    """
+    found = scores.summarise(winner)
+
+    def beyond(nll: float | None) -> dict[str, float] | None:
+        if nll is None:
+            return None
+        return {name: found["nll"][name] - nll for name in ("mean", "low", "high")}
+
+    return {
+        "num_images": found["num_images"],
+        "winner": found,
+        "baseline": scores.summarise(baseline),
+        "difference": scores.difference(winner, baseline),
+        "optimism": beyond(confirmed["search_valid_nll"]),
+        "optimism_confirmed": beyond(confirmed["nll"]["mean"]),
+    }
+
+
+def plan_digest(fits: Sequence[Fit], data_digest: str, plan: Plan) -> str:
+    """Sha256 (hex) of what is confirmed; tells one look at the test set from another."""
+    keys = " ".join(sorted(fit.key(data_digest) for fit in fits))
+    return hashlib.sha256(f"{keys} {asdict(plan)}".encode()).hexdigest()
+
+
+def about(records: Records, plan: Plan) -> dict[str, Any]:
+    """The head of the file that keeps a space's results."""
+    return {
+        "version": 1,
+        "run": str(records.path),
+        "time": now(),
+        "data": records.run["data"],
+        "plan": {
+            **asdict(plan),
+            "folds": plan.seeds,
+            "first_seed": FRESH + plan.seed,
+            "first_test_seed": FRESH_TEST + plan.seed,
+            "split_seed": FRESH + plan.seed,
+        },
+    }

@@ -1,0 +1,189 @@
+"""One sitting of a confirmation: data, fits, the choice, the look, and what is written."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from captcha_models.architectures import config_class
+from captcha_models.data.images import LabelledImages
+from captcha_models.errors import InputError
+from captcha_models.training.checks import check
+from search.confirmation.batch import Batch
+from search.confirmation.candidates import (
+    Candidate,
+    Plan,
+    about,
+    candidates,
+    confirm,
+    judge,
+    plan_digest,
+    with_temperature,
+)
+from search.confirmation.fits import Fit, Row
+from search.store.jsonl import write_json
+from search.store.records import Records, now
+from search.store.test_set_log import Ledger, locked_digest
+from search.tuning.plan import load_data
+from search.tuning.settings import Settings
+
+FOLDER = "confirmed"
+BATCH = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
+
+
+@dataclass
+class Confirmation:
+    """What a sitting is given.
+
+    Attributes:
+        records: of the run.
+        spaces: of the run, to be confirmed.
+        options: as search.confirm names them.
+        say: prints one line.
+        num_cpus: of a private local Ray; None is all.
+    """
+
+    records: Records
+    spaces: tuple[str, ...]
+    options: Mapping[str, Any]
+    say: Callable[[str], None]
+    num_cpus: int | None = None
+    plan: Plan = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        names = ("top", "seeds", "test_seeds", "baseline_epochs")
+        self.plan = Plan(**{k: options[k] for k in names}, seed=self.settings["seed"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the search."""
+        found: dict[str, Any] = self.records.run["settings"]
+        return found
+
+    def run(self) -> dict[str, Any]:
+        """Confirm all spaces, then look at the test set once; results by space.
+
+        Raises:
+            InputError: other images than the search's, or another look at the test set.
+            KeyboardInterrupt: a second call goes on.
+        """
+        images = self._load()
+        found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
+        fits = [fit for own in found.values() for one in own for fit in one.fits(self.plan)]
+        for fit in fits:
+            check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
+        digest = locked_digest(images)
+        ledger = Ledger(self.records.path.resolve().parent, digest)
+        plan = plan_digest(fits, images.digest, self.plan)
+        force, looks = self.options["force"], not self.options["no_test"]
+        if looks:
+            # Before hours are spent on what would then be refused.
+            ledger.assert_free(plan, force)
+        batch = self._batch(images)
+        groups = iter(_dealt(batch, [one.fits(self.plan) for own in found.values() for one in own]))
+        results = {
+            name: {
+                **about(self.records, self.plan),
+                "space": name,
+                **confirm(own, [next(groups) for _ in own], self.settings.get("target_nll")),
+                "test": None,
+            }
+            for name, own in found.items()
+        }
+        for name, result in results.items():
+            result["test"] = self._judged_before(name, result)
+            self._write(name, result)
+        if looks and any(result["chosen"] for result in results.values()):
+            ledger.take(plan, str(self.records.path), force, spaces=list(self.spaces))
+            self.say(f"test set: looking at it, which {ledger.path} records")
+            if self._judge(batch, found, results, digest):
+                ledger.finish(plan)
+        return results
+
+    def _load(self) -> LabelledImages:
+        given = {"data": self.options["data"]} if self.options["data"] else {}
+        images = load_data(Settings.parse({**self.settings, **given})).images
+        self.say(images.describe())
+        before = self.records.run["data"]["digest"]
+        if images.digest != before:
+            raise InputError(
+                f"the images differ from those of {self.records.path} (digest "
+                f"{images.digest[:12]}, not {before[:12]}): give the same ones with --data"
+            )
+        return images
+
+    def _batch(self, images: LabelledImages) -> Batch:
+        where = {k: self.options[k] for k in BATCH if self.options[k] is not None}
+        before = {k: self.settings[k] for k in BATCH[1:]}
+        path = self._folder / "fits.jsonl"
+        return Batch(path, images, self.say, num_cpus=self.num_cpus, **{**before, **where})
+
+    def _judge(
+        self,
+        batch: Batch,
+        found: Mapping[str, list[Candidate]],
+        results: dict[str, Any],
+        digest: str,
+    ) -> bool:
+        """Train winners and baselines on all that is not locked and score them on what is.
+
+        Returns:
+            Whether no fit has failed, so that nothing is left to be done.
+        """
+        groups, lines = [], {}
+        for name, result in results.items():
+            told = {line["name"]: line for line in result["candidates"]}
+            if result["chosen"] is None:
+                continue
+            lines[name] = told[result["chosen"]]
+            for wanted in (result["chosen"], next(one.name for one in found[name] if one.baseline)):
+                one = next(one for one in found[name] if one.name == wanted)
+                # A baseline that failed before is tried again; nothing was fitted to it.
+                temperature = told[wanted]["temperature"] if wanted in told else 1.0
+                groups.append(one.test_fits(self.plan, temperature))
+        dealt = iter(_dealt(batch, groups))
+        whole = True
+        for name, line in lines.items():
+            winner, baseline = next(dealt), next(dealt)
+            both = [row for row in winner if row], [row for row in baseline if row]
+            if len(both[0]) < len(winner) or len(both[1]) < len(baseline):
+                whole = False
+                continue
+            results[name]["test"] = {"digest": digest, "time": now(), **judge(*both, line)}
+            self._write(name, results[name])
+        return whole
+
+    def _judged_before(self, name: str, result: Mapping[str, Any]) -> Any:
+        """What an earlier look said of the same choice, so that going without one loses nothing."""
+        try:
+            before = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+            same = all(before[key] == result[key] for key in ("plan", "chosen"))
+            return before["test"] if same else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def _folder(self) -> Path:
+        return self.records.path / FOLDER
+
+    def _write(self, name: str, result: dict[str, Any]) -> None:
+        """The results, and the recommended configuration with the confirmed temperature."""
+        write_json(self._folder / f"{name}.json", result)
+        line = next((one for one in result["candidates"] if one["chosen"]), None)
+        if line:
+            values = with_temperature(name, line["config"], line["temperature"])
+            config_class(name).parse(values).save(self._folder / f"{name}.toml")
+
+
+def _dealt(batch: Batch, groups: Sequence[Sequence[Fit]]) -> list[list[Row | None]]:
+    """Train groups of fits as one list; the rows, in the same groups.
+
+    Seed by seed, so that one that is interrupted says as much of each candidate.
+    """
+    fits = [fit for group in groups for fit in group]
+    order = sorted(range(len(fits)), key=lambda i: fits[i].seed)
+    rows = dict(zip(order, batch.run([fits[i] for i in order]), strict=True))
+    place = iter(range(len(fits)))
+    return [[rows[next(place)] for _ in group] for group in groups]

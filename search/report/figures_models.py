@@ -1,0 +1,159 @@
+"""Figures of the models: what fresh seeds say of them, how they read, how sure they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.report.figure import COLOURS, GREY, Boards, Figure, axis, colour
+from search.report.loader import Run
+from search.report.misread import confusions
+
+MOST_CHARACTERS = 24
+
+
+def beams(boards: Boards) -> Figure:
+    """Captchas read by beam width, of the best trial of each space whose readings were kept."""
+    traces, table = [], []
+    for space, board in boards.items():
+        row = next((r for r in board if r["beams"]), None)
+        if row is None:
+            continue
+        found = row["beams"]
+        widths = ["greedy", *sorted((w for w in found if w != "greedy"), key=int)]
+        traces.append(
+            {"type": "scatter", "mode": "lines+markers", "name": f"{space}: {row['trial']}",
+             "x": widths, "y": [found.get(w) for w in widths],
+             "line": {"color": colour(list(boards), space)}, "marker": {"size": 9}}
+        )  # fmt: skip
+        table += [[row["trial"], width, found.get(width)] for width in widths]
+    shares = [share for _, _, share in table if share is not None] or [0, 1]
+    return Figure(
+        "beams", "Captchas read by beam width",
+        "Of the best trial of each architecture, decoded when it ended. pooled and spatial decode "
+        "exactly and have no beam.",
+        traces, ["trial", "beam width", "captchas read"], table,
+        {"xaxis": axis("beam width", type="category"),
+         "yaxis": axis("captchas read", tickformat=".1%",
+                       range=[max(-0.01, min(shares) - 0.02), min(1.01, max(shares) + 0.02)])}, 300,
+    )  # fmt: skip
+
+
+def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
+    """Which character was read as which."""
+    pairs = confusions(run, trials)
+    found: dict[str, int] = {}
+    for (label, read), count in pairs.items():
+        for one in (label, read):
+            found[one] = found.get(one, 0) + count
+    names = sorted(sorted(found, key=lambda n: (-found[n], n))[:MOST_CHARACTERS])
+    grid = [[pairs.get((a, b)) for b in names] for a in names]
+    trace = {
+        "type": "heatmap", "x": names, "y": names, "z": grid, "xgap": 1, "ygap": 1,
+        "colorscale": [[0, "#cfe0f7"], [1, "#123f7a"]], "hoverongaps": False,
+        "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>",
+        "colorbar": {"thickness": 10, "dtick": max(1, -(-max(pairs.values(), default=1) // 5))},
+    }  # fmt: skip
+    return Figure(
+        "confusions", "Characters taken for others",
+        f"Rows are what was shown, columns what was read, counted over {len(trials)} trial(s), the "
+        "best of the architectures. \N{EMPTY SET} stands for a character left out or made up.",
+        [trace] if pairs else [], ["shown", "read", "times"],
+        [[*pair, count] for pair, count in pairs.most_common(200)],
+        {"xaxis": axis("read", type="category"),
+         "yaxis": axis("shown", type="category", autorange="reversed")}, 460,
+    )  # fmt: skip
+
+
+def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Sequence[str]) -> Figure:
+    """Confidence beside the share that is right."""
+    traces: list[dict[str, Any]] = [
+        {"type": "scatter", "mode": "lines", "name": "as sure as right", "x": [0, 1], "y": [0, 1],
+         "line": {"dash": "dash", "color": GREY}, "hoverinfo": "skip"}
+    ]  # fmt: skip
+    table = []
+    for space, own in found.items():
+        bins = own["bins"]
+        traces.append(
+            {"type": "scatter", "mode": "markers", "name": f"{space}: {own['trial']}",
+             "x": [b["confidence"] for b in bins], "y": [b["share"] for b in bins],
+             "text": [f"{b['num_images']} images" for b in bins],
+             "marker": {"size": 9, "color": colour(spaces, space)},
+             "error_y": {"type": "data", "symmetric": False, "thickness": 1,
+                         "array": [b["high"] - b["share"] for b in bins],
+                         "arrayminus": [b["share"] - b["low"] for b in bins]}}
+        )  # fmt: skip
+        table += [
+            [own["trial"], *(b[k] for k in ("confidence", "share", "low", "high", "num_images"))]
+            for b in bins
+        ]
+    errors = ", ".join(f"{own['trial']} {own['error']:.2%}" for own in found.values())
+    apart = f" Mean distance from the line: {errors}." if errors else ""
+    return Figure(
+        "calibration", "Is it as sure as it is right?",
+        "Validation images of the best trial of each architecture, sorted by confidence, in parts "
+        f"of the same size, with 95 % intervals.{apart}",
+        traces if found else [],
+        ["trial", "confidence", "share read right", "low", "high", "images"], table,
+        {"xaxis": axis("confidence", tickformat=".0%"),
+         "yaxis": axis("read right", tickformat=".0%")}, 380,
+    )  # fmt: skip
+
+
+def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+    """NLL of the candidates by fresh seeds and folds, beside that of the search."""
+    rows = [
+        (name if len(confirmed) == 1 or name.startswith(space) else f"{space}: {name}", one)
+        for space, own in confirmed.items()
+        for name, one in own.items()
+    ]
+    rows.sort(key=lambda row: row[1]["nll"]["mean"])
+    names, nlls = [name for name, _ in rows], [one["nll"] for _, one in rows]
+    before = [one["search_nll"] for _, one in rows]
+    most = _reach(before, [nll["mean"] for nll in nlls])
+    far = [
+        {
+            "x": most,
+            "y": name,
+            "text": f"{nll['mean']:.3g} →",
+            "showarrow": False,
+            "xanchor": "right",
+            "yshift": 11,
+        }
+        for name, nll in zip(names, nlls, strict=True)
+        if nll["mean"] > most
+    ]
+    traces = [
+        {"type": "scatter", "mode": "markers", "name": "fresh seeds and folds", "y": names,
+         "x": [n["mean"] for n in nlls], "marker": {"size": 10, "color": COLOURS[0]},
+         "error_x": {"type": "data", "symmetric": False,
+                     "array": [n["high"] - n["mean"] for n in nlls],
+                     "arrayminus": [n["mean"] - n["low"] for n in nlls]}},
+        {"type": "scatter", "mode": "markers", "name": "in the search", "y": names,
+         "x": before,
+         "marker": {"size": 10, "symbol": "diamond-open", "color": COLOURS[1]}},
+    ]  # fmt: skip
+    table = [
+        [name, one["search_nll"], *(one["nll"][k] for k in ("mean", "low", "high")),
+         one["num_fits"], ", ".join(map(str, one["seeds"])), one["captcha_accuracy"]["mean"],
+         one["gap"]["mean"]]
+        for name, one in rows
+    ]  # fmt: skip
+    return Figure(
+        "confirmed", "What fresh seeds say",
+        "Mean NLL on folds that no training had seen, with its 95 % interval, beside what the "
+        "search had found. Who leaves the figure to the right has trainings that failed to learn.",
+        traces if rows else [],
+        ["trial", "NLL in the search", "confirmed NLL", "low", "high", "fits", "seeds",
+         "captchas read", "gap"],
+        table,
+        {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),
+         "yaxis": {"autorange": "reversed"}, "annotations": far},
+        150 + 34 * len(rows),
+        none="Nothing is confirmed yet: python -m search.confirm does it.",
+    )  # fmt: skip
+
+
+def _reach(before: Sequence[float | None], after: Sequence[float]) -> float:
+    """How far the axis goes: a candidate that failed to learn shall not squeeze the others."""
+    known = sorted(value for value in before if value is not None)
+    usual = known[len(known) // 2] if known else min(after, default=1.0)
+    return 1.25 * max([usual, *(v for v in [*known, *after] if v <= 4 * usual)])

@@ -1,0 +1,1 @@
+"""The run folder: append-only tables, storage and its copy, leaderboard, predictions."""

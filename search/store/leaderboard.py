@@ -1,0 +1,209 @@
+"""What a run's records say: the leaderboard, the best trial, the counts. Computes, never draws.
+
+Reads records alone, so that a run can be looked at without Ray or torch, and while it is running.
+pandas is loaded only for those who want tables: it takes longer than all the rest.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from search.store.records import STATES, Records
+from search.tuning import objectives as goals
+from search.tuning.objectives import Goal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = (
+    "train_nll",
+    "valid_nll",
+    "gap",
+    "valid_captcha_accuracy",
+    "valid_captcha_accuracy_greedy",
+    "valid_char_accuracy",
+    "train_loss",
+    "valid_loss",
+    "images_per_s",
+    "seconds",
+    "passes",
+)
+
+
+def goal_of(records: Records) -> Goal:
+    """What counted as better in the run."""
+    return goals.goal_of(records.run["settings"])
+
+
+def state_of(row: dict[str, Any]) -> str:
+    """State of a trial's last row; one that has not ended is `unfinished`."""
+    return row["state"] if row["state"] in STATES else "unfinished"
+
+
+def trial_rows(records: Records) -> list[dict[str, Any]]:
+    """One row per trial: identity, state, epochs, METRICS of its last epoch, its `config`.
+
+    Metrics of a trial without an epoch are None. Where the goal has limits a row also says whether
+    the trial is `feasible`: whether its last epoch keeps to them.
+    """
+    goal = goal_of(records)
+    rows = []
+    for name, row in records.trials.items():
+        last = records.last_epoch(name)
+        metrics = records.epochs[name][last] if last else {}
+        rows.append(
+            {
+                "trial": name,
+                "space": row["space"],
+                "number": row["number"],
+                "baseline": row["baseline"],
+                "state": state_of(row),
+                "epochs": last,
+                **{metric: metrics.get(metric) for metric in METRICS},
+                **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
+                "error": row["error"],
+                "reason": row.get("reason"),
+                "config": row["config"],
+            }
+        )
+    return rows
+
+
+def leaderboard(records: Records, space: str) -> list[dict[str, Any]]:
+    """The trial rows of a space, best first: those with the full budget, then by the objective.
+
+    Of those the feasible come first. Trials of unequal budgets are never ranked against each other
+    by their metrics alone: the others follow, more epochs first. With two aims a row also says
+    whether it is on the `front` of the feasible completed trials: none is better in both.
+    """
+    goal = goal_of(records)
+
+    def order(row: dict[str, Any]) -> tuple[Any, ...]:
+        if row["state"] == "completed":
+            return 0, *goal.order(row), row["number"]
+        return 1, -row["epochs"], goal.partial_order(row), row["number"]
+
+    board = sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
+    if len(goal.aims) == 2:
+        points = {
+            row["trial"]: (row[goal.aims[0]], row[goal.aims[1]])
+            for row in board
+            if row["state"] == "completed" and goal.feasible(row)
+        }
+        kept = goals.front(points.values())
+        for row in board:
+            row["front"] = points.get(row["trial"]) in kept
+    return board
+
+
+def front(records: Records, space: str) -> list[dict[str, Any]]:
+    """The rows of the leaderboard that are on the front, least NLL first; none with one aim."""
+    return [row for row in leaderboard(records, space) if row.get("front")]
+
+
+def extra_columns(records: Records) -> list[str]:
+    """Columns of the leaderboard that only some goals have."""
+    goal = goal_of(records)
+    wanted = {
+        "feasible": bool(goal.limits),
+        "front": len(goal.aims) == 2,
+        "passes": "passes" in goal.aims,
+    }
+    return [name for name, has in wanted.items() if has]
+
+
+def missed(records: Records, space: str) -> str | None:
+    """In words, that no trial kept to the limits and what `best` is then; None if one did."""
+    first = best(records, space)
+    if first is None or first.get("feasible", True):
+        return None
+    limits = " and ".join(map(str, goal_of(records).limits))
+    return f"{space}: no completed trial has {limits}; the best is the one of lowest NLL"
+
+
+def trials_table(records: Records) -> "pd.DataFrame":
+    """The trial rows of all spaces as a table; missing metrics are NaN."""
+    import pandas as pd
+
+    columns = ["trial", "space", "number", "baseline", "state", "epochs", *METRICS]
+    table = pd.DataFrame(trial_rows(records), columns=[*columns, "error", "config"])
+    return table.astype(dict.fromkeys(METRICS, "float64"))
+
+
+def epochs_table(records: Records) -> "pd.DataFrame":
+    """One row per trial and epoch, in order: the curves."""
+    import pandas as pd
+
+    rows = [row for by_epoch in records.epochs.values() for _, row in sorted(by_epoch.items())]
+    return pd.DataFrame(rows)
+
+
+def ranking(records: Records, space: str) -> list[tuple[str, int]]:
+    """Trials and epochs whose model could stand for the space, best first.
+
+    Completed trials at their last epoch; then the others at the epoch of their last checkpoint,
+    by their metric alone, for a model there has to be.
+    """
+    goal = goal_of(records)
+    candidates: list[tuple[Any, ...]] = []
+    for name, row in records.trials.items():
+        saved = [e for e, m in records.epochs.get(name, {}).items() if m["checkpoint"]]
+        if row["space"] != space or not saved:
+            continue
+        epoch = max(saved)
+        metrics = records.epochs[name][epoch]
+        if metrics[goal.metric] is not None:
+            whole = state_of(row) == "completed"
+            order = (0, *goal.order(metrics)) if whole else (1, goal.partial_order(metrics))
+            candidates.append((*order, row["number"], name, epoch))
+    return [(name, epoch) for *_, name, epoch in sorted(candidates)]
+
+
+def best(records: Records, space: str) -> dict[str, Any] | None:
+    """The best trial whose model is in the run folder, or None.
+
+    Its metrics are those of the epoch that the model is of.
+    """
+    kept = records.best_on_disk(space)
+    if kept is None or kept[0] not in records.trials:
+        return None
+    name, epoch = kept
+    row, metrics, goal = records.trials[name], records.epochs[name][epoch], goal_of(records)
+    return {
+        "trial": name,
+        "model": str(records.path / "best" / space / "model.safetensors"),
+        "state": state_of(row),
+        "epochs": epoch,
+        **{key: metrics[key] for key in METRICS[:6]},
+        **{key: metrics.get(key) for key in goals.COSTS},
+        **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
+        "config": row["config"],
+    }
+
+
+def errors(records: Records, space: str) -> list[str]:
+    """One line per failed trial: its name and its error's last line."""
+    rows = [row for row in records.trials.values() if row["space"] == space]
+    return [f"{row['trial']} failed: {row['error']}" for row in rows if row["state"] == "failed"]
+
+
+def counts(records: Records, space: str) -> dict[str, int]:
+    """Number of the space's trials in each state."""
+    found: dict[str, int] = dict.fromkeys(STATES, 0)
+    for row in records.trials.values():
+        if row["space"] == space:
+            found[state_of(row)] += 1
+    return found
+
+
+def summary(records: Records) -> dict[str, Any]:
+    """The run in one object, as `search.run --json` prints it.
+
+    With two aims each space has its `front`: for each trial on it METRICS and `config`.
+    """
+    two = len(goal_of(records).aims) == 2
+    found: dict[str, dict[str, Any]] = {}
+    for space in records.run["spaces"]:
+        found[space] = {"trials": counts(records, space), "best": best(records, space)}
+        if two:
+            keys = ("trial", "epochs", *METRICS, "config")
+            found[space]["front"] = [{k: row[k] for k in keys} for row in front(records, space)]
+    return {"run": str(records.path), "spaces": found}

@@ -1,0 +1,1 @@
+"""The search itself: experiment, sampler, scheduler, trials and when they stop."""

@@ -1,0 +1,210 @@
+"""One quiet live table on standard error; without a terminal, a line now and then. And the status.
+
+A live table is drawn in a thread of its own, from the last status; only the status reads records.
+"""
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from captcha_models.errors import one_line
+from captcha_models.secrets import hide
+from search.store.leaderboard import METRICS, state_of
+from search.store.records import Records
+from search.store.status import EVERY_S, RunState, Status
+from search.tuning.stopping import Control
+
+LINE_EVERY_S = 30.0
+"""At first; later a twentieth of the time so far, so that a night's log stays short."""
+LINE_AT_LEAST_EVERY_S = 600.0
+SHOWN = 8
+"""Running trials in the live table."""
+
+
+class Progress:
+    """Shows how a search goes, and keeps its status file; decides nothing.
+
+    Args:
+        records: kept up to date by the recorder.
+        trials: how many each space is to have.
+        epochs: full budget of a trial whose configuration does not say.
+        console: where to draw; standard error by default.
+        control: knows whether the search was interrupted.
+        ends: `time.monotonic()` at which the time budget is spent; None is never.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        trials: int,
+        epochs: int,
+        console: Console | None = None,
+        *,
+        control: Control | None = None,
+        ends: float | None = None,
+    ) -> None:
+        self._records = records
+        self._console = console or Console(stderr=True)
+        self._control = control
+        self._status = Status(records, trials, epochs, ends)
+        self._running: dict[str, None] = {}
+        self._found = self._status.look(())
+        self._next_look = 0.0
+        self._next_line = LINE_EVERY_S
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        self._look()
+        if self._console.is_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._draw,
+                refresh_per_second=2,
+                transient=True,
+            )
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+        self._running.clear()
+        state: RunState = "failed" if error or self._status.all_failed() else "finished"
+        if isinstance(error, KeyboardInterrupt) or (self._control and self._control.interrupted):
+            state, error = "interrupted", None
+        self._look(state, one_line(error) if error else None)
+
+    def update(self, *, running: str | None = None, ended: str | None = None) -> None:
+        """Note that a trial runs, or has ended."""
+        if running:
+            self._running[running] = None
+        if ended:
+            self._running.pop(ended, None)
+            if not self._live and ended in self._records.trials:
+                self._say(self._ending(ended))
+        self._look()
+        self.tick()
+
+    def tick(self) -> None:
+        """Keep the status fresh; print lines when the last are long ago and there is no table."""
+        if self._status.elapsed_s >= self._next_look:
+            self._look()
+        if not self._live and self._status.elapsed_s >= self._next_line and self._running:
+            self._say(_summary(self._found))
+            self._say("running: " + ", ".join(f"{t} {self._at(t)}" for t in self._running))
+
+    def _look(self, state: RunState = "running", error: str | None = None) -> None:
+        self._found = self._status.look(self._running, state, error)
+        self._status.write(self._found)
+        self._next_look = self._status.elapsed_s + EVERY_S
+
+    def _say(self, line: str) -> None:
+        elapsed = self._status.elapsed_s
+        self._console.print(
+            f"[{_clock(elapsed)}] {hide(line)}", markup=False, highlight=False, soft_wrap=True
+        )
+        self._next_line = elapsed + min(max(LINE_EVERY_S, elapsed / 20), LINE_AT_LEAST_EVERY_S)
+
+    def _ending(self, trial: str) -> str:
+        row = self._records.trials[trial]
+        text = f"{trial} {state_of(row)} at {self._at(trial)}"
+        why = row["error"] or row.get("reason")
+        return f"{text}: {why}" if why else text
+
+    def _at(self, trial: str) -> str:
+        epoch = self._records.last_epoch(trial)
+        metrics = self._records.epochs[trial][epoch] if epoch else {}
+        return f"epoch {epoch}/{self._status.epochs_of(trial)}" + _figures(metrics)
+
+    def _draw(self) -> Group:
+        found = self._found
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in ("space", "ended", "completed", "stopped", "failed", "best", "valid nll",
+                     "gap", "captchas"):  # fmt: skip
+            left = name in ("space", "best")
+            table.add_column(name, justify="left" if left else "right", no_wrap=True)
+        for space, part in found["spaces"].items():
+            states, best = part["trials"], part["best"]
+            cells = [f"{states['ended']}/{states['wanted']}"]
+            cells += [str(states[state]) for state in ("completed", "stopped", "failed")]
+            if best:
+                cells += [best["trial"], f"{best['valid_nll']:.4f}", f"{best['gap']:.4f}"]
+                cells.append(f"{100 * best['valid_captcha_accuracy']:.1f} %")
+            table.add_row(space, *cells)
+        lines = [
+            Text(f"  {row['trial']}  epoch {row['epoch']}/{row['epochs']}")
+            for row in found["running"][:SHOWN]
+        ]
+        if more := found["running"][SHOWN:]:
+            lines.append(Text(f"  and {len(more)} more"))
+        # The clock goes on between two looks.
+        waited = self._status.elapsed_s - found["elapsed_s"]
+        told = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
+        lines.append(Text(", ".join(told), style="dim"))
+        if found["last_error"]:
+            text = Text(hide(_error(found)), style="red", overflow="ellipsis", no_wrap=True)
+            lines.append(text)
+        return Group(table, *lines)
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """A status in one line."""
+    trials = found["trials"]
+    states = [f"{trials[s]} {s}" for s in ("completed", "stopped", "failed") if trials[s]]
+    told = f"{trials['ended']} of {trials['wanted']} trials ended"
+    parts = [f"{told}: {', '.join(states)}" if states else told]
+    for part in found["spaces"].values():
+        if part["best"]:
+            parts.append(f"best {part['best']['trial']}" + _figures(part["best"]))
+    parts += _pace(found)
+    if found["last_error"]:
+        parts.append(_error(found))
+    return "; ".join(parts)
+
+
+def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:
+    """Time left, so long after the status was taken, and images per second, as far as known."""
+    told = []
+    if found["left_s"] is not None:
+        told.append(f"about {_duration(max(0.0, found['left_s'] - waited_s))} left")
+    if found["images_per_s"]:
+        told.append(f"{found['images_per_s']:,.0f} images/s")
+    return told
+
+
+def _error(found: dict[str, Any]) -> str:
+    last = found["last_error"]
+    return f"last error: {last['trial']}: {last['error']}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _clock(elapsed_s: float) -> str:
+    minutes, seconds = divmod(int(elapsed_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    """`, valid_nll 0.1, gap 0.05, accuracy 97.1 %` of an epoch."""
+    if not metrics or any(metrics[name] is None for name in METRICS[:4]):
+        return ""
+    accuracy = 100 * metrics["valid_captcha_accuracy"]
+    return (
+        f", valid_nll {metrics['valid_nll']:.4g}, gap {metrics['gap']:.3g}, "
+        f"captcha accuracy {accuracy:.1f} %"
+    )

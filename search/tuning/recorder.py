@@ -1,0 +1,200 @@
+"""What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
+
+import json
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from search.store.leaderboard import ranking
+from search.store.predictions import keep_readings
+from search.store.records import RunFolder, State
+from search.store.storage import Storage
+from search.tuning.progress import Progress
+from search.tuning.space_run import SPENT, TOO_DEAR, SpaceRun
+from search.tuning.stopping import Control
+from search.tuning.trainable import FULL, READINGS
+
+
+class Recorder(Callback):
+    """Writes the run folder as trials report; the only writer, on the driver."""
+
+    def __init__(
+        self, run: SpaceRun, control: Control, progress: Progress, data: Any = None
+    ) -> None:
+        self._run = run
+        self._folder = run.folder
+        self._control = control
+        self._progress = progress
+        self._data = data
+        self._read: dict[str, tuple[int, str]] = {}
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # Ray pickles a run's callbacks into a file that nobody here ever reads.
+        return Callback, ()
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record that a trial starts, or starts again."""
+        config = trial.config
+        if config["trial"] not in self._folder.records.trials:
+            self._run.start_trial(config["number"], config["values"])
+        if self._control.watch:
+            self._control.watch.started(config["trial"])
+        self._progress.update(running=config["trial"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Record an epoch; stop everything when a trial finds no room for its checkpoint."""
+        if self._control.watch:
+            self._control.watch.heard(trial.config["trial"], result.get("node_ip", ""))
+        if FULL in result:
+            raise OSError(f"{trial.config['trial']}: {result[FULL]}")
+        if "metrics" not in result:
+            return
+        name = result.get("checkpoint_dir_name")
+        assert trial.storage is not None
+        path = f"{trial.storage.trial_fs_path}/{name}"
+        checkpoint = self._folder.store.relative(path) if name else None
+        self._folder.add_epoch(
+            trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
+        )
+        if checkpoint:
+            _discard_older(self._folder, trial.config["trial"])
+        if READINGS in result:
+            self._read[trial.config["trial"]] = result["epoch"], result[READINGS]
+        self._progress.update()
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record how a trial ended, keep its model if it is the best, free its checkpoints."""
+        name = trial.config["trial"]
+        error = trial.last_result.get("error")
+        whole = self._run.is_whole(name)
+        if self._control.interrupted and not (error or whole):
+            return
+        self._end(name, "failed" if error else "completed" if whole else "stopped", error)
+        _forget(trial)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Record a trial that Ray gave up."""
+        if not self._control.interrupted:
+            self._end(trial.config["trial"], "failed", _reason(trial))
+            _forget(trial)
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Give a trial that is tried again for lack of a GPU's memory twice the share of it."""
+        assert trial.placement_group_factory is not None
+        wanted = trial.placement_group_factory.required_resources
+        gpus = wanted.get("GPU", 0)
+        if 0 < gpus < 1 and "OutOfMemoryError" in _reason(trial):
+            trial.update_resources({"cpu": wanted["CPU"], "gpu": min(1, 2 * gpus)})
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Let the progress line move, and look after trials and machines."""
+        if self._control.watch:
+            self._control.watch.step(trials)
+        self._progress.tick()
+
+    def _end(self, name: str, state: State, error: str | None) -> None:
+        epoch, text = self._read.pop(name, (0, "null"))
+        if found := json.loads(text):
+            keep_readings(self._folder.path, name, epoch, found, self._data)
+        if name in self._folder.records.trials:
+            reason = None
+            if state == "stopped":
+                spent = TOO_DEAR if self._control.too_dear else SPENT
+                reason = spent if self._control.spent else self._run.why_stopped(name)
+            cost = self._control.watch.ended(name) if self._control.watch else {}
+            self._folder.end_trial(name, state, error, reason, **cost)
+            _keep_best(self._folder, self._run.space.name)
+            _discard_checkpoints(self._folder, name)
+        self._progress.update(ended=name)
+
+
+def tidy(run: SpaceRun) -> None:
+    """Keep the space's best model, and under ray/ nothing but checkpoints to go on from."""
+    folder, records = run.folder, run.folder.records
+    _keep_best(folder, run.space.name)
+    running = [name for name, row in records.trials.items() if row["state"] == "running"]
+    _prune(folder.store, "ray", {kept[1] for name in running if (kept := folder.checkpoint(name))})
+
+
+def _prune(store: Storage, folder: str, keep: set[str]) -> None:
+    """Delete all of a folder but what is to be kept."""
+    if not any(name.startswith(f"{folder}/") for name in keep):
+        _delete(store, folder)
+        return
+    for name in store.names(folder):
+        if f"{folder}/{name}" not in keep:
+            _prune(store, f"{folder}/{name}", keep)
+
+
+def _keep_best(folder: RunFolder, space: str) -> None:
+    """Make best/SPACE hold the model of the best trial that still has one."""
+    for name, epoch in ranking(folder.records, space):
+        if folder.records.best_on_disk(space) == (name, epoch):
+            return
+        place = folder.records.epochs[name][epoch]["checkpoint"]
+        if place and folder.store.exists(f"{place}/model.safetensors"):
+            folder.keep_model(space, name, epoch, place)
+            return
+
+
+def _discard_older(folder: RunFolder, trial: str) -> None:
+    """Delete all checkpoints but a trial's last two: each new one takes the place of the third.
+
+    If Ray did so it would write a snapshot of all trials at every second checkpoint.
+    """
+    for place in _checkpoints(folder, trial)[-3:-2]:
+        _delete(folder.store, place)
+
+
+def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
+    """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
+    for place in {str(PurePosixPath(name).parent) for name in _checkpoints(folder, trial)}:
+        _delete(folder.store, place)
+
+
+def _delete(store: Storage, place: str) -> None:
+    # What a storage refuses to delete goes another time: with its trial, or when all is tidied.
+    with suppress(OSError):
+        store.delete(place)
+
+
+def _checkpoints(folder: RunFolder, trial: str) -> list[str]:
+    """Names in the store of a trial's checkpoints by epoch, deleted ones among them.
+
+    Each once, by its first epoch: a second attempt may write under a name of the first.
+    """
+    rows = sorted(folder.records.epochs.get(trial, {}).items())
+    return list(dict.fromkeys(row["checkpoint"] for _, row in rows if row["checkpoint"]))
+
+
+def _forget(trial: Trial) -> None:
+    """Let go of what Ray keeps of a trial to the end of the search, and puts into its snapshot.
+
+    These are its last reports, and six figures and two windows of every number in them.
+    """
+    kept = trial.run_metadata
+    assert kept.checkpoint_manager is not None
+    kept.checkpoint_manager = type(kept.checkpoint_manager)(None)
+    kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}
+
+
+def _reason(trial: Trial) -> str:
+    """Last line of what Ray wrote about the error; its pickled form is left unread."""
+    try:
+        lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+    except (OSError, TypeError):
+        lines = []
+    return lines[-1].strip() if lines else "the trial's worker was lost"

@@ -1,0 +1,232 @@
+"""What a search is told: how many trials, how long each, what counts as better, and its share."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from captcha_models.errors import InputError, explain
+from search.tuning.loggers import Tracker
+from search.tuning.objectives import COSTS, Cost, Goal, Objective, goal_of
+
+FULL = {"trials": 60, "epochs": 24}
+"""Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
+
+REDUCTION = 1.5
+"""ASHA keeps the best two thirds of the trials at each rung, a half and three quarters through."""
+
+
+class Settings(BaseModel):
+    """Everything that decides a search, apart from where it runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    spaces: tuple[str, ...] = Field(min_length=1)
+    """Names of the spaces, searched one after another."""
+    data: str = "auto"
+    """Where the images come from, as `captcha_models.data.sources.open_images` reads it."""
+    skip_bad: bool = False
+    """Leave unreadable images out instead of refusing them."""
+    synthetic_seed: int = Field(0, ge=0)
+    """Seed of generated images."""
+    synthetic_preset: str = "default"
+    """How hard generated images are to read: a name of the generator's presets."""
+    trials: int = Field(8, ge=1, le=100_000)
+    """Trials of each space, the baseline counted."""
+    epochs: int = Field(12, ge=1, le=10_000)
+    """Full budget of a trial, in epochs; where the cost is an aim, the largest of them."""
+    time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds of searching per sitting; None is no limit."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Decides the suggestions; trial number n trains with `seed + n`."""
+    objective: Objective = "nll"
+    """What the search is after: search/tuning/objectives.py."""
+    max_gap: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Nats per captcha; a trial with a larger gap is infeasible. None is no limit."""
+    target_nll: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Nats per captcha that the cheapest configuration has to reach; for objective `cost` alone."""
+    cost: Cost | None = None
+    """What objective `cost` counts (None is passes), or `pareto` puts in the place of the gap."""
+    max_trial_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """A trial ends with the first epoch that takes it beyond; None is no limit."""
+    max_trial_passes: int | None = Field(None, ge=1)
+    """The same in images trained on."""
+    warm_start: tuple[str, ...] = ()
+    """Run folders or configuration files whose points are tried right after the known ones."""
+    gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None
+    """1/n of a GPU or whole ones; `auto` measures it; None is one where there are GPUs, else 0."""
+    cpus_per_trial: int | None = Field(None, ge=1)
+    """CPUs, and so threads, of a trial; None is one, or up to four beside a GPU."""
+    max_concurrent: int | None = Field(None, ge=1)
+    """Most trials at a time; None is as many as fit."""
+    log_to: tuple[Tracker, ...] = ()
+    """Trackers that are told of each trial too: search/tuning/loggers.py."""
+    prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
+    """Money per hour of a machine, by its kind in the cluster's file; under "" of any other."""
+    max_cost: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Money that all machines together may cost, all sittings counted; None is no limit."""
+    stall_s: float | None = Field(1800.0, gt=0, allow_inf_nan=False)
+    """Seconds without a report after which a trial is started again; None is never."""
+    fold: int = Field(0, ge=0)
+    """Which fold validates."""
+    folds: int = Field(5, ge=2)
+    """How many folds the images outside the locked test set form."""
+    fixed: dict[str, str] = Field(default_factory=dict)
+    """Fields of the configuration that do not vary, as they were typed."""
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _read_prices(cls, value: object) -> object:
+        return prices(value) if isinstance(value, str) else value
+
+    @field_validator("time_budget_s", "max_trial_seconds", "stall_s", mode="before")
+    @classmethod
+    def _read_duration(cls, value: object, info: ValidationInfo) -> object:
+        name = str(info.field_name).removesuffix("_s").replace("_", " ")
+        return seconds(value, name) if isinstance(value, str) else value
+
+    @field_validator("gpus_per_trial", mode="before")
+    @classmethod
+    def _read_share(cls, value: object) -> object:
+        if value == "auto" or not isinstance(value, str | int | float):
+            return value
+        return gpu_share(value)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.objective == "cost" and self.target_nll is None:
+            raise ValueError("objective cost needs --target-nll: the NLL to be reached, say 0.05")
+        if self.objective != "cost" and self.target_nll is not None:
+            raise ValueError(
+                f"--target-nll {self.target_nll:g} is for --objective cost, not {self.objective}"
+            )
+        if self.max_cost is not None and not self.prices:
+            raise ValueError(
+                f"--max-cost {self.max_cost:g} needs --prices: what a machine costs per hour, say "
+                "head=0.10,gpu=1.01"
+            )
+        if self.cost and self.objective not in ("cost", "pareto"):
+            raise ValueError(
+                f"--cost {self.cost} is for --objective cost or pareto, not {self.objective}"
+            )
+        return self
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build from plain values.
+
+        Raises:
+            InputError: names each refused field, its value and the rule.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise InputError(explain(error)) from None
+
+    @property
+    def goal(self) -> Goal:
+        """What counts as better."""
+        return goal_of(self.__dict__)
+
+    @property
+    def caps(self) -> dict[str, float]:
+        """The most that one trial may cost, by kind of cost."""
+        found = {name: getattr(self, f"max_trial_{name}") for name in COSTS}
+        return {name: most for name, most in found.items() if most is not None}
+
+    def grown(self) -> Self:
+        """The settings for a machine with GPUs: a full search, where nobody asked for less."""
+        return self.model_copy(
+            update={k: v for k, v in FULL.items() if k not in self.model_fields_set}
+        )
+
+    @property
+    def grace(self) -> int:
+        """Epochs every trial gets: half of the budget.
+
+        One cycle's learning rate is still high there. Of 16 recorded trials the best third at the
+        end were all among the best two thirds at half the budget, but only two of five among its
+        best third, and before that ranks said less still: RESULTS.md.
+        """
+        return math.ceil(self.epochs / 2)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which ASHA may stop a trial, below the full budget; none without ASHA."""
+        if self.goal.stopping != "halving":
+            return ()
+        found = []
+        rung = float(self.grace)
+        while math.ceil(rung) < self.epochs:
+            found.append(math.ceil(rung))
+            rung *= REDUCTION
+        return tuple(found)
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: str, name: str = "time budget") -> float:
+    """Seconds of a duration such as `90`, `15m` or `2h`; the name is for the error.
+
+    Raises:
+        ValueError: written otherwise, or not above zero.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip().lower())
+    if not match or not float(match[1]):
+        raise ValueError(f"{name} {text!r}: write seconds, or a number with m, h or d: 15m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def prices(text: str) -> dict[str, float]:
+    """Prices per hour, written `head=0.10,gpu=1.01`; a number alone is for all other kinds.
+
+    Raises:
+        ValueError: written otherwise.
+    """
+    found = {}
+    for part in filter(None, text.split(",")):
+        kind, _, price = part.strip().rpartition("=")
+        try:
+            found[kind] = float(price)
+        except ValueError:
+            raise ValueError(f"prices {text!r}: write head=0.10,gpu=1.01, or a number") from None
+    return found
+
+
+def gpu_share(value: str | float) -> float:
+    """GPUs of one trial: 0, a whole number, or 1/n written as such or as a decimal.
+
+    Other fractions are refused: 0.6 would leave 0.4 of each GPU idle.
+
+    Raises:
+        ValueError: anything else.
+    """
+    text = str(value)
+    over = re.fullmatch(r"1/(\d+)", text)
+    try:
+        share = 1 / int(over[1]) if over else float(text)
+    except (ValueError, ZeroDivisionError):
+        share = math.nan
+    if math.isfinite(share) and share >= 0 and share == int(share):
+        return share
+    if 0 < share < 1:
+        trials = round(1 / share)
+        # Rounded down to Ray's smallest unit, so that n trials do fit.
+        if abs(share * trials - 1) <= 0.02 and trials <= 10_000:
+            return math.floor(1e4 / trials) / 1e4
+    raise ValueError(
+        f"GPUs per trial {text!r}: write 0, a whole number, or 1/n such as 1/3 or 0.5 (or auto)"
+    )

@@ -1,0 +1,95 @@
+"""When to stop: the time budget, and the person."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.tuning.monitor import Watch
+
+
+class Control:
+    """Asked by the searcher and by Ray whether to go on.
+
+    The budget drains: when it is spent no trial begins and those that run stop at their next
+    epoch's end; what has not reported within the grace after it is cut off.
+
+    Attributes:
+        interrupted: whether Ctrl-C or SIGTERM has been received.
+        watch: on money, silence and waiting; None keeps none.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.watch: Watch | None = None
+        self._searching = False
+        self._deadline: float | None = None
+        self._grace = 0.0
+
+    def start_budget(self, budget_s: float | None) -> None:
+        """Start the clock anew; None is no limit."""
+        self._deadline = None if budget_s is None else time.monotonic() + budget_s
+        self._grace = min(60.0, max(10.0, (budget_s or 0.0) / 4))
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds left, not below zero; None without a limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time budget is over, or the money."""
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        return late or self.too_dear
+
+    @property
+    def too_dear(self) -> bool:
+        """Whether the run has cost as much as it may."""
+        return self.watch is not None and self.watch.is_too_dear
+
+    @property
+    def closed(self) -> bool:
+        """Whether no further trial shall begin."""
+        return self.interrupted or self.spent
+
+    @property
+    def cut(self) -> bool:
+        """Whether everything shall stop at once."""
+        late = self._deadline is not None and time.monotonic() >= self._deadline + self._grace
+        return self.interrupted or late
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Make SIGINT and SIGTERM raise KeyboardInterrupt, or within `searching` stop cleanly."""
+        former = self._listen()
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def searching(self) -> Iterator[None]:
+        """While trials run the first signal asks them to stop, a second one insists."""
+        # Connecting to Ray has put its own handler of SIGTERM in the place of ours.
+        self._listen()
+        self._searching = True
+        try:
+            yield
+        finally:
+            self._searching = False
+
+    def _listen(self) -> dict[int, Any]:
+        """Install the handlers; what they replaced. Only the main thread may."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {s: signal.signal(s, self._receive) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        again, self.interrupted = self.interrupted, True
+        if again or not self._searching:
+            raise KeyboardInterrupt

@@ -1,0 +1,138 @@
+"""What runs on a worker: one trial, reporting each epoch to Ray Tune."""
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from captcha_models.errors import NonFiniteLossError, one_line
+from captcha_models.training.metrics import EpochMetrics
+from search.store.disk_full import is_full
+from search.tuning.objectives import over
+from search.tuning.task import Objective, Savable, Task
+
+VALUE = "objective"
+"""Key of the objective in what a trial reports."""
+READINGS = "readings"
+"""Key of what was read of the validation images; as text, which Ray's loggers leave alone."""
+FULL = "full"
+"""Key of the error of a trial that found no room on the disk."""
+
+CHECKPOINT_EVERY_S = 60.0
+EARLY_S = 2.0
+"""So long before the deadline a report already carries a model: the driver reads it later."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all trials of a space have in common.
+
+    Attributes:
+        arch: the architecture.
+        base: fields of its Config, `epochs` among them, before a point is put over them.
+        caps: the most that a trial may cost; see `goals.over`.
+        rungs: epochs after which a trial may be stopped.
+        metric: the EpochMetrics field that is compared while trials run.
+        seed: added to the trial's number.
+        cpus: of a trial.
+        gpus: of a trial.
+        deadline: time (Unix) after which the next report is the last; None is never.
+    """
+
+    arch: str
+    base: Mapping[str, Any]
+    caps: Mapping[str, float]
+    rungs: tuple[int, ...]
+    metric: str
+    seed: int
+    cpus: int
+    gpus: float
+    deadline: float | None
+
+
+def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: Plan) -> None:
+    """Train one trial; the function that Ray Tune calls.
+
+    A checkpoint and the readings go with a report wherever the trial may end: at the rungs, at the
+    last epoch, past a cap and after the deadline, and otherwise once a minute. An error of the
+    trial's own is reported rather than raised, for raising makes Ray try again what would only fail
+    again; a lost worker or a lack of memory still is tried again.
+
+    Args:
+        config: `number` and `values` from the searcher; `resume`, a checkpoint's place, or None.
+        objective: what to run.
+        data: its second argument.
+        plan: what all trials share.
+    """
+    from captcha_models.training.checkpoint import CHECKPOINT_FILE
+
+    # Of a GPU a trial that ran out of memory has more than the others: search/tuning/recorder.py.
+    own = tune.get_context().get_trial_resources().required_resources
+    task = Task(
+        arch=plan.arch,
+        config={**plan.base, **config["values"]},
+        seed=plan.seed + config["number"],
+        cpus=plan.cpus,
+        gpus=own.get("GPU", plan.gpus),
+    )
+    epoch, last_saved = 0, time.monotonic()
+    ends = _ends(plan, config.get("left_s"))
+
+    def on_epoch(metrics: EpochMetrics, snapshot: Savable) -> None:
+        nonlocal epoch, last_saved
+        for name in (plan.metric, "train_nll", "valid_nll"):
+            if not math.isfinite(value := getattr(metrics, name)):
+                raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
+        epoch = metrics.epoch
+        found = metrics.as_dict()
+        row = {"epoch": epoch, VALUE: found[plan.metric], "metrics": found}
+        whole = epoch >= task.config["epochs"]
+        if whole or over(plan.caps, found) or _due(plan, epoch, last_saved, ends):
+            with tempfile.TemporaryDirectory() as folder:
+                snapshot.save_model(Path(folder))
+                if not whole:
+                    snapshot.save_checkpoint(Path(folder))
+                last_saved = time.monotonic()
+                row[READINGS] = json.dumps(snapshot.readings())
+                tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
+        else:
+            tune.report(row)
+
+    try:
+        kept = tune.get_checkpoint()
+        if kept is None and config["resume"]:
+            kept = tune.Checkpoint(config["resume"])
+        if kept is not None:
+            with kept.as_directory() as folder:
+                # The last report brought the model alone: all is trained, only its end was missed.
+                if (Path(folder) / CHECKPOINT_FILE).exists():
+                    objective(task, data, on_epoch, Path(folder))
+        else:
+            objective(task, data, on_epoch, None)
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            raise
+        key = FULL if is_full(error) else "error"
+        tune.report({"epoch": epoch, key: one_line(error)})
+
+
+def _ends(plan: Plan, left_s: float | None) -> float:
+    """When the time budget is spent, by the clock that nobody sets.
+
+    The driver's time tells it best, for a worker may start late; but no later than what was left
+    when the trial was suggested, or a clock that goes wrong would cost the models.
+    """
+    by_date = math.inf if plan.deadline is None else plan.deadline - time.time()
+    return time.monotonic() + min(by_date, math.inf if left_s is None else left_s)
+
+
+def _due(plan: Plan, epoch: int, last_saved: float, ends: float) -> bool:
+    late = time.monotonic() >= ends - EARLY_S
+    waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
+    return epoch in plan.rungs or late or waited

@@ -1,0 +1,78 @@
+"""Who is confirmed and who wins, from records written by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import spaces
+from captcha_models.architectures import config_class
+from search.confirmation.candidates import FRESH, Candidate, Plan, candidates, confirm
+from search.store.records import Records, RunFolder
+from tests.search import _runs
+from tests.search.confirmation.test_fits import row
+
+PLAN = Plan(top=2, seeds=2, test_seeds=1, baseline_epochs=None, seed=3)
+
+
+def write(path: Path) -> Records:
+    """Trials 0 (baseline) to 4: 4 failed, 3 is 1 again, 2 was stopped."""
+    run = _runs.run_json()
+    base = config_class("crnn").parse({"epochs": 2}).model_dump()
+    run["spaces"]["crnn"] = {"base": base, "space": spaces.load("crnn").to_json()}
+    with RunFolder.create(path, run) as folder:
+        for number, lr, nll, state in (
+            (0, 3e-3, 0.9, "completed"), (1, 1e-3, 0.5, "completed"), (2, 2e-3, 0.1, "stopped"),
+            (3, 1e-3, 0.6, "completed"), (4, 5e-3, 0.2, "failed"),
+        ):  # fmt: skip
+            name = _runs.start(folder, number)
+            folder.add_trial(**{**folder.records.trials[name], "config": {**base, "lr": lr}})
+            _runs.epoch(folder, name, 1, nll)
+            folder.end_trial(name, state)  # type: ignore[arg-type]
+        return folder.records
+
+
+def test_the_best_different_ones_and_the_baseline(tmp_path: Path) -> None:
+    records = write(tmp_path / "run")
+    found = candidates(records, "crnn", PLAN)
+    assert [(one.name, one.baseline, one.search_nll) for one in found] == [
+        ("crnn-001", False, 0.5),
+        ("crnn-000", True, 0.9),
+    ]
+    longer = candidates(records, "crnn", Plan(2, 2, 1, 60, 3))
+    assert [one.name for one in longer] == ["crnn-001", "crnn-000", "baseline"]
+    assert longer[-1].config["epochs"] == 60
+    assert longer[-1].search_nll is None
+    more = candidates(records, "crnn", Plan(9, 2, 1, None, 3))
+    assert [one.name for one in more] == ["crnn-001", "crnn-000", "crnn-002"]
+
+
+def test_each_image_is_scored_once_by_fresh_seeds_on_fresh_folds(drawn: Any) -> None:
+    one = Candidate("c", "crnn", config_class("crnn")().model_dump(), False, 0.5)
+    fits = one.fits(PLAN)
+    held = [i for fit in fits for i in fit.split(drawn.names).valid.tolist()]
+    every = fits[0].split(drawn.names)
+    assert sorted(held) == sorted([*every.train.tolist(), *every.valid.tolist()])
+    assert all(fit.seed >= FRESH and fit.split_seed >= FRESH for fit in fits)
+    judging = one.test_fits(PLAN, 1.23456)
+    assert [fit.fold for fit in judging] == [None]
+    assert judging[0].config["temperature"] == 1.2346
+    assert not {fit.seed for fit in fits} & {fit.seed for fit in judging}
+
+
+def test_the_choice() -> None:
+    base = config_class("crnn")().model_dump()
+    cheap, dear, broken = (Candidate(n, "crnn", base, False, 0.2) for n in ("cheap", "dear", "b"))
+
+    def own(shift: float, passes: int) -> list[dict[str, Any]]:
+        nlls = {"ab": 1.0 + shift, "cd": 2.0 - 2 * shift, "ef": 0.5, "gh": 0.1}
+        return [{**row(0, 0, nlls, {}), "passes": passes}]
+
+    found = confirm([cheap, dear, broken], [own(0.0, 100), own(0.4, 900), [None]], None)
+    assert found["best"] == "dear"
+    assert found["chosen"] == "cheap"
+    assert found["failed"] == ["b"]
+    assert [line["name"] for line in found["candidates"]] == ["dear", "cheap"]
+    assert [line["within_one_standard_error"] for line in found["candidates"]] == [True, True]
+    sure = confirm([cheap, dear], [own(0.0, 100), own(0.0, 900)], target_nll=0.1)
+    assert sure["chosen"] == "cheap"
+    none = confirm([broken], [[None]], None)
+    assert (none["chosen"], none["candidates"]) == (None, [])

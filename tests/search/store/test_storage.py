@@ -1,0 +1,177 @@
+"""A run that is kept elsewhere too, and goes on where its folder is gone: shared folder, S3."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from captcha_models.errors import InputError
+from search.store.records import RunFolder, read_run
+from search.store.storage import Storage
+from search.store.sync import fetch, is_kept
+from search.tuning.experiment import Sitting
+from search.tuning.settings import Settings
+from search.tuning.task import Task
+from tests.search import _fake, _runs
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """An address in an object storage that stands in for the cloud's, on this machine alone."""
+    boto3 = pytest.importorskip("boto3")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    patch = pytest.MonkeyPatch()
+    patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    s3 = boto3.client("s3", "us-east-1", endpoint_url=f"http://{host}:{port}")
+    s3.create_bucket(Bucket="bucket")
+    yield f"s3://bucket/runs?scheme=http&region=us-east-1&endpoint_override={host}:{port}"
+    server.stop()
+    patch.undo()
+
+
+@pytest.fixture(params=["shared folder", "object storage"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "shared folder":
+        return str(tmp_path / "shared")
+    return f"{request.getfixturevalue('bucket')}".replace("/runs?", f"/{tmp_path.name}?")
+
+
+def test_what_is_written_is_found_again(storage: str, tmp_path: Path) -> None:
+    store = Storage(storage).child("a")
+    assert store.names() == []
+    assert not store.exists("b/c")
+    store.write("b/c", b"one")
+    store.write("b/c", b"two")
+    store.write("b/d", b"")
+    assert store.read("b/c") == b"two"
+    assert store.names("b") == ["c", "d"]
+    assert store.exists("b")
+    store.child("b").fetch("c", tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == b"two"
+    store.delete("b")
+    assert not store.exists("b/c")
+    store.delete("b")
+
+
+def test_an_unknown_kind_of_address_is_refused() -> None:
+    with pytest.raises(InputError, match="storage ftp://x/y cannot be opened"):
+        Storage("ftp://x/y").exists("z")
+
+
+def test_the_copy_grows_in_parts_and_makes_the_same_folder(storage: str, tmp_path: Path) -> None:
+    store, path = Storage(storage).child("run"), tmp_path / "run"
+    with RunFolder.create(path, _runs.run_json(), store) as folder:
+        for number in range(3):
+            name = _runs.start(folder, number)
+            _runs.epoch(folder, name, 1, 2.0)
+            folder.end_trial(name, "completed")
+    before = {f.name: f.read_bytes() for f in path.iterdir() if f.name != ".lock"}
+    parts = json.loads(store.read("copy/state.json"))["tables"]["trials.jsonl"]
+    assert len(parts) >= 1
+    assert sum(size for _, size in parts) == len(before["trials.jsonl"])
+    fetch(store, tmp_path / "elsewhere" / "run")
+    found = tmp_path / "elsewhere" / "run"
+    assert {f.name: f.read_bytes() for f in found.iterdir()} == before
+    # It goes on there, and grows by what is new alone.
+    with RunFolder.open(found, store) as folder:
+        folder.end_trial(_runs.start(folder, 3), "failed", error="no")
+    after = json.loads(store.read("copy/state.json"))["tables"]["trials.jsonl"]
+    assert after[: len(parts)] == parts
+    assert len(after) > len(parts)
+
+
+def test_the_copy_learns_of_checkpoints_now_and_then(tmp_path: Path) -> None:
+    store = Storage(str(tmp_path / "shared"))
+    with RunFolder.create(tmp_path / "run", _runs.run_json(), store) as folder:
+        name = _runs.start(folder, 0)
+        for epoch in (1, 2, 3):
+            _runs.epoch(folder, name, epoch, 2.0, checkpoint=True)
+        deadline = time.monotonic() + 20
+        while not is_kept(store) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        fetch(store, tmp_path / "elsewhere")
+        found = read_run(tmp_path / "elsewhere").epochs[name]
+        # The first is known though no trial has ended; the others lie within half a minute.
+        assert [epoch for epoch, row in found.items() if row["checkpoint"]] == [1]
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path) -> None:
+    """Stopped with a trial half-way, and its folder lost: the storage has all that is needed."""
+    place, log = tmp_path / "runs" / "r", tmp_path / "log"
+    settings = Settings.parse(
+        {"spaces": ("pooled",), "data": "synthetic:60", "trials": 3, "epochs": 4,
+         "max_concurrent": 1, "fixed": {"lr": "2e-3"}}  # All trials are as good as the first.
+    )  # fmt: skip
+
+    def slow(task: Task, epoch: int) -> None:
+        time.sleep(0.4 if task.seed == 1 and epoch > 2 else 0)
+
+    def note(task: Task, epoch: int) -> None:
+        log.write_text(f"{log.read_text() if log.exists() else ''}{task.seed} {epoch}\n")
+
+    first = Sitting(place, lambda line: None, storage=storage, objective=_fake.objective(slow))
+    stopper = threading.Thread(target=stop_half_way, args=(first,))
+    stopper.start()
+    assert first.begin(settings) == 130
+    stopper.join(10)
+    assert not (place / "ray").exists()
+    before = read_run(place).trials
+    assert [row["state"] for row in before.values()] == ["completed", "running"]
+    shutil.rmtree(place)
+
+    with pytest.raises(InputError, match="holds a run of that name"):
+        Sitting(place, lambda line: None, storage=storage).begin(settings)
+    second = Sitting(place, lambda line: None, storage=storage, objective=_fake.objective(note))
+    assert second.resume({}) == 0
+    records = read_run(place)
+    assert records.trials["pooled-000"] == before["pooled-000"]
+    assert all(row["state"] in ("completed", "stopped") for row in records.trials.values())
+    assert len(records.trials) == 3
+    done = [tuple(map(int, line.split())) for line in log.read_text().splitlines()]
+    assert next(epoch for seed, epoch in done if seed == 1) == 3  # Its checkpoint was of 2.
+    assert not [epoch for seed, epoch in done if seed == 0]
+    assert (place / "best" / "pooled" / "model.safetensors").read_text().startswith("model of")
+    assert Storage(storage).names("r") == ["copy"]
+
+
+def stop_half_way(sitting: Sitting) -> None:
+    """What Ctrl-C does, when the second trial has done half."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        if sitting.records and sitting.records.last_epoch("pooled-001") == 2:
+            break
+        time.sleep(0.02)
+    sitting.control.interrupted = True
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> None:
+    settings = Settings.parse(
+        {"spaces": ("pooled",), "data": "synthetic:60", "trials": 1, "epochs": 1}
+    )
+    quick = _fake.objective(lambda task, epoch: None)
+    search = Sitting(tmp_path / "r", lambda line: None, storage=str(tmp_path), objective=quick)
+    assert search.begin(settings) == 0
+    assert not (tmp_path / "r" / "copy").exists()
+    assert "storage" not in read_run(tmp_path / "r").run
+
+
+def test_nothing_to_go_on_with_is_said(storage: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no run at .*, and none in "):
+        Sitting(tmp_path / "r", lambda line: None, storage=storage).resume({})

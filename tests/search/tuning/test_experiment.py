@@ -1,0 +1,212 @@
+"""Whole sittings in this process: what is checked, exit codes, several spaces, resuming."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captcha_models.errors import InputError
+from search.store.leaderboard import summary
+from search.store.records import read_run
+from search.tuning.experiment import Sitting
+from search.tuning.settings import Settings
+from search.tuning.task import Task
+from tests.search import _fake
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("ray"),
+]
+
+
+def quick(task: Task, epoch: int) -> None:
+    return None
+
+
+def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[Sitting, list[str]]:
+    said: list[str] = []
+    return Sitting(place, said.append, objective=_fake.objective(hook)), said
+
+
+def settings(**values: Any) -> Settings:
+    given = {"spaces": ("crnn",), "data": "synthetic:60", "trials": 2, "epochs": 2}
+    return Settings.parse({**given, "max_concurrent": 1, **values})
+
+
+def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
+    import optuna
+
+    place = tmp_path / "runs" / "r"
+    now, said = sitting(place)
+    names = ("crnn", "pooled", "spatial")
+    assert now.begin(settings(spaces=names, fixed={"aux_weight": "0.3"})) == 0
+    assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
+    assert "60 images from generator" in said[0]
+    assert "in the locked test set" in said[1]
+    found = summary(read_run(place))
+    json.dumps(found, allow_nan=False)
+    for name in names:
+        part = found["spaces"][name]
+        assert part["trials"]["completed"] + part["trials"]["stopped"] == 2
+        assert part["best"]["config"]["epochs"] == 2
+        assert ("aux_weight" in part["best"]["config"]) == (name == "crnn")
+        assert Path(part["best"]["model"]).read_text() == "model of epoch 2"
+    assert found["spaces"]["crnn"]["best"]["config"]["aux_weight"] == 0.3
+    run = read_run(place).run
+    assert run["data"]["num_images"] == 60
+    assert len(run["data"]["digest"]) == 64
+    assert run["split"]["num_test"] > 0
+    assert {"python", "ray", "optuna", "torch"} <= run["versions"].keys()
+    assert run["sittings"][0]["ended"]
+    assert set(optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")) == set(names)
+
+
+def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
+    def fails(task: Task, epoch: int) -> None:
+        raise ValueError("no")
+
+    now, _ = sitting(tmp_path / "r", fails)
+    assert now.begin(settings()) == 1
+    ended = json.loads((tmp_path / "r" / "status.json").read_text())
+    assert (ended["state"], ended["last_error"]["error"]) == ("failed", "ValueError: no")
+    found = summary(read_run(tmp_path / "r"))["spaces"]["crnn"]
+    assert found == {
+        "trials": {"completed": 0, "stopped": 0, "failed": 2, "unfinished": 0},
+        "best": None,
+    }
+
+
+def test_exit_code_0_when_the_budget_is_spent_and_later_spaces_get_their_part(
+    tmp_path: Path,
+) -> None:
+    def slow(task: Task, epoch: int) -> None:
+        time.sleep(0.1)
+
+    now, _ = sitting(tmp_path / "r", slow)
+    names = ("crnn", "pooled")
+    assert now.begin(settings(spaces=names, epochs=5000, time_budget_s=14.0)) == 0
+    for name in names:
+        found = summary(read_run(tmp_path / "r"))["spaces"][name]
+        assert found["trials"]["stopped"] >= 1
+        assert found["trials"]["unfinished"] == 0
+        assert found["best"]["state"] == "stopped"
+
+
+def test_more_gpus_than_there_are_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    now, _ = sitting(tmp_path / "runs" / "r")
+    with pytest.raises(
+        InputError, match=r"each trial asks for 64 GPU on one machine, but .* no GPU"
+    ):
+        now.begin(settings(gpus_per_trial=64))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(ray: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("runs") / "r"
+    assert sitting(place)[0].begin(settings()) == 0
+    return place
+
+
+def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
+    before = (finished / "trials.jsonl").read_bytes()
+    assert sitting(finished)[0].resume({}) == 0
+    assert (finished / "trials.jsonl").read_bytes() == before
+
+
+def test_a_resumed_run_may_be_given_more_trials(finished: Path) -> None:
+    before = read_run(finished).trials
+    assert sitting(finished)[0].resume({"trials": 3}) == 0
+    after = read_run(finished)
+    assert after.trials.keys() - before.keys() == {"crnn-002"}
+    assert before.items() <= after.trials.items()
+    assert after.run["settings"]["trials"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"epochs": 5}, "--epochs 5 contradicts the run, which was started with 2"),
+        ({"spaces": ("pooled",)}, "contradicts the run"),
+        ({"seed": 9}, "--seed 9 contradicts"),
+        ({"objective": "accuracy"}, "--objective 'accuracy' contradicts"),
+        ({"max_gap": 0.1}, "--max-gap 0.1 contradicts"),
+        ({"target_nll": 0.1}, "--target-nll 0.1 is for --objective cost, not nll"),
+        ({"max_trial_passes": 9}, "--max-trial-passes 9 contradicts"),
+        ({"warm_start": ("quick",)}, "--warm-start ('quick',) contradicts"),
+        ({"fixed": {"cut": "5"}}, "contradicts"),
+        ({"trials": 1}, "--trials 1: the run has"),
+        ({"data": "synthetic:61"}, "the images differ"),
+    ],
+)
+def test_a_resumed_run_refuses_what_contradicts_it(
+    finished: Path, changes: dict[str, Any], text: str
+) -> None:
+    before = (finished / "run.json").read_bytes()
+    with pytest.raises(InputError) as caught:
+        sitting(finished)[0].resume(changes)
+    assert text in str(caught.value)
+    assert (finished / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"spaces": ("vit",)}, "no space 'vit': choose one of crnn, pooled, spatial or all"),
+        ({"fixed": {"depth": "3"}}, "--set depth: unknown; known are"),
+        ({"fixed": {"epochs": "3"}}, "--set epochs: use --epochs"),
+        ({"spaces": ("pooled",), "fixed": {"rnn_dropout": "0"}}, "--set rnn_dropout: unknown"),
+        ({"fixed": {"lr": "fast"}}, "lr = 'fast'"),
+        ({"data": "/no/such/place"}, "/no/such/place"),
+    ],
+)
+def test_wrong_input_is_named_and_leaves_nothing(
+    tmp_path: Path, values: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        sitting(tmp_path / "runs" / "r")[0].begin(settings(**values))
+    assert text in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.fault(
+    "trial that hangs (no time budget)",
+    "started again from its last checkpoint after --stall",
+    lost="epochs since then (1 of 4)",
+)
+def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
+    """It hangs once after its checkpoint; the second attempt goes on from there."""
+    mark = tmp_path / "hung"
+
+    def hangs_once(task: Task, epoch: int) -> None:
+        if epoch == 4 and task.seed == 0 and not mark.exists():
+            mark.touch()
+            time.sleep(600)
+
+    now, said = sitting(tmp_path / "r", hangs_once)
+    assert now.begin(settings(epochs=4, trials=1, stall_s=6.0, prices="3600")) == 0
+    assert mark.exists()
+    (line,) = (line for line in said if "has not reported" in line)
+    # On a busy machine it may be noticed somewhat later.
+    assert re.match(r"crnn-000 has not reported for 0\.\d min: it is started again", line)
+    records = read_run(tmp_path / "r")
+    row = records.trials["crnn-000"]
+    assert (row["state"], row["epochs"]) == ("completed", 4)
+    assert row["cost"] > 0
+    assert row["gpu_seconds"] == 0
+    # One machine at one unit a second, from the first look to the last.
+    assert 6 < records.run["sittings"][0]["cost"] < 100
+
+
+def test_a_run_that_has_cost_enough_stops(tmp_path: Path) -> None:
+    def slow(task: Task, epoch: int) -> None:
+        time.sleep(0.1)
+
+    now, _ = sitting(tmp_path / "r", slow)
+    assert now.begin(settings(epochs=5000, prices="3600", max_cost=8.0)) == 0
+    row = read_run(tmp_path / "r").trials["crnn-000"]
+    assert (row["state"], row["reason"]) == ("stopped", "the run has cost as much as it may")

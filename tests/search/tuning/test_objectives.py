@@ -1,0 +1,226 @@
+"""What a search is after: order, limits, fronts and bounds, as pure functions."""
+
+import itertools
+import json
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from captcha_models.errors import InputError
+from search.report.leaderboard import print_leaderboard
+from search.store.leaderboard import best, leaderboard, missed, ranking, summary
+from search.store.records import RunFolder, read_run
+from search.tuning.objectives import front, goal_of, over
+from search.tuning.plan import plan_spaces
+from search.tuning.settings import Settings
+from tests.search import _runs
+
+
+def settings(**values: object) -> Settings:
+    return Settings.parse({"spaces": ("crnn",), **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"objective": "cost"}, "objective cost needs --target-nll"),
+        ({"target_nll": 0.1}, "--target-nll 0.1 is for --objective cost, not nll"),
+        ({"objective": "pareto", "target_nll": 0.1}, "is for --objective cost, not pareto"),
+        ({"objective": "cost", "target_nll": 0}, "target_nll = 0: must be greater than 0"),
+        ({"objective": "cost", "target_nll": math.nan}, "target_nll = nan: must be a finite"),
+        ({"max_gap": -0.1}, "max_gap = -0.1: must be greater than or equal to 0"),
+        ({"max_gap": math.nan}, "max_gap = nan: must be a finite number"),
+        ({"max_gap": math.inf}, "max_gap = inf: must be a finite number"),
+        ({"cost": "passes"}, "--cost passes is for --objective cost or pareto, not nll"),
+        ({"objective": "pareto", "cost": "gap"}, "cost = 'gap': must be 'passes' or 'seconds'"),
+        ({"max_trial_passes": 0}, "max_trial_passes = 0"),
+        ({"max_trial_seconds": "soon"}, "max trial seconds 'soon': write seconds, or a number"),
+        ({"max_trial_seconds": math.nan}, "max_trial_seconds = nan"),
+    ],
+)
+def test_what_does_not_fit_the_goal_is_refused_in_one_line(
+    values: dict[str, object], text: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        settings(**values)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_duration_may_be_given_for_a_trial() -> None:
+    given = settings(max_trial_seconds="2m", max_trial_passes=500)
+    assert given.caps == {"seconds": 120.0, "passes": 500}
+    assert settings().caps == {}
+
+
+def test_caps_are_passed_not_reached() -> None:
+    caps = {"passes": 10.0}
+    assert over(caps, {"passes": 10, "seconds": 99.0}) is None
+    assert over(caps, {"passes": 11}) == "11 passes, more than --max-trial-passes 10"
+    assert over({}, {"passes": 11}) is None
+
+
+@pytest.mark.parametrize(
+    ("epochs", "cycles"), [(20, [10, 5, 20]), (12, [6, 3, 12]), (5, [3, 5]), (2, [2])]
+)
+def test_where_cost_counts_known_points_are_tried_in_short_cycles_first(
+    epochs: int, cycles: list[int]
+) -> None:
+    plain = plan_spaces(settings(epochs=epochs))["crnn"].space
+    space = plan_spaces(settings(epochs=epochs, objective="cost", target_nll=0.1))["crnn"].space
+    assert space.baseline["epochs"] == epochs
+    assert list(space.known) == [
+        {**point, "epochs": each} for each in cycles for point in plain.known
+    ]
+
+
+def test_only_asha_has_rungs() -> None:
+    assert settings(epochs=20).rungs
+    assert settings(epochs=20, objective="cost", target_nll=1.0).rungs == ()
+    assert settings(epochs=20, objective="pareto").rungs == ()
+
+
+def row(nll: float, gap: float = 0.0, passes: int = 1, accuracy: float = 0.5) -> dict[str, Any]:
+    return {
+        "valid_nll": nll, "gap": gap, "passes": passes, "seconds": 2.0 * passes,
+        "valid_captcha_accuracy": accuracy,
+    }  # fmt: skip
+
+
+def test_an_infeasible_trial_never_goes_before_a_feasible_one() -> None:
+    goal = settings(max_gap=0.1).goal
+    rows = [row(0.1, 0.2), row(0.5, 0.1), row(0.4, 0.05), row(0.05, 3.0)]
+    assert sorted(rows, key=goal.order) == [rows[2], rows[1], rows[3], rows[0]]
+    assert [goal.limits[0].violation(r) for r in rows] == pytest.approx([0.1, 0.0, -0.05, 2.9])
+    # Its own mode for those within the limits, the NLL for those beyond them.
+    goal = settings(objective="accuracy", max_gap=0.1).goal
+    rows = [row(0.9, 0.0, accuracy=0.8), row(1.0, 0.0, accuracy=0.9), row(0.1, 1.0, accuracy=1.0)]
+    assert sorted(rows, key=goal.order) == [rows[1], rows[0], rows[2]]
+
+
+def test_the_cheapest_counts_only_if_it_reached_the_target() -> None:
+    goal = settings(objective="cost", target_nll=0.1).goal
+    rows = [row(0.09, passes=50), row(0.05, passes=90), row(0.11, passes=10), row(2.0, passes=1)]
+    assert sorted(rows, key=goal.order) == rows
+    assert (goal.values(rows[0]), goal.metric) == ([50.0], "valid_nll")
+    assert goal.bound(rows) == 50
+    assert goal.bound(rows[2:]) == math.inf
+    in_seconds = settings(objective="cost", target_nll=0.1, cost="seconds").goal
+    assert in_seconds.values(rows[0]) == [100.0]
+
+
+def test_the_front_is_the_one_found_by_comparing_all_pairs() -> None:
+    chance = random.Random(0)
+    for size in (0, 1, 2, 5, 40):
+        for _ in range(50):
+            points = [(chance.randrange(12) / 1.0, chance.randrange(12) / 1.0) for _ in range(size)]
+            beaten = {
+                b for a, b in itertools.permutations(points, 2)
+                if a != b and a[0] <= b[0] and a[1] <= b[1]
+            }  # fmt: skip
+            assert front(points) == set(points) - beaten
+
+
+def write(path: Path, given: dict[str, Any], trials: list[tuple[str, float, float, int]]) -> None:
+    """A run folder of trials (state, NLL, gap, passes), the first of them the best on disk."""
+    run = _runs.run_json()
+    run["settings"] |= given
+    with RunFolder.create(path, run) as folder:
+        for number, (state, nll, gap, passes) in enumerate(trials):
+            name = _runs.start(folder, number)
+            _runs.epoch(folder, name, 1, nll, checkpoint=True, gap=gap, passes=passes)
+            folder.end_trial(name, state)  # type: ignore[arg-type]
+        first, epoch = ranking(folder.records, "crnn")[0]
+        folder.keep_model("crnn", first, epoch, folder.checkpoint(first)[1])  # type: ignore[index]
+
+
+def test_the_leaderboard_says_who_is_feasible(tmp_path: Path) -> None:
+    trials = [
+        ("completed", 0.1, 0.5, 9), ("completed", 0.3, 0.0, 9), ("stopped", 0.01, 0.0, 9),
+        ("failed", 9.0, 0.0, 9),
+    ]  # fmt: skip
+    write(tmp_path / "r", {"max_gap": 0.1}, trials)
+    records = read_run(tmp_path / "r")
+    board = leaderboard(records, "crnn")
+    assert [r["trial"] for r in board] == [f"crnn-00{i}" for i in (1, 0, 2, 3)]
+    assert [r["feasible"] for r in board] == [True, False, True, True]
+    found = best(records, "crnn")
+    assert found
+    assert (found["trial"], found["feasible"]) == ("crnn-001", True)
+    assert missed(records, "crnn") is None
+
+
+def test_without_a_feasible_trial_the_lowest_nll_is_best_and_it_is_said(tmp_path: Path) -> None:
+    # A stopped one within the limit says nothing: an untrained model has no gap.
+    trials = [("completed", 0.2, 0.2, 9), ("completed", 0.1, 0.5, 9), ("stopped", 9.0, 0.0, 1)]
+    write(tmp_path / "r", {"max_gap": 0.1}, trials)
+    records = read_run(tmp_path / "r")
+    found = summary(records)["spaces"]["crnn"]["best"]
+    assert (found["trial"], found["feasible"]) == ("crnn-001", False)
+    assert json.loads(json.dumps(found))["feasible"] is False
+    said = missed(records, "crnn")
+    assert said == "crnn: no completed trial has gap at most 0.1; the best is the one of lowest NLL"
+
+
+def test_without_limits_nobody_is_called_feasible(tmp_path: Path) -> None:
+    write(tmp_path / "r", {}, [("completed", 0.2, 0.2, 9)])
+    records = read_run(tmp_path / "r")
+    assert "feasible" not in leaderboard(records, "crnn")[0]
+    assert "feasible" not in summary(records)["spaces"]["crnn"]["best"]
+    assert "front" not in summary(records)["spaces"]["crnn"]
+    assert missed(records, "crnn") is None
+
+
+def test_the_best_of_a_front_is_its_lowest_nll(tmp_path: Path) -> None:
+    trials = [
+        ("completed", 0.1, 0.5, 9), ("completed", 0.3, 0.2, 9), ("completed", 0.4, 0.3, 9),
+        ("stopped", 0.0, 0.0, 9), ("completed", 0.1, 0.6, 9), ("completed", 0.9, 0.1, 9),
+    ]  # fmt: skip
+    write(tmp_path / "r", {"objective": "pareto"}, trials)
+    records = read_run(tmp_path / "r")
+    found = summary(records)["spaces"]["crnn"]
+    assert [r["trial"] for r in found["front"]] == ["crnn-000", "crnn-001", "crnn-005"]
+    assert found["best"]["trial"] == "crnn-000"
+    marks = {r["trial"]: r["front"] for r in leaderboard(records, "crnn")}
+    assert [name for name, on in sorted(marks.items()) if on] == [
+        "crnn-000",
+        "crnn-001",
+        "crnn-005",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ["min"]),
+        ({"max_gap": 0.1}, ["feasible", "no"]),
+        ({"objective": "cost", "target_nll": 0.3}, ["feasible", "passes", "9000", "yes"]),
+        ({"objective": "pareto"}, ["front", "yes"]),
+    ],
+)
+def test_the_terminal_shows_what_the_goal_is_about(
+    tmp_path: Path, given: dict[str, Any], words: list[str]
+) -> None:
+    import io
+
+    from rich.console import Console
+
+    from search.store.leaderboard import extra_columns
+
+    write(tmp_path / "r", given, [("completed", 0.2, 0.2, 9000), ("stopped", 0.6, 0.6, 9000)])
+    records = read_run(tmp_path / "r")
+    out = io.StringIO()
+    board = leaderboard(records, "crnn")
+    print_leaderboard(board, "crnn", 10, Console(file=out, width=80), extra_columns(records))
+    text = out.getvalue()
+    assert "…" not in text
+    assert set(words) <= set(text.split())
+    for word in {"feasible", "front", "passes"} - set(words):
+        assert word not in text
+
+
+def test_a_run_of_an_earlier_version_has_a_goal() -> None:
+    assert goal_of({"objective": "nll"}) == settings().goal

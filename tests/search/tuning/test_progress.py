@@ -1,0 +1,141 @@
+"""What a person and a script see while a search runs."""
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from search.store.records import RunFolder
+from search.tuning.progress import Progress
+from search.tuning.stopping import Control
+from tests.search import _runs
+from tests.search.store.test_leaderboard import write
+
+
+def test_without_a_terminal_a_line_for_each_trial_that_ends(tmp_path: Path) -> None:
+    text = io.StringIO()
+    with write(tmp_path / "run") as folder:
+        with Progress(folder.records, 5, 2, Console(file=text, width=20)) as progress:
+            progress.update(running="crnn-002")
+            progress.tick()
+            assert text.getvalue() == ""
+            progress.update(ended="crnn-002")
+            progress.update(ended="crnn-003")
+        lines = text.getvalue().splitlines()
+    ending = "valid_nll 0.5, gap 0.25, captcha accuracy 80.0 %"
+    assert lines[0] == f"[0:00:00] crnn-002 completed at epoch 2/2, {ending}"
+    assert lines[1] == "[0:00:00] crnn-003 failed at epoch 0/2: ValueError: no"
+    assert len(lines) == 2
+
+
+def test_without_a_terminal_a_line_now_and_then_names_what_runs(tmp_path: Path) -> None:
+    text = io.StringIO()
+    with write(tmp_path / "run") as folder:
+        with Progress(folder.records, 5, 2, Console(file=text)) as progress:
+            progress.update(running="crnn-004")
+            progress._next_line = 0.0
+            progress.tick()
+            progress.tick()
+        first, second = text.getvalue().splitlines()
+    assert first == (
+        "[0:00:00] 4 of 10 trials ended: 2 completed, 1 stopped, 1 failed; "
+        "best crnn-002, valid_nll 0.5, gap 0.25, captcha accuracy 80.0 %; 10 images/s; "
+        "last error: crnn-003: ValueError: no"
+    )
+    assert second.startswith("[0:00:00] running: crnn-004 epoch 1/2, valid_nll 0.2")
+
+
+def test_on_a_terminal_one_table_with_the_states_and_the_best(tmp_path: Path) -> None:
+    text = io.StringIO()
+    with write(tmp_path / "run") as folder:
+        console = Console(file=text, force_terminal=True, width=120, color_system=None)
+        with Progress(folder.records, 5, 2, console) as progress:
+            progress.update(running="crnn-004")
+        rows = [line.split() for line in text.getvalue().splitlines()]
+    first = next(row for row in rows if row[:2] == ["crnn", "4/5"])
+    assert first[2:] == ["2", "1", "1", "crnn-002", "0.5000", "0.2500", "80.0", "%"]
+    assert ["crnn-004", "epoch", "1/2"] in rows
+    assert ["last", "error:", "crnn-003:", "ValueError:", "no"] in rows
+    assert any(row[-2:] == ["10", "images/s"] for row in rows)
+
+
+def test_an_epoch_without_figures_is_shown_without_them(tmp_path: Path) -> None:
+    text = io.StringIO()
+    with RunFolder.create(tmp_path / "run", _runs.run_json()) as folder:
+        name = _runs.start(folder, 0)
+        _runs.epoch(folder, name, 1, float("nan"))
+        folder.end_trial(name, "stopped")
+        with Progress(folder.records, 1, 2, Console(file=text, width=200)) as progress:
+            progress.update(ended=name)
+    assert text.getvalue().strip() == "[0:00:00] crnn-000 stopped at epoch 1/2"
+
+
+def status(folder: RunFolder) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder.path / "status.json").read_text())
+    return found
+
+
+def test_the_status_file_says_how_it_stands_and_how_it_ended(tmp_path: Path) -> None:
+    quiet = Console(file=io.StringIO())
+    with write(tmp_path / "run") as folder:
+        with Progress(folder.records, 5, 2, quiet) as progress:
+            first = status(folder)
+            assert first["left_s"] is None
+            progress.update(running="crnn-004")
+            _runs.epoch(folder, "crnn-004", 2, 0.1)
+            progress.update()
+            found = status(folder)
+        after = status(folder)
+    assert (found["state"], found["pid"], found["version"]) == ("running", os.getpid(), 1)
+    states = {"wanted": 5, "ended": 4, "running": 1, "completed": 2, "stopped": 1, "failed": 1}
+    assert found["spaces"]["crnn"]["trials"] == states
+    assert found["trials"] == {**states, "wanted": 10}
+    assert found["spaces"]["crnn"]["best"] == {
+        "trial": "crnn-002", "epochs": 2, "valid_nll": 0.5, "train_nll": 0.25, "gap": 0.25,
+        "valid_captcha_accuracy": 0.8, "valid_char_accuracy": 0.75,
+    }  # fmt: skip
+    assert found["spaces"]["pooled"]["best"] is None
+    assert found["running"] == [{"trial": "crnn-004", "epoch": 2, "epochs": 2}]
+    assert found["images_per_s"] == 10.0
+    assert found["last_error"] == {"trial": "crnn-003", "error": "ValueError: no"}
+    # Half a trial was done since the start, five are wanted: ten times as long.
+    assert found["left_s"] == pytest.approx(10 * found["elapsed_s"], abs=1.1)
+    assert (after["state"], after["running"], after["left_s"]) == ("finished", [], None)
+    assert after["updated"] >= found["updated"] >= first["updated"] >= first["started"]
+    assert not list((tmp_path / "run").glob(".status*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "interrupted", "state", "told"),
+    [
+        (None, True, "interrupted", None),
+        (KeyboardInterrupt(), False, "interrupted", None),
+        (ValueError("disk\nfull"), False, "failed", "ValueError: full"),
+        (None, False, "finished", None),
+    ],
+)
+def test_the_status_file_ends_as_the_search_does(
+    tmp_path: Path, error: BaseException | None, interrupted: bool, state: str, told: str | None
+) -> None:
+    control = Control()
+    with RunFolder.create(tmp_path / "run", _runs.run_json()) as folder:
+        progress = Progress(folder.records, 1, 2, Console(file=io.StringIO()), control=control)
+        with contextlib.suppress(KeyboardInterrupt, ValueError), progress:
+            control.interrupted = interrupted
+            if error:
+                raise error
+        found = status(folder)
+    assert found["state"] == state
+    assert found["last_error"] == (told and {"trial": None, "error": told})
+
+
+def test_a_search_whose_trials_all_failed_has_failed(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "run", _runs.run_json()) as folder:
+        with Progress(folder.records, 1, 2, Console(file=io.StringIO())):
+            folder.end_trial(_runs.start(folder, 0), "failed", "ValueError: no")
+        assert status(folder)["state"] == "failed"

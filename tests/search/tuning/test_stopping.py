@@ -1,0 +1,57 @@
+"""When a search stops: the budget drains, a signal asks, a second one insists."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from search.tuning.stopping import Control
+
+
+def test_without_a_budget_nothing_ever_stops() -> None:
+    control = Control()
+    control.start_budget(None)
+    assert control.remaining_s is None
+    assert not (control.closed or control.spent or control.cut)
+
+
+def test_a_spent_budget_closes_first_and_cuts_after_the_grace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    control = Control()
+    control.start_budget(80.0)
+    seen = []
+    for clock in (179.0, 180.0, 199.0, 200.0):  # noqa: B007
+        seen.append((control.closed, control.spent, control.cut))
+    assert seen == [(False,) * 3, (True, True, False), (True, True, False), (True,) * 3]
+    assert control.remaining_s == 0.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_while_trials_run_and_a_second_one_insists(number: int) -> None:
+    control = Control()
+    before = signal.getsignal(number)
+    with control.signals():
+        # As Ray does when it connects.
+        signal.signal(number, signal.SIG_IGN)
+        with control.searching():
+            os.kill(os.getpid(), number)
+            assert control.interrupted
+            assert control.closed
+            assert control.cut
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+                time.sleep(1)
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.fault("Ctrl-C or SIGTERM before the first trial", "ends at once, nothing written")
+def test_a_signal_before_any_trial_ends_at_once() -> None:
+    control = Control()
+    with pytest.raises(KeyboardInterrupt), control.signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    assert control.interrupted

@@ -1,0 +1,155 @@
+"""Spaces: suggestion, conditions, membership, pinning, JSON."""
+
+import json
+import pickle
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+import spaces
+from spaces.space import Condition, Space, Value
+
+
+def small() -> Space:
+    return Space(
+        name="small",
+        parameters={
+            "lr": FloatDistribution(1e-4, 1e-1, log=True),
+            "layers": IntDistribution(1, 2),
+            "width": IntDistribution(16, 64, step=16),
+            "norm": CategoricalDistribution([False, True]),
+        },
+        conditions={"width": Condition("layers", (2,))},
+        baseline={"lr": 1e-3, "layers": 2, "width": 32, "norm": False},
+    )
+
+
+def test_suggest_conditional_parameter_appears_only_with_its_parent() -> None:
+    space = small()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    seen = set()
+    for _ in range(30):
+        trial = study.ask()
+        point = space.suggest(trial)
+        seen.add("width" in point)
+        assert ("width" in point) == (point["layers"] == 2)
+        assert point == trial.params
+        space.assert_contains(point)
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"lr": 1.0}, "lr = 1.0: must be a number from 0.0001 to 0.1"),
+        ({"layers": 3}, "layers = 3: must be a whole number from 1 to 2"),
+        ({"layers": True}, "layers = True: must be a whole number"),
+        ({"width": 40}, "width = 40: must be a whole number from 16 to 64 in steps of 16"),
+        ({"norm": 0}, "norm = 0: must be one of False, True"),
+        ({"layers": 1}, "width = 32: appears only when layers is one of 2"),
+        ({"depth": 1}, "unknown parameter 'depth': space small has lr, layers, width, norm"),
+        ({"lr": float("nan")}, "lr = nan"),
+        ({"lr": "x"}, "lr = 'x'"),
+    ],
+)
+def test_assert_contains_names_parameter_value_and_rule(change: dict, text: str) -> None:
+    space = small()
+    point = {**space.baseline, **change}
+    assert not space.contains(point)
+    with pytest.raises(ValueError, match=r".") as caught:
+        space.assert_contains(point)
+    assert text in str(caught.value)
+
+
+def test_assert_contains_refuses_an_incomplete_point() -> None:
+    with pytest.raises(ValueError, match="lr is missing"):
+        small().assert_contains({"layers": 1, "norm": True})
+    assert small().contains({"lr": 0.01, "layers": 1, "norm": True})
+
+
+def test_pinned_takes_the_parameter_out_and_keeps_its_value() -> None:
+    space = small().pinned({"layers": 1})
+    assert "layers" not in space.parameters
+    assert space.active({**space.baseline, **space.fixed}) == {
+        "layers": 1,
+        "lr": 1e-3,
+        "norm": False,
+    }
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trial = study.ask()
+    point = space.suggest(trial)
+    assert point["layers"] == 1
+    assert "width" not in point
+    assert "layers" not in trial.params
+    with pytest.raises(ValueError, match="layers = 2: fixed at 1"):
+        space.assert_contains({**point, "layers": 2})
+    with pytest.raises(ValueError, match="unknown parameter 'depth'"):
+        small().pinned({"depth": 1})
+
+
+def test_pinned_value_may_leave_the_range_and_pins_add_up() -> None:
+    space = small().pinned({"layers": 7}).pinned({"norm": True})
+    assert dict(space.fixed) == {"layers": 7, "norm": True}
+    assert Space.from_json(json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_digest_follows_a_bound_a_condition_and_a_pin() -> None:
+    base = small()
+    wider = Space(
+        base.name,
+        {**base.parameters, "layers": IntDistribution(1, 3)},
+        base.baseline,
+        base.conditions,
+    )
+    free = Space(base.name, base.parameters, base.baseline)
+    digests = {s.digest for s in (base, wider, free, base.pinned({"norm": True}))}
+    assert len(digests) == 4
+    assert small().digest == base.digest
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"baseline": {"lr": 1e-3, "layers": 2, "width": 32}},
+        {"baseline": {"lr": 5.0, "layers": 2, "width": 32, "norm": False}},
+        {"conditions": {"lr": Condition("layers", (2,))}},
+        {"fixed": {"lr": 0.1}},
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(broken: dict) -> None:
+    base = small()
+    parts = {
+        "name": "small",
+        "parameters": base.parameters,
+        "baseline": base.baseline,
+        "conditions": base.conditions,
+    }
+    with pytest.raises(ValueError, match=r"space small|lr ="):
+        Space(**{**parts, **broken})
+
+
+def test_spaces_are_picklable_because_searchers_are_saved_that_way() -> None:
+    """Pitfall 6 of OptunaSearch: it pickles what it holds."""
+    for name in spaces.names():
+        space = spaces.load(name)
+        assert pickle.loads(pickle.dumps(space)) == space
+
+
+def test_load_unknown_space_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="no space 'transformer': known are crnn, pooled, spatial"):
+        spaces.load("transformer")
+
+
+def test_a_parent_pinned_where_the_table_ends_leaves_its_children() -> None:
+    def start(space: Space) -> dict[str, Value]:
+        return space.active({**space.baseline, **space.fixed})
+
+    assert "width" not in start(small().pinned({"layers": 1}))
+    # Of three layers the table says nothing; that they have no width it does not say.
+    outside = small().pinned({"layers": 3})
+    assert start(outside)["width"] == 32
+    assert outside.conditions == {}
+    pooled = spaces.load("pooled")
+    assert "splice" not in start(pooled)
+    assert "splice" in start(pooled.pinned({"joint_weight": 0.5}))

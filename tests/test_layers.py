@@ -1,0 +1,64 @@
+"""Who may import what, seen in a fresh interpreter; see CONTRIBUTING."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "fastai", "ray")
+FORBIDDEN = {
+    "captcha_models.config": (*HEAVY, "optuna", "pandas"),
+    "captcha_models.training.fit": ("ray", "optuna", "spaces", "search"),
+    "captcha_models.data.sources": ("ray", "optuna", "spaces", "search"),
+    "captcha_models.train": (*HEAVY, "optuna"),
+    "captcha_models.predict": (*HEAVY, "optuna", "pandas"),
+    "captcha_models.export": (*HEAVY, "onnx"),
+    "captcha_models.inference.onnx_export": ("fastai", "onnx", "onnxruntime", "spaces", "search"),
+    "search.store.status": (*HEAVY, "optuna", "pandas"),
+    "search.dashboard": (*HEAVY, "optuna"),
+    "search.tuning.loggers": (*HEAVY, "mlflow", "wandb"),
+    "spaces.crnn": (*HEAVY, "captcha_models", "search"),
+    "search.store.leaderboard": (*HEAVY, "optuna"),
+    "search.analyse": (*HEAVY, "optuna", "pandas", "plotly", "rich"),
+    "search.report.whole, search.report.compare": (*HEAVY, "optuna", "pandas", "plotly"),
+    "search.report.page, search.report.terminal": (*HEAVY, "optuna", "pandas", "plotly"),
+    "search.evaluate": (*HEAVY, "optuna"),
+    "search.run": HEAVY,
+    "search.confirm": (*HEAVY, "optuna"),
+    "search.confirmation.intervals": (*HEAVY, "optuna", "captcha_models"),
+    "search.confirmation.fits": (*HEAVY, "optuna"),
+    "search.tuning.task": ("ray",),
+    # What a search plans with while Ray starts; torch is as much as it may wait for.
+    "captcha_models.training.checks, captcha_models.architectures.crnn": (
+        "fastai",
+        "torchvision",
+        "ray",
+    ),
+    "search.tuning.experiment": HEAVY,
+}
+
+
+SLOW = (
+    "captcha_models.training.fit",
+    "captcha_models.training.checks, captcha_models.architectures.crnn",
+)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [pytest.param(m, marks=pytest.mark.slow if m in SLOW else ()) for m in FORBIDDEN],
+)
+def test_a_module_stays_within_its_layer(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{n.partition('.')[0] for n in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert module.partition(".")[0] in done.stdout.split()
+    assert not set(FORBIDDEN[module]) & set(done.stdout.split())
