@@ -39,7 +39,7 @@ class Course:
             CancelFitException: fastai's way to end a training, here because nothing more is asked.
         """
         spent = asdict(self.watch.read())
-        self.history.append({"passes": passes, "accuracy": accuracy, "nll": nll, **spent})
+        self.history.append({"images_seen": passes, "accuracy": accuracy, "nll": nll, **spent})
         click.echo(
             f"{self.name}: {passes} passes, {accuracy:.2%}, NLL {nll:.3f}, "
             f"{spent['wall_s']:.0f} s, {spent['cpu_s']:.0f} s of processor time",

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from captcha_models.errors import InputError
+from captcha_models.renamed import renamed
 
 Row = dict[str, Any]
 
@@ -83,7 +84,7 @@ class Rows:
 
 def _parse(line: str, where: str) -> Row:
     try:
-        row = json.loads(line)
+        row = renamed(json.loads(line))
     except json.JSONDecodeError as error:
         raise InputError(f"{where} is no JSON ({error}); delete that line") from None
     if not isinstance(row, dict):

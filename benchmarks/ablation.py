@@ -177,8 +177,8 @@ def _print(title: str, lines: Mapping[str, Any]) -> None:
                 name,
                 f"{one['nll']['mean']:.4f}",
                 interval(apart["nll"]) if apart else "",
-                f"{one['captcha_accuracy']['mean']:.2%}",
-                interval(apart["captcha_accuracy"], share=True) if apart else "",
+                f"{one['exact_match']['mean']:.2%}",
+                interval(apart["exact_match"], share=True) if apart else "",
                 f"{one['gap']['mean']:+.4f}",
                 f"{one['seconds']:.0f}",
             ]

@@ -99,11 +99,11 @@ def _trial(
         nll = least + 16 * np.exp(-8 * epoch / epochs) * chance.uniform(0.8, 1.2)
         right = float(np.exp(-nll))
         tables["epochs.jsonl"].append(
-            {"trial": name, "epoch": epoch, "passes": 672 * epoch, "lr": chance.random() / 100,
+            {"trial": name, "epoch": epoch, "images_seen": 672 * epoch, "lr": chance.random() / 100,
              "train_loss": nll, "valid_loss": nll, "train_nll": 0.7 * nll, "valid_nll": nll,
              "gap": 0.3 * nll, "train_nll_raw": nll, "valid_nll_raw": nll, "temperature": 1.0,
-             "valid_captcha_accuracy": right, "valid_captcha_accuracy_greedy": right,
-             "valid_char_accuracy": right, "images_per_s": 60.0, "seconds": 11.5 * epoch,
+             "valid_exact_match": right, "valid_exact_match_greedy": right,
+             "valid_position_accuracy": right, "images_per_s": 60.0, "seconds": 11.5 * epoch,
              "device": "cpu", "checkpoint": None}
         )  # fmt: skip
     wrong = {

@@ -113,7 +113,7 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
             [
                 *about,
                 done,
-                interval(one["captcha_accuracy"], share=True),
+                interval(one["exact_match"], share=True),
                 interval(one["nll"]),
                 f"{one['gap']['mean']:+.4f}",
                 f"{one['passes']:,.0f}",
@@ -144,7 +144,7 @@ def draw(points: Sequence[dict[str, Any]], path: Path) -> None:
             for one in points
             if (one["config"], one["generated"]) == (name, generated) and one["scores"]
         ]
-        shares = [one["scores"]["captcha_accuracy"] for one in own]
+        shares = [one["scores"]["exact_match"] for one in own]
         means = [share["mean"] for share in shares]
         apart = [
             [mean - share["low"] for mean, share in zip(means, shares, strict=True)],

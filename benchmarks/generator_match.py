@@ -142,7 +142,7 @@ def read_by_a_stranger(data: Path, model: Path | None) -> tuple[Share, float]:
     labels = [images.labels[i] for i in rows]
     scores = evaluate(loaded.model, torch.from_numpy(images.pixels[rows]), labels)
     hits = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
-    return Share(hits, len(labels)), scores.char_accuracy
+    return Share(hits, len(labels)), scores.position_accuracy
 
 
 def compare_pixels(real: Images, drawn: Images) -> Table:

@@ -65,7 +65,7 @@ def epoch_table(title: str, curves: Sequence[Sequence[Mapping[str, Any]]]) -> Ta
     table = Table("epoch", "Spearman", "Kendall", *KEPT, "reading", title=title)
     for epoch in range(len(curves[0])):
         early = [curve[epoch]["valid_nll"] for curve in curves]
-        reading = [curve[epoch]["valid_captcha_accuracy"] >= 0.1 for curve in curves]
+        reading = [curve[epoch]["valid_exact_match"] >= 0.1 for curve in curves]
         table.add_row(
             str(epoch + 1),
             f"{spearmanr(early, last).statistic:.2f}",

@@ -52,9 +52,9 @@ class Model:
 def metrics(epoch: int) -> EpochMetrics:
     """The same for every trial, so that none is stopped early."""
     return EpochMetrics(
-        epoch=epoch, passes=epoch, lr=1e-3, train_loss=1.0, valid_loss=1.0, train_nll=0.5,
-        valid_nll=1.0, gap=0.5, valid_captcha_accuracy=0.5, valid_captcha_accuracy_greedy=0.5,
-        valid_char_accuracy=0.5, images_per_s=1.0, seconds=1.0, device="cpu",
+        epoch=epoch, images_seen=epoch, lr=1e-3, train_loss=1.0, valid_loss=1.0, train_nll=0.5,
+        valid_nll=1.0, gap=0.5, valid_exact_match=0.5, valid_exact_match_greedy=0.5,
+        valid_position_accuracy=0.5, images_per_s=1.0, seconds=1.0, device="cpu",
         train_nll_raw=0.5, valid_nll_raw=1.0, temperature=1.0,
     )  # fmt: skip
 

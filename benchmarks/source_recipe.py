@@ -183,13 +183,13 @@ def _positional(num_classes: int) -> tuple[Criterion, list[Metric]]:
         value: Tensor = smoothed(output.view(-1, LENGTH, num_classes), targets)
         return value
 
-    def char_accuracy(output: Tensor, targets: Tensor) -> float:
+    def position_accuracy(output: Tensor, targets: Tensor) -> float:
         return float((read(output) == targets).float().mean())
 
-    def captcha_accuracy(output: Tensor, targets: Tensor) -> float:
+    def exact_match(output: Tensor, targets: Tensor) -> float:
         return float((read(output) == targets).all(dim=1).float().mean())
 
-    return loss, [char_accuracy, captcha_accuracy]
+    return loss, [position_accuracy, exact_match]
 
 
 def _ctc(steps: int) -> tuple[Criterion, list[Metric]]:
@@ -201,13 +201,13 @@ def _ctc(steps: int) -> tuple[Criterion, list[Metric]]:
         value: Tensor = criterion(output.log_softmax(dim=2), targets, given, wanted)
         return value
 
-    def captcha_accuracy(output: Tensor, targets: Tensor) -> float:
+    def exact_match(output: Tensor, targets: Tensor) -> float:
         log_probs = output.log_softmax(dim=2).detach().cpu().numpy().transpose(1, 0, 2)
         decoded = [article_decode(image, BEAM) for image in log_probs]
         right = sum(a == b for a, b in zip(decoded, targets.tolist(), strict=True))
         return float(right / len(targets))
 
-    return loss, [captcha_accuracy]
+    return loss, [exact_match]
 
 
 def source_learner(

@@ -91,7 +91,7 @@ def train_ours(task: Task, config: Config, seed: int) -> Course:
     course = Course(f"ours, seed {seed}", task.device, task.target, math.inf, task.reading)
 
     def on_epoch(metrics: EpochMetrics, _: Snapshot) -> None:
-        course.evaluated(metrics.passes, metrics.valid_captcha_accuracy, metrics.valid_nll)
+        course.evaluated(metrics.images_seen, metrics.valid_exact_match, metrics.valid_nll)
 
     try:
         fit(
@@ -121,11 +121,11 @@ def train_source(task: Task, seed: int, limit: int, as_written: bool) -> Course:
 
 def finished(key: Row, course: Course) -> Row:
     """The row of a training that has ended."""
-    last = course.history[-1] if course.history else {"passes": 0, "wall_s": 0.0, "cpu_s": 0.0}
+    last = course.history[-1] if course.history else {"images_seen": 0, "wall_s": 0.0, "cpu_s": 0.0}
     return {
         **key,
         "reached": course.reached,
-        **{name: last[name] for name in ("passes", "wall_s", "cpu_s")},
+        **{name: last[name] for name in ("images_seen", "wall_s", "cpu_s")},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "git_revision": git_revision(),
@@ -135,7 +135,9 @@ def finished(key: Row, course: Course) -> Row:
 
 def found(rows: Rows, key: Row, limit: int) -> Row | None:
     """A row of this key whose training went far enough; ours always goes to its end."""
-    far = (r for r in rows.like(key) if r["reached"] or r["side"] == OURS or r["passes"] >= limit)
+    far = (
+        r for r in rows.like(key) if r["reached"] or r["side"] == OURS or r["images_seen"] >= limit
+    )
     return next(far, None)
 
 
@@ -152,7 +154,9 @@ def ratio(source: Sequence[Row], ours: Sequence[Row], figure: str) -> tuple[floa
 
 def show(by_side: dict[str, list[Row]], title: str) -> None:
     """A row a run, and one of medians for each side."""
-    table = Table("side", "seed", "passes", "processor s", "wall s", "accuracy", "NLL", title=title)
+    table = Table(
+        "side", "seed", "images_seen", "processor s", "wall s", "accuracy", "NLL", title=title
+    )
     for side, rows in by_side.items():
         for row in rows:
             more = "" if row["reached"] else "more than "
@@ -160,14 +164,16 @@ def show(by_side: dict[str, list[Row]], title: str) -> None:
             table.add_row(
                 side,
                 str(row["seed"]),
-                *(f"{more}{row[name]:,.0f}" for name in ("passes", "cpu_s", "wall_s")),
+                *(f"{more}{row[name]:,.0f}" for name in ("images_seen", "cpu_s", "wall_s")),
                 f"{last['accuracy']:.2%}",
                 f"{last['nll']:.3f}",
             )
         if not rows:
             continue
         more = "" if all(row["reached"] for row in rows) else "at least "
-        medians = (statistics.median(r[n] for r in rows) for n in ("passes", "cpu_s", "wall_s"))
+        medians = (
+            statistics.median(r[n] for r in rows) for n in ("images_seen", "cpu_s", "wall_s")
+        )
         table.add_row(side, "median", *(f"{more}{value:,.0f}" for value in medians), "", "")
         table.add_section()
     Console(width=100).print(table)
@@ -249,12 +255,12 @@ def main(
     source, ours = by_side[SOURCE], by_side[OURS]
     if not (source and ours):
         return
-    ratios = {figure: ratio(source, ours, figure) for figure in ("cpu_s", "wall_s", "passes")}
+    ratios = {figure: ratio(source, ours, figure) for figure in ("cpu_s", "wall_s", "images_seen")}
     at_least = not all(row["reached"] for row in source)
     click.echo(
         f"the source's median over ours, {'at least, ' * at_least}by processor time "
         f"{ratios['cpu_s'][0]:.1f}, by the wall clock {ratios['wall_s'][0]:.1f}, by passes "
-        f"{ratios['passes'][0]:.1f}"
+        f"{ratios['images_seen'][0]:.1f}"
     )
     if as_json:
         print_ratio(

@@ -72,9 +72,9 @@ def _told_in_json() -> Iterator[None]:
 )
 @click.option("--max-gap", type=float, help="A larger gap, in nats per captcha, is infeasible.")
 @click.option("--target-nll", type=float, help="valid_nll to be reached, for --objective cost.")
-@click.option("--cost", help="passes (images trained on) or seconds.  [passes]")
+@click.option("--cost", help="images_seen (trained on) or seconds.  [images_seen]")
 @click.option("--max-trial-seconds", help="A trial ends with the epoch that passes it: 90, 5m.")
-@click.option("--max-trial-passes", type=int, help="The same in images trained on.")
+@click.option("--max-trial-images-seen", type=int, help="The same in images trained on.")
 @click.option(
     "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
 )
@@ -185,7 +185,7 @@ def _closing(found: dict[str, Any], notes: list[str], interrupted: bool) -> None
             click.echo(
                 f"  best: {best['trial']} ({best['state']}, {best['epochs']} epochs): "
                 f"valid_nll {best['valid_nll']:.4g}, train_nll {best['train_nll']:.4g}, "
-                f"captcha accuracy {100 * best['valid_captcha_accuracy']:.1f} %: {best['model']}",
+                f"captcha accuracy {100 * best['valid_exact_match']:.1f} %: {best['model']}",
                 err=True,
             )
     if interrupted:

@@ -24,8 +24,8 @@ LIMITS = (
     "Intervals are over images alone: another training with another seed may differ by more.",
 )
 _ACCURACIES = {
-    "valid_captcha_accuracy": "captchas read, validation",
-    "valid_captcha_accuracy_greedy": "the same without beam search",
+    "valid_exact_match": "captchas read, validation",
+    "valid_exact_match_greedy": "the same without beam search",
 }
 _NATS = {
     "valid_nll": "NLL, nats per captcha, validation",

@@ -29,7 +29,7 @@ def readings(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[s
         "wrong": {str(i): read for i, (read, label) in pairs if read != label},
         "confidences": [round(value, 4) for value in scores.confidences],
         "nlls": [round(value, 5) for value in scores.nlls],
-        "beams": {"greedy": scores.captcha_accuracy_greedy, **_by_width(model, scores, labels)},
+        "beams": {"greedy": scores.exact_match_greedy, **_by_width(model, scores, labels)},
     }
 
 

@@ -99,7 +99,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         per_epoch = self.n_iter * self.config.batch_size
         metrics = EpochMetrics(
             epoch=self.epoch + 1,
-            passes=(self.epoch + 1) * per_epoch,
+            images_seen=(self.epoch + 1) * per_epoch,
             lr=float(self.opt.hypers[-1]["lr"]),
             train_loss=train_loss,
             valid_loss=valid.loss if valid else nan,
@@ -109,9 +109,9 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             train_nll_raw=train.nll_raw if train else nan,
             valid_nll_raw=valid.nll_raw if valid else nan,
             temperature=float(model.temperature),
-            valid_captcha_accuracy=valid.captcha_accuracy if valid else nan,
-            valid_captcha_accuracy_greedy=valid.captcha_accuracy_greedy if valid else nan,
-            valid_char_accuracy=valid.char_accuracy if valid else nan,
+            valid_exact_match=valid.exact_match if valid else nan,
+            valid_exact_match_greedy=valid.exact_match_greedy if valid else nan,
+            valid_position_accuracy=valid.position_accuracy if valid else nan,
             images_per_s=per_epoch / train_s,
             seconds=time.perf_counter() - self.began,
             device=device_name(self.dls.device),

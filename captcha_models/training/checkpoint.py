@@ -18,6 +18,7 @@ from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.errors import InputError, explain
+from captcha_models.renamed import renamed
 
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -137,7 +138,7 @@ def load_model(place: str | Path) -> Loaded:
     path = find_model(Path(place))
     tensors, header = read_tensors(path)
     try:
-        card = Card.model_validate(header)
+        card = Card.model_validate(renamed(header))
         model = card.rebuild()
     except ValidationError as error:
         raise InputError(f"{path} is not a model file of this version: {explain(error)}") from None

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from captcha_models.renamed import renamed
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -35,9 +37,9 @@ class Scores:
         nll: mean of -ln p(label | image), nats per captcha, at the model's temperature; the same
             quantity for every architecture.
         nll_raw: the same at temperature 1.
-        captcha_accuracy: share of images whose whole label is read, in [0, 1].
-        captcha_accuracy_greedy: the same without beam search.
-        char_accuracy: share of characters right, position by position; missing and surplus
+        exact_match: share of images whose whole label is read, in [0, 1].
+        exact_match_greedy: the same without beam search.
+        position_accuracy: share of characters right, position by position; missing and surplus
             characters count as wrong.
         predictions: what was read, in the order of the images.
         nlls: nats of each image, in the same order.
@@ -50,9 +52,9 @@ class Scores:
     loss: float
     nll: float
     nll_raw: float
-    captcha_accuracy: float
-    captcha_accuracy_greedy: float
-    char_accuracy: float
+    exact_match: float
+    exact_match_greedy: float
+    position_accuracy: float
     predictions: tuple[str, ...]
     nlls: tuple[float, ...]
     confidences: tuple[float, ...] = ()
@@ -67,7 +69,7 @@ class EpochMetrics:
 
     Attributes:
         epoch: finished epochs, from 1.
-        passes: images trained on so far.
+        images_seen: images trained on so far.
         lr: learning rate of the epoch's last step.
         train_loss: running mean of the training criterion, with augmentation, as fastai shows it.
         valid_loss: the source's criterion on the validation images.
@@ -78,16 +80,16 @@ class EpochMetrics:
         train_nll_raw: `train_nll` at temperature 1.
         valid_nll_raw: `valid_nll` at temperature 1.
         temperature: of the model.
-        valid_captcha_accuracy: at the trial's beam width, in [0, 1].
-        valid_captcha_accuracy_greedy: without beam search.
-        valid_char_accuracy: in [0, 1].
+        valid_exact_match: at the trial's beam width, in [0, 1].
+        valid_exact_match_greedy: without beam search.
+        valid_position_accuracy: in [0, 1].
         images_per_s: training images per second of this epoch, evaluation left out.
         seconds: wall time since training began, evaluation counted, earlier sittings counted.
         device: where it ran.
     """
 
     epoch: int
-    passes: int
+    images_seen: int
     lr: float
     train_loss: float
     valid_loss: float
@@ -97,9 +99,9 @@ class EpochMetrics:
     train_nll_raw: float
     valid_nll_raw: float
     temperature: float
-    valid_captcha_accuracy: float
-    valid_captcha_accuracy_greedy: float
-    valid_char_accuracy: float
+    valid_exact_match: float
+    valid_exact_match_greedy: float
+    valid_position_accuracy: float
     images_per_s: float
     seconds: float
     device: str
@@ -112,7 +114,9 @@ class EpochMetrics:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """What `as_dict` made plain."""
-        numbers: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+        numbers: dict[str, Any] = {
+            k: math.nan if v is None else v for k, v in renamed(values).items()
+        }
         return cls(**numbers)
 
 

@@ -27,7 +27,7 @@ def draw_batch(loaders: DataLoaders, path: Path, num_images: int = 12) -> None:
 
 def draw_curve(epochs: Sequence[EpochMetrics], path: Path, title: str) -> None:
     """NLL on both sides with the gap between them shaded, and accuracy, over image passes."""
-    passes = np.array([epoch.passes for epoch in epochs])
+    passes = np.array([epoch.images_seen for epoch in epochs])
     train = np.array([epoch.train_nll for epoch in epochs])
     valid = np.array([epoch.valid_nll for epoch in epochs])
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -39,14 +39,14 @@ def draw_curve(epochs: Sequence[EpochMetrics], path: Path, title: str) -> None:
     left.set_ylabel("NLL, nats per captcha")
     right.plot(
         passes,
-        [epoch.valid_char_accuracy for epoch in epochs],
+        [epoch.valid_position_accuracy for epoch in epochs],
         color="#888888",
         marker=".",
         label="characters",
     )
     right.plot(
         passes,
-        [epoch.valid_captcha_accuracy for epoch in epochs],
+        [epoch.valid_exact_match for epoch in epochs],
         color=VALID,
         marker=".",
         label="whole captchas",

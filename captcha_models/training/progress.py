@@ -61,7 +61,7 @@ class TrainingProgress(Callback):  # type: ignore[misc]  # fastai is untyped
         self.bar.console.print(
             f"{metrics.epoch:5d} {metrics.train_loss:11.4f} {metrics.valid_loss:11.4f} "
             f"{metrics.train_nll:11.4f} {metrics.valid_nll:11.4f} {metrics.gap:+11.4f} "
-            f"{metrics.valid_captcha_accuracy:9.2%} {metrics.valid_char_accuracy:7.2%} "
+            f"{metrics.valid_exact_match:9.2%} {metrics.valid_position_accuracy:7.2%} "
             f"{metrics.images_per_s:9.0f}",
             highlight=False,
         )

@@ -157,6 +157,6 @@ def _figures(row: Row) -> str:
     if row["error"] is not None:
         return str(row["error"])
     return (
-        f"NLL {row['nll']:.4f}, gap {row['gap']:+.4f}, captchas {row['captcha_accuracy']:.2%}, "
+        f"NLL {row['nll']:.4f}, gap {row['gap']:+.4f}, captchas {row['exact_match']:.2%}, "
         f"{row['seconds']:.0f} s"
     )

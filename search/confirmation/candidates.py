@@ -145,7 +145,7 @@ def confirm(
     if not whole:
         return {"candidates": [], "failed": broken, "chosen": None, "best": None}
     told = [scores.summarise(own) for _, own in whole]
-    costs = [one["passes"] for one in told]
+    costs = [one["images_seen"] for one in told]
     chosen, near = one_standard_error(
         [scores.nlls(own) for _, own in whole], costs, [one["gap"]["mean"] for one in told]
     )

@@ -160,7 +160,7 @@ def one_standard_error(
 
     Args:
         nlls: of each candidate, on the same images.
-        costs: of each, above 0, such as image passes.
+        costs: of each, above 0, such as images seen.
         gaps: of each, nats per captcha.
     """
     best = min(range(len(nlls)), key=lambda i: float(nlls[i].values.mean()))

@@ -47,8 +47,8 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
 
     length = min(len(label) for row in rows for label in row["labels"])
     shares = {
-        "captcha_accuracy": estimate_share(captchas(rows)),
-        "char_accuracy": estimate_share(_observed(rows, characters), units=length),
+        "exact_match": estimate_share(captchas(rows)),
+        "position_accuracy": estimate_share(_observed(rows, characters), units=length),
     }
     found = {
         "nll": estimate(nlls(rows), least=0.0),
@@ -63,7 +63,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
             a != b for row in rows for a, b in zip(row["read"], row["labels"], strict=True)
         ),
         "num_read": sum(len(row["labels"]) for row in rows),
-        **{name: mean(name) for name in ("train_nll", "nll_raw", "passes", "seconds")},
+        **{name: mean(name) for name in ("train_nll", "nll_raw", "images_seen", "seconds")},
         "temperature": shared_temperature(rows) or mean("temperature"),
         "parameters": rows[0]["parameters"],
     }
@@ -76,7 +76,7 @@ def difference(rows: Sequence[Row], others: Sequence[Row]) -> dict[str, Any]:
     """
     return {
         "nll": asdict(estimate(nlls(rows).minus(nlls(others)))),
-        "captcha_accuracy": asdict(estimate(captchas(rows).minus(captchas(others)))),
+        "exact_match": asdict(estimate(captchas(rows).minus(captchas(others)))),
     }
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
 
-_COLUMNS = ("search", "NLL", "to best", "train NLL", "gap", "captchas", "chars", "passes", "s")
+_COLUMNS = ("search", "NLL", "to best", "train NLL", "gap", "captchas", "chars", "images_seen", "s")
 
 
 def print_confirmation(found: Mapping[str, Any], console: Console | None = None) -> None:
@@ -59,7 +59,7 @@ def _print_test(found: Mapping[str, Any], out: Console) -> None:
     first = next(result for result in found.values() if result["test"])
     _say(out, f"locked test set: {first['test']['num_images']} images, read by models of "
          f"{first['plan']['test_seeds']} seeds", style="bold")  # fmt: skip
-    table = _table("", "NLL", "train NLL", "gap", "captchas", "chars", "passes", "s")
+    table = _table("", "NLL", "train NLL", "gap", "captchas", "chars", "images_seen", "s")
     for space, result in found.items():
         if not (test := result["test"]):
             continue
@@ -73,7 +73,7 @@ def _print_test(found: Mapping[str, Any], out: Console) -> None:
             _with_interval(apart["nll"]),
             "",
             "",
-            _with_interval(apart["captcha_accuracy"], share=True),
+            _with_interval(apart["exact_match"], share=True),
             style="dim",
         )
         if test["optimism"]:
@@ -88,9 +88,9 @@ def _rest(part: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         _nats(part["train_nll"]),
         _with_interval(part["gap"]),
-        _with_interval(part["captcha_accuracy"], share=True),
-        _with_interval(part["char_accuracy"], share=True),
-        f"{part['passes']:,.0f}",
+        _with_interval(part["exact_match"], share=True),
+        _with_interval(part["position_accuracy"], share=True),
+        f"{part['images_seen']:,.0f}",
         f"{part['seconds']:.0f}",
     )
 

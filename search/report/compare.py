@@ -85,4 +85,6 @@ def _winner(best: Sequence[Mapping[str, Any] | None]) -> int | None:
 
 def _spent(facts: Boards) -> dict[str, float]:
     parts = cost(facts).values()
-    return {name: sum(part[name] for part in parts) for name in ("trials", "seconds", "passes")}
+    return {
+        name: sum(part[name] for part in parts) for name in ("trials", "seconds", "images_seen")
+    }

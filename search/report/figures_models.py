@@ -133,7 +133,7 @@ def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
     ]  # fmt: skip
     table = [
         [name, one["search_nll"], *(one["nll"][k] for k in ("mean", "low", "high")),
-         one["num_fits"], ", ".join(map(str, one["seeds"])), one["captcha_accuracy"]["mean"],
+         one["num_fits"], ", ".join(map(str, one["seeds"])), one["exact_match"]["mean"],
          one["gap"]["mean"]]
         for name, one in rows
     ]  # fmt: skip

@@ -223,8 +223,8 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
     one = Figure(
         "cost", "What each trial cost",
         "Minutes of each trial in the order they began, evaluation counted.",
-        each, ["trial", "state", "minutes", "image passes", "GPU seconds", "money"],
-        [[r["trial"], r["state"], (seconds_of(r) or 0) / 60, r["passes"], r["gpu_seconds"],
+        each, ["trial", "state", "minutes", "images seen", "GPU seconds", "money"],
+        [[r["trial"], r["state"], (seconds_of(r) or 0) / 60, r["images_seen"], r["gpu_seconds"],
           r["money"]] for r in rows],
         {"xaxis": axis("trials in the order they began"), "yaxis": axis("minutes")}, 300,
     )  # fmt: skip
@@ -238,9 +238,9 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
           "text": [f"{spent[s]['share']:.0%}" for s in states], "textposition": "outside",
           "cliponaxis": False,
           "marker": {"color": [looks[s] for s in states]}, "showlegend": False}],
-        ["state", "trials", "minutes", "share", "image passes", "GPU seconds", "money"],
-        [[s, spent[s]["trials"], spent[s]["seconds"] / 60, spent[s]["share"], spent[s]["passes"],
-          spent[s]["gpu_seconds"], spent[s]["money"]] for s in states],
+        ["state", "trials", "minutes", "share", "images seen", "GPU seconds", "money"],
+        [[s, spent[s]["trials"], spent[s]["seconds"] / 60, spent[s]["share"],
+          spent[s]["images_seen"], spent[s]["gpu_seconds"], spent[s]["money"]] for s in states],
         {"xaxis": axis("minutes"), "yaxis": {"autorange": "reversed"}}, 80 + 60 * len(states),
     )  # fmt: skip
     return [one, total]

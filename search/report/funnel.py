@@ -48,7 +48,7 @@ def cost(facts: Rows) -> dict[str, dict[str, float]]:
         found[state] = {
             "trials": len(own),
             "seconds": spent,
-            "passes": sum(row["passes"] or 0 for row in own),
+            "images_seen": sum(row["images_seen"] or 0 for row in own),
             "share": spent / total if total else 0.0,
             **{name: sum(row[name] or 0.0 for row in own) for name in ("gpu_seconds", "money")},
         }

@@ -10,11 +10,11 @@ _SHORT = {
     "train_nll": "train nll",
     "valid_nll": "valid nll",
     "gap": "gap",
-    "valid_captcha_accuracy": "captchas",
-    "valid_char_accuracy": "chars",
+    "valid_exact_match": "captchas",
+    "valid_position_accuracy": "chars",
 }
 
-_EXTRA = {"passes": "passes", "feasible": "feasible", "front": "front"}
+_EXTRA = {"images_seen": "images", "feasible": "feasible", "front": "front"}
 
 
 def print_leaderboard(
@@ -35,8 +35,8 @@ def print_leaderboard(
     """
     out = console or Console()
     # As wide as a terminal of 80 columns.
-    shown = {k: v for k, v in _SHORT.items() if not (extra and k == "valid_char_accuracy")}
-    if "passes" not in extra:
+    shown = {k: v for k, v in _SHORT.items() if not (extra and k == "valid_position_accuracy")}
+    if "images_seen" not in extra:
         shown["seconds"] = "min"
     shown |= {name: _EXTRA[name] for name in extra}
     out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from captcha_models.errors import InputError
+from captcha_models.renamed import renamed
 from search.store.jsonl import check_version
 from search.store.leaderboard import METRICS
 from search.store.predictions import Readings, read_readings
@@ -167,7 +168,7 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict
                 notes.append(f"{error}; left out")
                 return
         else:
-            yield clean(row)
+            yield renamed(clean(row))
     if bad:
         notes.append(f"{path.name}: {bad} damaged line(s) left out")
 
@@ -223,7 +224,7 @@ def _confirmation(
             continue
         try:
             found = clean(json.loads(text))
-            _check_confirmed(found)
+            _check_confirmed(found := renamed(found) if isinstance(found, dict) else found)
             confirmed[name] = found
         except (ValueError, KeyError, TypeError, RecursionError):
             notes.append(f"confirmed/{name}.json is damaged and left out")
@@ -237,14 +238,16 @@ def _check_confirmed(found: Any) -> None:
             raise TypeError(key)
     tested = [found["test"]["winner"]] if found["test"] else []
     for one in [*found["candidates"], *tested]:
-        for key in ("nll", "captcha_accuracy", "gap"):
+        for key in ("nll", "exact_match", "gap"):
             if key in one and any(number(one[key][part]) is None for part in _INTERVAL):
                 raise ValueError(key)
 
 
 def _scored(row: Mapping[str, Any]) -> bool:
     lists = [row.get(name) for name in ("images", "labels", "nlls", "read")]
-    figures = [row.get(k) for k in ("train_nll", "nll_raw", "passes", "seconds", "temperature")]
+    figures = [
+        row.get(k) for k in ("train_nll", "nll_raw", "images_seen", "seconds", "temperature")
+    ]
     return (
         isinstance(row.get("name"), str)
         and all(isinstance(one, list) and one for one in lists)

@@ -36,8 +36,8 @@ from search.store.predictions import THUMBNAILS
 AIMS = {
     "valid_nll": "the least validation NLL",
     "gap": "the least gap",
-    "valid_captcha_accuracy": "the most captchas read",
-    "passes": "the fewest image passes",
+    "valid_exact_match": "the most captchas read",
+    "images_seen": "the fewest images seen",
     "seconds": "the least time",
 }
 TEMPLATES = Path(__file__).parent / "templates"
@@ -144,7 +144,7 @@ def thumbnails(analysis: Analysis) -> dict[str, str]:
 def _trials(analysis: Analysis) -> dict[str, Any]:
     """What the page's script tells of a trial when it is chosen."""
     run, found = analysis.run, {}
-    columns = ("epoch", "train_nll", "valid_nll", "valid_captcha_accuracy", "lr")
+    columns = ("epoch", "train_nll", "valid_nll", "valid_exact_match", "lr")
     for space, board in analysis.facts.items():
         saved = run.about["spaces"][space]["space"]
         start = {**saved["baseline"], **saved["fixed"]}
@@ -152,7 +152,7 @@ def _trials(analysis: Analysis) -> dict[str, Any]:
             name = row["trial"]
             epochs = [m for _, m in sorted(run.records.epochs.get(name, {}).items())]
             kept = run.readings.trials.get(name, {"wrong": {}, "confidences": []})
-            facts = ("space", "rank", "state", "epochs", "seed", "started", "ended", "passes",
+            facts = ("space", "rank", "state", "epochs", "seed", "started", "ended", "images_seen",
                      "error", "reason", "device", "misread", "read", "baseline")  # fmt: skip
             found[name] = {
                 **{k: row[k] for k in facts},

@@ -78,7 +78,7 @@ def _confirmed(found: Mapping[str, Mapping[str, Any]], out: Console) -> None:
             str(sure["num_fits"]),
             f"{nll['mean']:.4f}",
             f"{nll['low']:.4f} to {nll['high']:.4f}",
-            f"{100 * sure['captcha_accuracy']['mean']:.1f} %",
+            f"{100 * sure['exact_match']['mean']:.1f} %",
             f"{sure['gap']['mean']:.4f}",
         )
     out.print()
@@ -98,13 +98,13 @@ def _funnel(found: Analysis, out: Console) -> None:
 def _cost(found: Analysis) -> str:
     parts = {state: part for state, part in found.cost.items() if part["trials"]}
     total = sum(part["seconds"] for part in parts.values())
-    passes = sum(part["passes"] for part in parts.values())
+    passes = sum(part["images_seen"] for part in parts.values())
     gpus, money = (sum(part[k] for part in parts.values()) for k in ("gpu_seconds", "money"))
     more = f", {_time(gpus)} of a GPU" if gpus else ""
     more += f", {money:.2f} of money" if money else ""
     told = ", ".join(f"{part['share']:.0%} in {state}" for state, part in parts.items())
     told = told or "nothing yet"
-    return f"cost: {_time(total)} of trials{more}, {passes:,.0f} image passes: {told}"
+    return f"cost: {_time(total)} of trials{more}, {passes:,.0f} images seen: {told}"
 
 
 def show_both(
@@ -117,7 +117,7 @@ def show_both(
         _line(
             out,
             f"{'AB'[i]}: {name}: {spent['trials']:.0f} trials, {_time(spent['seconds'])}, "
-            f"{spent['passes']:,.0f} image passes",
+            f"{spent['images_seen']:,.0f} images seen",
         )
     _line(out, f"images: {'the same' if told['same_images'] else 'others'}; "
                f"split: {'the same' if told['same_split'] else 'another'}")  # fmt: skip
@@ -154,7 +154,7 @@ def _cells(board: Sequence[Mapping[str, Any]], i: int) -> list[str]:
     if i >= len(board):
         return [""] * 5
     row = board[i]
-    share = row["valid_captcha_accuracy"]
+    share = row["valid_exact_match"]
     figures = ["" if row[k] is None else f"{row[k]:.4g}" for k in ("valid_nll", "gap")]
     return [row["trial"], row["state"], *figures, "" if share is None else f"{100 * share:.1f} %"]
 

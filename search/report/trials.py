@@ -10,7 +10,7 @@ from search.confirmation.intervals import Observations, estimate, wilson
 from search.report.loader import Run, number
 from search.store.leaderboard import METRICS, leaderboard
 
-FIGURES = ("nll", "captcha_accuracy", "gap", "num_fits", "num_images", "passes", "seconds")
+FIGURES = ("nll", "exact_match", "gap", "num_fits", "num_images", "images_seen", "seconds")
 INTERVALS = ("nll_low", "nll_high", "accuracy_low", "accuracy_high")
 
 
@@ -56,7 +56,7 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
 def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     """What fresh seeds and folds say of a candidate, None if it was not confirmed.
 
-    `nll`, `captcha_accuracy` and `gap` with `mean`, `low` and `high`; `num_fits`, `seeds`, `chosen`
+    `nll`, `exact_match` and `gap` with `mean`, `low` and `high`; `num_fits`, `seeds`, `chosen`
     once the choice is made.
     """
     rows = run.fits.get(space, {}).get(name)
@@ -105,7 +105,7 @@ def _num_valid(run: Run) -> int | None:
 
 
 def _misread(row: dict[str, Any], images: int | None) -> int | None:
-    share = row["valid_captcha_accuracy"]
+    share = row["valid_exact_match"]
     return None if share is None or images is None else round((1 - share) * images)
 
 
@@ -113,7 +113,7 @@ def _intervals(
     row: dict[str, Any], kept: dict[str, Any] | None, images: int | None
 ) -> dict[str, float | None]:
     found: dict[str, float | None] = dict.fromkeys(INTERVALS)
-    share = row["valid_captcha_accuracy"]
+    share = row["valid_exact_match"]
     if share is not None and images and 0 <= share <= 1:
         found["accuracy_low"], found["accuracy_high"] = wilson(share, images)
     if kept and len(kept["nlls"]) > 1:

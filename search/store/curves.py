@@ -13,7 +13,7 @@ from search.store.records import Records
 
 SIDES = {"train": ("train_nll", "train_loss"), "valid": ("valid_nll", "valid_loss")}
 """What both sides have, under one name: `nll`, `loss`."""
-ALONE = ("gap", "valid_captcha_accuracy", "valid_char_accuracy", "lr", "images_per_s")
+ALONE = ("gap", "valid_exact_match", "valid_position_accuracy", "lr", "images_per_s")
 
 
 class Curves:
@@ -44,8 +44,10 @@ class Curves:
 
     def _append(self, trial: str, row: dict[str, Any], at: float) -> None:
         for side, (nll, loss) in SIDES.items():
-            self._add(f"{trial}/{side}", {"nll": row[nll], "loss": row[loss]}, row["passes"], at)
-        self._add(f"{trial}/valid", {name: row.get(name) for name in ALONE}, row["passes"], at)
+            self._add(
+                f"{trial}/{side}", {"nll": row[nll], "loss": row[loss]}, row["images_seen"], at
+            )
+        self._add(f"{trial}/valid", {name: row.get(name) for name in ALONE}, row["images_seen"], at)
 
     def _add(self, name: str, values: dict[str, Any], step: int, at: float) -> None:
         from tensorboardX import SummaryWriter

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from captcha_models.errors import InputError
+from captcha_models.renamed import renamed
 from captcha_models.secrets import hide
 
 VERSION = 1
@@ -81,7 +82,7 @@ def read_table(path: Path) -> list[dict[str, Any]]:
             row = None
         if not isinstance(row, dict):
             raise InputError(f"{path}, line {number}: not a row of a table")
-        rows.append(row)
+        rows.append(renamed(row))
     if rows:
         check_version(path, rows.pop(0))
     return rows

@@ -17,14 +17,14 @@ METRICS = (
     "train_nll",
     "valid_nll",
     "gap",
-    "valid_captcha_accuracy",
-    "valid_captcha_accuracy_greedy",
-    "valid_char_accuracy",
+    "valid_exact_match",
+    "valid_exact_match_greedy",
+    "valid_position_accuracy",
     "train_loss",
     "valid_loss",
     "images_per_s",
     "seconds",
-    "passes",
+    "images_seen",
 )
 
 
@@ -105,7 +105,7 @@ def extra_columns(records: Records) -> list[str]:
     wanted = {
         "feasible": bool(goal.limits),
         "front": len(goal.aims) == 2,
-        "passes": "passes" in goal.aims,
+        "images_seen": "images_seen" in goal.aims,
     }
     return [name for name, has in wanted.items() if has]
 

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from captcha_models.errors import InputError
+from captcha_models.renamed import renamed
 from search.store.jsonl import VERSION, Table, check_version, read_table, sync_folder, write_json
 from search.store.storage import Storage
 from search.store.sync import Mirror
@@ -134,7 +135,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if not isinstance(run, dict):
         raise InputError(f"{path / RUN_FILE} is not the record of a run")
     check_version(path / RUN_FILE, run)
-    return run
+    return renamed(run)
 
 
 def newest_run(runs: Path) -> Path:

@@ -31,7 +31,7 @@ EVERY_S = 2.0
 
 RunState = Literal["running", "finished", "interrupted", "failed"]
 _ENDED = ("completed", "stopped", "failed")
-_BEST = ("valid_nll", "train_nll", "gap", "valid_captcha_accuracy", "valid_char_accuracy")
+_BEST = ("valid_nll", "train_nll", "gap", "valid_exact_match", "valid_position_accuracy")
 
 
 class Status:

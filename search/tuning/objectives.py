@@ -28,10 +28,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Objective = Literal["nll", "accuracy", "cost", "pareto"]
-Cost = Literal["passes", "seconds"]
+Cost = Literal["images_seen", "seconds"]
 Metrics = Mapping[str, Any]
 
-COSTS = ("passes", "seconds")
+COSTS = ("images_seen", "seconds")
 NLL = "valid_nll"
 
 
@@ -117,9 +117,9 @@ def goal_of(settings: Mapping[str, Any]) -> Goal:
     goals = {
         "nll": Goal(),
         "accuracy": Goal(
-            "valid_captcha_accuracy", mode="max", aims=("valid_captcha_accuracy",)
+            "valid_exact_match", mode="max", aims=("valid_exact_match",)
         ),
-        "cost": Goal(aims=(cost or "passes",), stopping="bound"),
+        "cost": Goal(aims=(cost or "images_seen",), stopping="bound"),
         "pareto": Goal(aims=(NLL, cost or "gap"), stopping="never"),
     }  # fmt: skip
     bounds = {"nll": (NLL, settings.get("target_nll")), "gap": ("gap", settings.get("max_gap"))}
@@ -141,12 +141,13 @@ def over(caps: Mapping[str, float], metrics: Metrics) -> str | None:
     """Why a trial has to end: the first cap that its cost has passed, in words; None is no reason.
 
     Args:
-        caps: the most that a trial may cost, by `passes` or `seconds`.
+        caps: the most that a trial may cost, by `images_seen` or `seconds`.
         metrics: of its last epoch.
     """
     for name, most in caps.items():
         if metrics[name] > most:
-            return f"{metrics[name]:g} {name}, more than --max-trial-{name} {most:g}"
+            flag = name.replace("_", "-")
+            return f"{metrics[name]:g} {name}, more than --max-trial-{flag} {most:g}"
     return None
 
 

@@ -138,7 +138,7 @@ class Progress:
             cells += [str(states[state]) for state in ("completed", "stopped", "failed")]
             if best:
                 cells += [best["trial"], f"{best['valid_nll']:.4f}", f"{best['gap']:.4f}"]
-                cells.append(f"{100 * best['valid_captcha_accuracy']:.1f} %")
+                cells.append(f"{100 * best['valid_exact_match']:.1f} %")
             table.add_row(space, *cells)
         lines = [
             Text(f"  {row['trial']}  epoch {row['epoch']}/{row['epochs']}")
@@ -203,7 +203,7 @@ def _figures(metrics: dict[str, Any]) -> str:
     """`, valid_nll 0.1, gap 0.05, accuracy 97.1 %` of an epoch."""
     if not metrics or any(metrics[name] is None for name in METRICS[:4]):
         return ""
-    accuracy = 100 * metrics["valid_captcha_accuracy"]
+    accuracy = 100 * metrics["valid_exact_match"]
     return (
         f", valid_nll {metrics['valid_nll']:.4g}, gap {metrics['gap']:.3g}, "
         f"captcha accuracy {accuracy:.1f} %"

@@ -22,7 +22,7 @@ from search.tuning.stopping import Control
 from search.tuning.study_file import OwnStorage, WrittenAhead, sync
 from search.tuning.trainable import VALUE
 
-ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_captcha_accuracy")
+ATTRIBUTES = ("train_nll", "valid_nll", "gap", "valid_exact_match")
 """Metrics kept with each trial of the study, for optuna-dashboard."""
 
 

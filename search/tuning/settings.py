@@ -59,7 +59,7 @@ class Settings(BaseModel):
     """What objective `cost` counts (None is passes), or `pareto` puts in the place of the gap."""
     max_trial_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
     """A trial ends with the first epoch that takes it beyond; None is no limit."""
-    max_trial_passes: int | None = Field(None, ge=1)
+    max_trial_images_seen: int | None = Field(None, ge=1)
     """The same in images trained on."""
     warm_start: tuple[str, ...] = ()
     """Run folders or configuration files whose points are tried right after the known ones."""

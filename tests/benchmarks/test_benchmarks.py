@@ -59,15 +59,15 @@ def test_the_sources_recipe_refuses_labels_of_another_length(drawn: LabelledImag
 def test_a_run_counts_if_it_is_the_same_and_went_far_enough(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rows.jsonl"
     key = {"side": "source", "seed": 0, "config": {"lr": 3e-3}}
-    short = {**key, "reached": False, "passes": 672}
+    short = {**key, "reached": False, "images_seen": 672}
     Rows(path).add(short)
     again = Rows(path)
     assert found(again, key, 672) == short
     assert found(again, key, 1344) is None
     assert found(again, {**key, "seed": 1}, 672) is None
     assert found(again, {**key, "config": {"lr": 2e-3}}, 672) is None
-    again.add({**key, "reached": True, "passes": 700})
-    assert found(Rows(path), key, 1344) == {**key, "reached": True, "passes": 700}
+    again.add({**key, "reached": True, "images_seen": 700})
+    assert found(Rows(path), key, 1344) == {**key, "reached": True, "images_seen": 700}
 
 
 def test_a_damaged_rows_file_is_named(tmp_path: Path) -> None:

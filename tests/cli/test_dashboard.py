@@ -74,7 +74,7 @@ def test_both_answer_on_this_machine_alone_and_end_together(
             # The search goes on meanwhile, and is seen.
             study.add_trial(optuna.trial.create_trial(value=0.25))
             assert len(get(f"{optuna_at}api/studies/1?after=0")["trials"]) == 2
-            _runs.epoch(folder, "crnn-004", 2, 0.125, passes=2)
+            _runs.epoch(folder, "crnn-004", 2, 0.125, images_seen=2)
             tag = f"{board_at}data/plugin/scalars/scalars?run=crnn-004%2Fvalid&tag=nll"
             values: list[float] = []
             deadline = time.monotonic() + 100

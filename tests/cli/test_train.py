@@ -63,13 +63,13 @@ def test_train_then_evaluate_gives_the_same_figures(
     scored = called("search.evaluate", out, "--data", archive, "--split", "valid", "--json")
     assert scored.returncode == 0, scored.stderr
     figures = json.loads(scored.stdout)
-    assert figures["captcha_accuracy"] == trained["valid_captcha_accuracy"]
-    assert figures["char_accuracy"] == pytest.approx(trained["valid_char_accuracy"])
+    assert figures["exact_match"] == trained["valid_exact_match"]
+    assert figures["position_accuracy"] == pytest.approx(trained["valid_position_accuracy"])
     assert figures["nll"] == pytest.approx(trained["valid_nll"], rel=1e-5)
-    low, high = figures["captcha_accuracy_ci95"]
-    assert low <= figures["captcha_accuracy"] <= high
+    low, high = figures["exact_match_ci95"]
+    assert low <= figures["exact_match"] <= high
     wrong = figures["misread"]
-    assert len(wrong) == round((1 - figures["captcha_accuracy"]) * figures["num_images"])
+    assert len(wrong) == round((1 - figures["exact_match"]) * figures["num_images"])
     for row in wrong:
         assert row["image"] == f"{row['label']}.png" != f"{row['read']}.png"
         assert 0 < row["confidence"] <= 1
@@ -108,7 +108,7 @@ def test_training_on_all_images_holds_none_out(
     assert done.returncode == 0, done.stderr
     assert "all 80 images train, nothing is held out" in done.stderr
     trained = json.loads(done.stdout.splitlines()[-1])
-    assert trained["valid_nll"] is trained["gap"] is trained["valid_captcha_accuracy"] is None
+    assert trained["valid_nll"] is trained["gap"] is trained["valid_exact_match"] is None
     assert trained["temperature"] == 1.5
     own = called("search.evaluate", out, "--data", archive)
     assert own.returncode == 2

@@ -29,10 +29,10 @@ class Snapshot:
 
 def metrics(epoch: int, value: float, gap: float = 0.5) -> EpochMetrics:
     return EpochMetrics(
-        epoch=epoch, passes=epoch, lr=1e-3, train_loss=value, valid_loss=value,
+        epoch=epoch, images_seen=epoch, lr=1e-3, train_loss=value, valid_loss=value,
         train_nll=value - gap, valid_nll=value, gap=gap, train_nll_raw=value - gap,
-        valid_nll_raw=value, temperature=1.0, valid_captcha_accuracy=0.5,
-        valid_captcha_accuracy_greedy=0.5, valid_char_accuracy=0.5, images_per_s=1.0,
+        valid_nll_raw=value, temperature=1.0, valid_exact_match=0.5,
+        valid_exact_match_greedy=0.5, valid_position_accuracy=0.5, images_per_s=1.0,
         seconds=float(epoch), device="cpu",
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def start(folder: RunFolder, number: int, space: str = "crnn") -> str:
 
 def epoch(
     folder: RunFolder, trial: str, epoch: int, valid_nll: float, *, checkpoint: bool = False,
-    accuracy: float = 0.5, gap: float = 0.25, passes: int = 1,
+    accuracy: float = 0.5, gap: float = 0.25, images_seen: int = 1,
 ) -> None:  # fmt: skip
     place = Path("ray") / trial / f"checkpoint_{epoch:06d}"
     if checkpoint:
@@ -38,8 +38,8 @@ def epoch(
         (folder.path / place / "model.safetensors").write_text(f"{trial} {epoch}")
     folder.add_epoch(
         trial=trial, epoch=epoch, train_loss=1.0, valid_loss=1.0, train_nll=valid_nll - gap,
-        valid_nll=valid_nll, gap=gap, passes=passes, train_nll_raw=valid_nll - gap,
-        valid_nll_raw=valid_nll, temperature=1.0, valid_captcha_accuracy=accuracy,
-        valid_captcha_accuracy_greedy=accuracy, valid_char_accuracy=0.75, images_per_s=10.0,
+        valid_nll=valid_nll, gap=gap, images_seen=images_seen, train_nll_raw=valid_nll - gap,
+        valid_nll_raw=valid_nll, temperature=1.0, valid_exact_match=accuracy,
+        valid_exact_match_greedy=accuracy, valid_position_accuracy=0.75, images_per_s=10.0,
         seconds=60.0 * epoch, device="cpu", checkpoint=str(place) if checkpoint else None,
     )  # fmt: skip

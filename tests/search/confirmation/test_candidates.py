@@ -64,7 +64,7 @@ def test_the_choice() -> None:
 
     def own(shift: float, passes: int) -> list[dict[str, Any]]:
         nlls = {"ab": 1.0 + shift, "cd": 2.0 - 2 * shift, "ef": 0.5, "gh": 0.1}
-        return [{**row(0, 0, nlls, {}), "passes": passes}]
+        return [{**row(0, 0, nlls, {}), "images_seen": passes}]
 
     found = confirm([cheap, dear, broken], [own(0.0, 100), own(0.4, 900), [None]], None)
     assert found["best"] == "dear"

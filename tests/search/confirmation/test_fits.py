@@ -57,7 +57,7 @@ def row(seed: int, fold: int, nlls: dict[str, float], read: dict[str, str]) -> d
         "fold": fold, "folds": 2, "split_seed": 0, "seed": seed, "limit_train": None,
         "images": [f"{label}.png" for label in labels], "labels": labels,
         "nlls": list(nlls.values()), "read": [read.get(label, label) for label in labels],
-        "train_nll": 0.5, "nll_raw": 1.0, "passes": 100, "seconds": 2.0, "temperature": 1.0,
+        "train_nll": 0.5, "nll_raw": 1.0, "images_seen": 100, "seconds": 2.0, "temperature": 1.0,
         "parameters": 7,
     }  # fmt: skip
 
@@ -70,8 +70,8 @@ def test_rows_together() -> None:
     found = scores.summarise(rows)
     assert found["nll"]["mean"] == 2.0
     assert found["gap"]["mean"] == 1.5
-    assert found["captcha_accuracy"]["mean"] == 0.5
-    assert found["char_accuracy"]["mean"] == pytest.approx(5 / 8)
+    assert found["exact_match"]["mean"] == 0.5
+    assert found["position_accuracy"]["mean"] == pytest.approx(5 / 8)
     assert (found["num_images"], found["num_fits"], found["num_misread"]) == (2, 2, 2)
     assert scores.misread(rows) == [{"label": "cd", "wrong": 2, "scored": 2, "read": ["ce", ""]}]
     worse = [row(0, 0, {"ab": 1.5, "cd": 2.5}, {"cd": "ce"})]

@@ -20,7 +20,7 @@ def row(fold: int, needs: int) -> dict[str, Any]:
     return {
         "fold": fold, "folds": 3, "split_seed": 0, "seed": fold, "limit_train": None,
         "images": [f"{fold}.png"], "labels": ["ab"], "read": ["ab"], "nlls": [9.0], "nll": 9.0,
-        "nll_raw": 9.0, "train_nll": 5.0, "gap": 4.0, "temperature": 1.0, "passes": 1,
+        "nll_raw": 9.0, "train_nll": 5.0, "gap": 4.0, "temperature": 1.0, "images_seen": 1,
         "seconds": 1.0, "parameters": 1, "nlls_over_grid": [[one] for one in over],
         "train_nll_over_grid": [one / 10 for one in over],
     }  # fmt: skip

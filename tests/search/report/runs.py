@@ -78,9 +78,10 @@ def _trial(
         nll = 8 * math.exp(-epoch) + 0.3 / (1 + number) + 0.01
         folder.add_epoch(
             trial=name, epoch=epoch, train_loss=nll, valid_loss=nll, train_nll=nll * 0.8,
-            valid_nll=nll, gap=nll * 0.2, passes=24 * epoch, train_nll_raw=nll, valid_nll_raw=nll,
-            temperature=1.0, valid_captcha_accuracy=1 - min(1, nll), valid_char_accuracy=0.9,
-            valid_captcha_accuracy_greedy=1 - min(1, nll), images_per_s=10.0, lr=1e-3,
+            valid_nll=nll, gap=nll * 0.2, images_seen=24 * epoch, train_nll_raw=nll,
+            valid_nll_raw=nll,
+            temperature=1.0, valid_exact_match=1 - min(1, nll), valid_position_accuracy=0.9,
+            valid_exact_match_greedy=1 - min(1, nll), images_per_s=10.0, lr=1e-3,
             seconds=30.0 * epoch, device="cpu", checkpoint=None,
         )  # fmt: skip
     if state in ("completed", "stopped") and labels:

@@ -36,7 +36,7 @@ def test_facts_have_ranks_intervals_seeds_and_cost(found: Analysis) -> None:
     first = board[0]
     assert all(row["nll_low"] >= 0 for row in board if row["nll_low"] is not None)
     assert first["nll_low"] < first["valid_nll"] or first["nll_low"] < 0.05 < first["nll_high"]
-    assert first["accuracy_low"] < first["valid_captcha_accuracy"] < first["accuracy_high"]
+    assert first["accuracy_low"] < first["valid_exact_match"] < first["accuracy_high"]
     assert (first["seed"], first["seconds"], first["misread"], first["read"]) == (4, 120.0, 2, 8)
     failed = next(row for row in board if row["state"] == "failed")
     assert (failed["nll_low"], failed["error"]) == (None, "RuntimeError: no")
@@ -215,7 +215,7 @@ def odd_figures(path: Path) -> None:
     text = text.replace('"gap": 0.', '"gap": NaN, "x": 0.').replace(
         '"seconds": 30.0', '"seconds": "soon"'
     )
-    (path / "epochs.jsonl").write_text(text.replace('"passes": 24', '"passes": Infinity'))
+    (path / "epochs.jsonl").write_text(text.replace('"images_seen": 24', '"images_seen": Infinity'))
 
 
 def replaced(path: Path, name: str, old: str, new: str) -> None:
@@ -243,7 +243,10 @@ HUGE = "1" + "0" * 400
 @pytest.mark.parametrize(
     ("break_it", "note"),
     [
-        (lambda p: replaced(p, "epochs.jsonl", '"passes": 24', f'"passes": {HUGE}'), None),
+        (
+            lambda p: replaced(p, "epochs.jsonl", '"images_seen": 24', f'"images_seen": {HUGE}'),
+            None,
+        ),
         (lambda p: replaced(p, "readings.jsonl", '"nlls": [', f'"nlls": [{HUGE}, '), "damaged"),
         (lambda p: replaced(p, "trials.jsonl", '"lr": ', '"lr": NaN, "x": '), None),
         (lambda p: replaced(p, "trials.jsonl", "RuntimeError: no", "\\ud800\\u001b[2J"), None),

@@ -26,13 +26,13 @@ def test_readings_say_what_was_scored(arch: str, drawn: LabelledImages) -> None:
     scores = evaluate(model, torch.from_numpy(drawn.pixels[:6]), labels)
     found = readings(model, scores, labels)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert len(found["wrong"]) == round(6 * (1 - scores.captcha_accuracy))
+    assert len(found["wrong"]) == round(6 * (1 - scores.exact_match))
     assert len(found["confidences"]) == len(found["nlls"]) == 6
     assert all(0 <= value <= 1 for value in found["confidences"])
-    assert found["beams"]["greedy"] == scores.captcha_accuracy_greedy
+    assert found["beams"]["greedy"] == scores.exact_match_greedy
     if arch == "crnn":
         assert set(found["beams"]) == {"greedy", "3", *map(str, BEAM_WIDTHS)}
-        assert found["beams"]["3"] == scores.captcha_accuracy
+        assert found["beams"]["3"] == scores.exact_match
         assert model.beam_width == 3
     else:
         assert set(found["beams"]) == {"greedy"}

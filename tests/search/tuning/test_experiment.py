@@ -136,7 +136,7 @@ def test_a_resumed_run_may_be_given_more_trials(finished: Path) -> None:
         ({"objective": "accuracy"}, "--objective 'accuracy' contradicts"),
         ({"max_gap": 0.1}, "--max-gap 0.1 contradicts"),
         ({"target_nll": 0.1}, "--target-nll 0.1 is for --objective cost, not nll"),
-        ({"max_trial_passes": 9}, "--max-trial-passes 9 contradicts"),
+        ({"max_trial_images_seen": 9}, "--max-trial-images-seen 9 contradicts"),
         ({"warm_start": ("quick",)}, "--warm-start ('quick',) contradicts"),
         ({"fixed": {"cut": "5"}}, "contradicts"),
         ({"trials": 1}, "--trials 1: the run has"),

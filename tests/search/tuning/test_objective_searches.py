@@ -50,7 +50,7 @@ def one_by_one(run: SpaceRun, trials: int) -> Study:
         for epoch in range(1, epochs + 1):
             row = _fake.metrics(epoch, cycle(epochs, epoch)).as_dict()
             run.folder.add_epoch(trial=name, checkpoint=None, **row)
-            if row["passes"] >= goal.bound(whole):
+            if row["images_seen"] >= goal.bound(whole):
                 break
         run.folder.end_trial(name, "completed" if run.is_whole(name) else "stopped")
         tell(run, study, trial.number)
@@ -67,7 +67,7 @@ def test_tpe_finds_the_shortest_cycle_that_reaches_the_target(tmp_path: Path) ->
         board = leaderboard(folder.records, "pooled")
     assert board[0]["feasible"]
     assert NEEDED <= board[0]["epochs"] <= NEEDED + 1
-    assert study.best_trial.value == board[0]["passes"] == board[0]["epochs"]
+    assert study.best_trial.value == board[0]["images_seen"] == board[0]["epochs"]
     assert study.best_trial.number == board[0]["number"]
     short = [t for t in study.trials if t.params["epochs"] < NEEDED]
     assert short
@@ -98,7 +98,7 @@ def test_a_kill_between_constraint_and_state_ends_the_trial_as_stopped(tmp_path:
     assert all(trial.state == TrialState.WAITING for trial in waiting)
     assert (told.state, told.constraints) == (TrialState.PRUNED, {"gap": 0.4})
     assert told.intermediate_values == {1: 2.0}
-    assert told.user_attrs["valid_captcha_accuracy"] == 0.5
+    assert told.user_attrs["valid_exact_match"] == 0.5
 
 
 @pytest.mark.ray
@@ -152,7 +152,7 @@ class TestOnRay:
             least = min(least, cost) if reached else least
         found = best(records, "pooled")
         assert found
-        assert (found["passes"], found["feasible"]) == (least, True)
+        assert (found["images_seen"], found["feasible"]) == (least, True)
         assert found["config"]["epochs"] == least
         assert Path(found["model"]).read_text() == f"model of epoch {least}"
 
@@ -180,12 +180,12 @@ class TestOnRay:
         assert found["best"]["trial"] == front[0] == min(points, key=lambda name: points[name])
 
     def test_a_trial_past_its_cap_is_stopped_with_its_reason(self, tmp_path: Path) -> None:
-        given = {"objective": "pareto", "max_trial_passes": 3, "trials": 2, "epochs": 6}
+        given = {"objective": "pareto", "max_trial_images_seen": 3, "trials": 2, "epochs": 6}
         records, trials = search(tmp_path / "run", lambda task, epoch: 1.0, **given)
         assert agreed(records, trials)
         assert [t.state for t in trials] == [TrialState.PRUNED] * 2
         assert [row["epochs"] for row in records.trials.values()] == [4, 4]
-        said = "4 passes, more than --max-trial-passes 3"
+        said = "4 images_seen, more than --max-trial-images-seen 3"
         assert {row["reason"] for row in records.trials.values()} == {said}
         found = best(records, "pooled")
         assert found

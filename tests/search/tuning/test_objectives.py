@@ -34,9 +34,12 @@ def settings(**values: object) -> Settings:
         ({"max_gap": -0.1}, "max_gap = -0.1: must be greater than or equal to 0"),
         ({"max_gap": math.nan}, "max_gap = nan: must be a finite number"),
         ({"max_gap": math.inf}, "max_gap = inf: must be a finite number"),
-        ({"cost": "passes"}, "--cost passes is for --objective cost or pareto, not nll"),
-        ({"objective": "pareto", "cost": "gap"}, "cost = 'gap': must be 'passes' or 'seconds'"),
-        ({"max_trial_passes": 0}, "max_trial_passes = 0"),
+        ({"cost": "images_seen"}, "--cost images_seen is for --objective cost or pareto, not nll"),
+        (
+            {"objective": "pareto", "cost": "gap"},
+            "cost = 'gap': must be 'images_seen' or 'seconds'",
+        ),
+        ({"max_trial_images_seen": 0}, "max_trial_images_seen = 0"),
         ({"max_trial_seconds": "soon"}, "max trial seconds 'soon': write seconds, or a number"),
         ({"max_trial_seconds": math.nan}, "max_trial_seconds = nan"),
     ],
@@ -51,16 +54,16 @@ def test_what_does_not_fit_the_goal_is_refused_in_one_line(
 
 
 def test_a_duration_may_be_given_for_a_trial() -> None:
-    given = settings(max_trial_seconds="2m", max_trial_passes=500)
-    assert given.caps == {"seconds": 120.0, "passes": 500}
+    given = settings(max_trial_seconds="2m", max_trial_images_seen=500)
+    assert given.caps == {"seconds": 120.0, "images_seen": 500}
     assert settings().caps == {}
 
 
 def test_caps_are_passed_not_reached() -> None:
-    caps = {"passes": 10.0}
-    assert over(caps, {"passes": 10, "seconds": 99.0}) is None
-    assert over(caps, {"passes": 11}) == "11 passes, more than --max-trial-passes 10"
-    assert over({}, {"passes": 11}) is None
+    caps = {"images_seen": 10.0}
+    assert over(caps, {"images_seen": 10, "seconds": 99.0}) is None
+    assert over(caps, {"images_seen": 11}) == "11 images_seen, more than --max-trial-images-seen 10"
+    assert over({}, {"images_seen": 11}) is None
 
 
 @pytest.mark.parametrize(
@@ -83,10 +86,12 @@ def test_only_asha_has_rungs() -> None:
     assert settings(epochs=20, objective="pareto").rungs == ()
 
 
-def row(nll: float, gap: float = 0.0, passes: int = 1, accuracy: float = 0.5) -> dict[str, Any]:
+def row(
+    nll: float, gap: float = 0.0, images_seen: int = 1, accuracy: float = 0.5
+) -> dict[str, Any]:
     return {
-        "valid_nll": nll, "gap": gap, "passes": passes, "seconds": 2.0 * passes,
-        "valid_captcha_accuracy": accuracy,
+        "valid_nll": nll, "gap": gap, "images_seen": images_seen, "seconds": 2.0 * images_seen,
+        "valid_exact_match": accuracy,
     }  # fmt: skip
 
 
@@ -103,7 +108,12 @@ def test_an_infeasible_trial_never_goes_before_a_feasible_one() -> None:
 
 def test_the_cheapest_counts_only_if_it_reached_the_target() -> None:
     goal = settings(objective="cost", target_nll=0.1).goal
-    rows = [row(0.09, passes=50), row(0.05, passes=90), row(0.11, passes=10), row(2.0, passes=1)]
+    rows = [
+        row(0.09, images_seen=50),
+        row(0.05, images_seen=90),
+        row(0.11, images_seen=10),
+        row(2.0, images_seen=1),
+    ]
     assert sorted(rows, key=goal.order) == rows
     assert (goal.values(rows[0]), goal.metric) == ([50.0], "valid_nll")
     assert goal.bound(rows) == 50
@@ -131,7 +141,7 @@ def write(path: Path, given: dict[str, Any], trials: list[tuple[str, float, floa
     with RunFolder.create(path, run) as folder:
         for number, (state, nll, gap, passes) in enumerate(trials):
             name = _runs.start(folder, number)
-            _runs.epoch(folder, name, 1, nll, checkpoint=True, gap=gap, passes=passes)
+            _runs.epoch(folder, name, 1, nll, checkpoint=True, gap=gap, images_seen=passes)
             folder.end_trial(name, state)  # type: ignore[arg-type]
         first, epoch = ranking(folder.records, "crnn")[0]
         folder.keep_model("crnn", first, epoch, folder.checkpoint(first)[1])  # type: ignore[index]
@@ -197,7 +207,7 @@ def test_the_best_of_a_front_is_its_lowest_nll(tmp_path: Path) -> None:
     [
         ({}, ["min"]),
         ({"max_gap": 0.1}, ["feasible", "no"]),
-        ({"objective": "cost", "target_nll": 0.3}, ["feasible", "passes", "9000", "yes"]),
+        ({"objective": "cost", "target_nll": 0.3}, ["feasible", "images", "9000", "yes"]),
         ({"objective": "pareto"}, ["front", "yes"]),
     ],
 )
@@ -218,7 +228,7 @@ def test_the_terminal_shows_what_the_goal_is_about(
     text = out.getvalue()
     assert "…" not in text
     assert set(words) <= set(text.split())
-    for word in {"feasible", "front", "passes"} - set(words):
+    for word in {"feasible", "front", "images"} - set(words):
         assert word not in text
 
 

@@ -97,7 +97,7 @@ def test_the_status_file_says_how_it_stands_and_how_it_ended(tmp_path: Path) -> 
     assert found["trials"] == {**states, "wanted": 10}
     assert found["spaces"]["crnn"]["best"] == {
         "trial": "crnn-002", "epochs": 2, "valid_nll": 0.5, "train_nll": 0.25, "gap": 0.25,
-        "valid_captcha_accuracy": 0.8, "valid_char_accuracy": 0.75,
+        "valid_exact_match": 0.8, "valid_position_accuracy": 0.75,
     }  # fmt: skip
     assert found["spaces"]["pooled"]["best"] is None
     assert found["running"] == [{"trial": "crnn-004", "epoch": 2, "epochs": 2}]

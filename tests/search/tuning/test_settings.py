@@ -78,7 +78,7 @@ def test_a_search_grows_where_there_are_gpus_unless_told_otherwise() -> None:
 def test_the_objective_names_metric_and_direction() -> None:
     assert (settings().goal.metric, settings().goal.mode) == ("valid_nll", "min")
     accuracy = settings(objective="accuracy").goal
-    assert (accuracy.metric, accuracy.mode) == ("valid_captcha_accuracy", "max")
+    assert (accuracy.metric, accuracy.mode) == ("valid_exact_match", "max")
 
 
 def test_json_round_trip() -> None:
