@@ -6,6 +6,7 @@ as JSON and compared by digest.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
@@ -52,13 +53,14 @@ class Space:
     """What may vary in one architecture.
 
     Attributes:
-        name: the architecture's name.
+        name: the space's own name, one of a kind in a run.
         parameters: distribution of each parameter, both ends included; the order is the order in
             which they are suggested.
         baseline: the source's own value of each parameter, conditional ones too.
         conditions: parameters that do not always appear.
         known: points that did well before, tried right after the baseline.
         fixed: parameters taken out of the search, with the value they keep.
+        arch: name of the architecture; by default the space's own name.
 
     Raises:
         ValueError: the table contradicts itself, such as a baseline outside it.
@@ -70,8 +72,15 @@ class Space:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     known: tuple[Values, ...] = ()
     fixed: Values = field(default_factory=dict)
+    arch: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "arch", self.arch or self.name)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name) or self.name == "all":
+            raise ValueError(
+                f"space {self.name!r}: write its name in letters, digits, dots, dashes and "
+                "underscores; it names trials and folders, and cannot be all"
+            )
         seen = set(self.fixed)
         for name in self.parameters:
             if name in seen:
@@ -219,6 +228,8 @@ class Space:
         """Plain values; `from_json` reads them back."""
         return {
             "name": self.name,
+            # Left out where it says nothing, as in the records of before there was an arch.
+            **({"arch": self.arch} if self.arch != self.name else {}),
             "parameters": {
                 k: json.loads(distribution_to_json(v)) for k, v in self.parameters.items()
             },
@@ -245,6 +256,7 @@ class Space:
             },
             known=tuple(data["known"]),
             fixed=data["fixed"],
+            arch=data.get("arch", ""),
         )
 
     def _appears(self, name: str, values: Values) -> bool:

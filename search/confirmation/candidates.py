@@ -95,11 +95,12 @@ def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
     """
     from captcha_models.architectures import config_class
 
-    def parsed(values: Mapping[str, Any]) -> dict[str, Any]:
-        return config_class(space).parse(values).model_dump()
-
     saved = records.run["spaces"][space]
     table = Space.from_json(saved["space"])
+
+    def parsed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return config_class(table.arch).parse(values).model_dump()
+
     start = {**saved["base"], **table.active({**table.baseline, **table.fixed})}
     epochs = {"epochs": plan.baseline_epochs} if plan.baseline_epochs else {}
     baseline = parsed({**start, **epochs})
@@ -111,11 +112,11 @@ def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
         config = known[row["trial"]]
         if len(found) < plan.top and all(config != one.config for one in found):
             found.append(
-                Candidate(row["trial"], space, config, config == baseline, row["valid_nll"])
+                Candidate(row["trial"], table.arch, config, config == baseline, row["valid_nll"])
             )
     if not any(one.baseline for one in found):
         nll = next((r["valid_nll"] for r in board if known[r["trial"]] == baseline), None)
-        found.append(Candidate(BASELINE, space, baseline, True, nll))
+        found.append(Candidate(BASELINE, table.arch, baseline, True, nll))
     return found
 
 

@@ -173,8 +173,9 @@ class Confirmation:
         write_json(self._folder / f"{name}.json", result)
         line = next((one for one in result["candidates"] if one["chosen"]), None)
         if line:
-            values = with_temperature(name, line["config"], line["temperature"])
-            config_class(name).parse(values).save(self._folder / f"{name}.toml")
+            arch = self.records.run["spaces"][name]["space"].get("arch", name)
+            values = with_temperature(arch, line["config"], line["temperature"])
+            config_class(arch).parse(values).save(self._folder / f"{name}.toml")
 
 
 def _dealt(batch: Batch, groups: Sequence[Sequence[Fit]]) -> list[list[Row | None]]:

@@ -183,7 +183,7 @@ class Sitting:
             config = {**plan.base, **plan.space.active({**plan.space.baseline, **plan.space.fixed})}
             # A process for this alone: one that has seen a GPU keeps it.
             measuring = ray.remote(num_gpus=1, max_calls=1)(probe)
-            gpus = ray.get(measuring.remote(plan.space.name, config))
+            gpus = ray.get(measuring.remote(plan.space.arch, config))
         return settings.model_copy(update={"gpus_per_trial": gpus})
 
     def _tell_share(self, cluster: Cluster, settings: Settings, each: Share) -> None:

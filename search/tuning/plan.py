@@ -55,11 +55,11 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     for name in settings.spaces:
         if name not in spaces.names():
             raise InputError(f"no space {name!r}: choose one of {', '.join(spaces.names())} or all")
-        fields = config_class(name)
+        whole = spaces.load(name)
+        fields = config_class(whole.arch)
         known |= fields.model_fields.keys()
         typed = {k: v for k, v in settings.fixed.items() if k in fields.model_fields}
         config = fields.parse({**typed, "epochs": settings.epochs})
-        whole = spaces.load(name)
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
         if settings.goal.cost:
             longest = settings.epochs
@@ -67,7 +67,7 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
             cycles = IntDistribution(least, longest, log=True)
             tried = [max(least, longest // 2), max(least, longest // 4), longest]
             space = space.widened("epochs", cycles, longest, list(dict.fromkeys(tried)))
-        plans[name] = SpacePlan(space, config.model_dump())
+        plans[space.name] = SpacePlan(space, config.model_dump())
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")
     for name in settings.fixed:
@@ -100,9 +100,9 @@ def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     from captcha_models.architectures import config_class
     from captcha_models.training.checks import check
 
-    for name, plan in plans.items():
+    for plan in plans.values():
         start = plan.space.active({**plan.space.baseline, **plan.space.fixed})
-        check(config_class(name).parse({**plan.base, **start}), data.images, data.split)
+        check(config_class(plan.space.arch).parse({**plan.base, **start}), data.images, data.split)
 
 
 def absolute(spec: str) -> str:

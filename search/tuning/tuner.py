@@ -131,7 +131,7 @@ def _name(trial: Trial) -> str:
 def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
     left = control.remaining_s
     return Plan(
-        arch=run.space.name,
+        arch=run.space.arch,
         base=run.base,
         caps=run.settings.caps,
         rungs=run.settings.rungs,

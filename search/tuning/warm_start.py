@@ -11,6 +11,7 @@ from captcha_models.errors import InputError
 from search.store.leaderboard import leaderboard
 from search.store.records import read_run, whole
 from search.tuning.plan import SpacePlan
+from spaces.space import Space
 
 TOP = 3
 """So many trials of an unconfirmed run are tried again."""
@@ -30,9 +31,9 @@ def warm_start(plans: Mapping[str, SpacePlan], sources: tuple[str, ...]) -> dict
     found = dict(plans)
     for source in sources:
         refusals, used = [], False
-        for name in plans:
+        for name, plan in plans.items():
             try:
-                configs = _configs(source, name)
+                configs = _configs(source, plan.space)
             except InputError as error:
                 refusals.append(error)
                 continue
@@ -46,21 +47,21 @@ def warm_start(plans: Mapping[str, SpacePlan], sources: tuple[str, ...]) -> dict
     return found
 
 
-def _configs(source: str, space: str) -> list[tuple[str, dict[str, Any]]]:
+def _configs(source: str, space: Space) -> list[tuple[str, dict[str, Any]]]:
     """Configurations of a source for one space, each with a name for the person.
 
     Raises:
         InputError: it cannot be read, or is for another architecture.
     """
     path = Path(source)
-    confirmed = path / "confirmed" / f"{space}.toml"
+    confirmed = path / "confirmed" / f"{space.name}.toml"
     if not path.is_dir():
-        return [(source, read_values(source, space))]
+        return [(source, read_values(source, space.arch))]
     if confirmed.is_file():
-        return [(str(confirmed), read_values(str(confirmed), space))]
+        return [(str(confirmed), read_values(str(confirmed), space.arch))]
     records = read_run(path)
     with whole(path):
-        rows = [row for row in leaderboard(records, space) if row["epochs"]]
+        rows = [row for row in leaderboard(records, space.name) if row["epochs"]]
         useful = [row for row in rows if row["state"] != "failed"][:TOP]
         return [(f"{source} {row['trial']}", row["config"]) for row in useful]
 
@@ -68,7 +69,7 @@ def _configs(source: str, space: str) -> list[tuple[str, dict[str, Any]]]:
 def _with_point(plan: SpacePlan, label: str, config: Mapping[str, Any]) -> SpacePlan:
     """The plan with the configuration's nearest point, and a note on what was done."""
     space = plan.space
-    given = config_class(space.name).parse(config).model_dump()
+    given = config_class(space.arch).parse(config).model_dump()
     try:
         point = space.nearest(given)
     except ValueError as error:

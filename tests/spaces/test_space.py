@@ -1,5 +1,6 @@
 """Spaces: suggestion, conditions, membership, pinning, JSON."""
 
+import dataclasses
 import json
 import pickle
 
@@ -106,6 +107,22 @@ def test_digest_follows_a_bound_a_condition_and_a_pin() -> None:
     digests = {s.digest for s in (base, wider, free, base.pinned({"norm": True}))}
     assert len(digests) == 4
     assert small().digest == base.digest
+
+
+def test_arch_is_the_name_unless_given_and_survives_json() -> None:
+    plain, named = small(), dataclasses.replace(small(), arch="pooled")
+    assert (plain.arch, named.arch) == ("small", "pooled")
+    assert plain.digest != named.digest
+    for space in (plain, named, named.pinned({"layers": 1})):
+        assert Space.from_json(json.loads(json.dumps(space.to_json()))) == space
+    # Records of before there was an arch have none.
+    assert "arch" not in plain.to_json()
+
+
+@pytest.mark.parametrize("name", ["", "all", "a/b", "..", "a b", "-a"])
+def test_a_name_that_cannot_name_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="write its name in letters"):
+        dataclasses.replace(small(), name=name)
 
 
 @pytest.mark.parametrize(
