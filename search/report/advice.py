@@ -10,7 +10,7 @@ from typing import Any
 
 from search.report.loader import Run, number
 from search.report.trials import parameters
-from search.store.leaderboard import goal_of
+from search.store.leaderboard import objective_of
 from search.store.status import STATUS_FILE
 
 EDGE = 0.03
@@ -37,9 +37,11 @@ def advice(run: Run, facts: Boards) -> str:
         return open_
     if not any(row["state"] == "completed" for row in rows):
         return "No trial had its full budget: give the search more time, or fewer epochs a trial."
-    goal = goal_of(run.records)
-    if goal.limits and not any(row["feasible"] for row in rows if row["state"] == "completed"):
-        limits = " and ".join(map(str, goal.limits))
+    objective = objective_of(run.records)
+    if objective.constraints and not any(
+        row["feasible"] for row in rows if row["state"] == "completed"
+    ):
+        limits = " and ".join(map(str, objective.constraints))
         return f"No completed trial has {limits}: search longer, or ask for less."
     space = _leading_space(facts)
     board = facts[space]

@@ -17,7 +17,7 @@ from search.report.figure import (
 )
 from search.report.funnel import STEPS, seconds_of
 from search.report.loader import Run
-from search.store.leaderboard import goal_of
+from search.store.leaderboard import objective_of
 from search.tuning.objectives import front
 
 
@@ -186,13 +186,13 @@ def gap_against_nll(run: Run, boards: Boards) -> Figure:
     for name, (nll, gap) in sorted(points.items(), key=lambda item: item[1]):
         table.append([name, nll, gap, (nll, gap) in kept])
     lines = []
-    for limit in goal_of(run.records).limits:
+    for limit in objective_of(run.records).constraints:
         along, across = ("y", "x") if limit.metric == "gap" else ("x", "y")
         lines.append(
             {"type": "line", f"{along}0": limit.most, f"{along}1": limit.most, f"{across}0": 0,
              f"{across}1": 1, f"{across}ref": "paper", "line": {"color": "#c0392b", "width": 2}}
         )  # fmt: skip
-    told = " and ".join(map(str, goal_of(run.records).limits))
+    told = " and ".join(map(str, objective_of(run.records).constraints))
     return Figure(
         "gap", "Gap against NLL",
         "Left and low is good: sure on images it has not seen, and no surer on those it has. The "

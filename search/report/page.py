@@ -30,7 +30,7 @@ from search.report.figures_search import (
 )
 from search.report.figures_space import importance_figure, parallel, slices
 from search.report.whole import Analysis
-from search.store.leaderboard import goal_of
+from search.store.leaderboard import objective_of
 from search.store.predictions import THUMBNAILS
 
 AIMS = {
@@ -81,7 +81,7 @@ def page(analysis: Analysis, *, images: bool = True) -> str:
         sections=sections,
         gallery=analysis.hard_images[:GALLERY],
         pictures=pictures,
-        goal=goal_of(analysis.run.records),
+        objective=objective_of(analysis.run.records),
         aims=AIMS,
         nonce=secrets.token_urlsafe(16),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),

@@ -7,8 +7,8 @@ pandas is loaded only for those who want tables: it takes longer than all the re
 from typing import TYPE_CHECKING, Any
 
 from search.store.records import STATES, Records
-from search.tuning import objectives as goals
-from search.tuning.objectives import Goal
+from search.tuning import objectives
+from search.tuning.objectives import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +28,9 @@ METRICS = (
 )
 
 
-def goal_of(records: Records) -> Goal:
+def objective_of(records: Records) -> Objective:
     """What counted as better in the run."""
-    return goals.goal_of(records.run["settings"])
+    return objectives.objective_of(records.run["settings"])
 
 
 def state_of(row: dict[str, Any]) -> str:
@@ -41,10 +41,10 @@ def state_of(row: dict[str, Any]) -> str:
 def trial_rows(records: Records) -> list[dict[str, Any]]:
     """One row per trial: identity, state, epochs, METRICS of its last epoch, its `config`.
 
-    Metrics of a trial without an epoch are None. Where the goal has limits a row also says whether
+    Metrics of a trial without an epoch are None. With constraints a row also says whether
     the trial is `feasible`: whether its last epoch keeps to them.
     """
-    goal = goal_of(records)
+    objective = objective_of(records)
     rows = []
     for name, row in records.trials.items():
         last = records.last_epoch(name)
@@ -57,8 +57,8 @@ def trial_rows(records: Records) -> list[dict[str, Any]]:
                 "baseline": row["baseline"],
                 "state": state_of(row),
                 "epochs": last,
-                **{metric: metrics.get(metric) for metric in METRICS},
-                **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
+                **{name: metrics.get(name) for name in (*METRICS, *objective.metrics)},
+                **({"feasible": objective.feasible(metrics)} if objective.constraints else {}),
                 "error": row["error"],
                 "reason": row.get("reason"),
                 "config": row["config"],
@@ -71,41 +71,41 @@ def leaderboard(records: Records, space: str) -> list[dict[str, Any]]:
     """The trial rows of a space, best first: those with the full budget, then by the objective.
 
     Of those the feasible come first. Trials of unequal budgets are never ranked against each other
-    by their metrics alone: the others follow, more epochs first. With two aims a row also says
+    by their metrics alone: the others follow, more epochs first. With two metrics a row also says
     whether it is on the `front` of the feasible completed trials: none is better in both.
     """
-    goal = goal_of(records)
+    objective = objective_of(records)
 
     def order(row: dict[str, Any]) -> tuple[Any, ...]:
         if row["state"] == "completed":
-            return 0, *goal.order(row), row["number"]
-        return 1, -row["epochs"], goal.partial_order(row), row["number"]
+            return 0, *objective.order(row), row["number"]
+        return 1, -row["epochs"], objective.partial_order(row), row["number"]
 
     board = sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
-    if len(goal.aims) == 2:
+    if len(objective.metrics) == 2:
         points = {
-            row["trial"]: (row[goal.aims[0]], row[goal.aims[1]])
+            row["trial"]: (row[objective.metrics[0]], row[objective.metrics[1]])
             for row in board
-            if row["state"] == "completed" and goal.feasible(row)
+            if row["state"] == "completed" and objective.feasible(row)
         }
-        kept = goals.front(points.values())
+        kept = objectives.front(points.values())
         for row in board:
             row["front"] = points.get(row["trial"]) in kept
     return board
 
 
 def front(records: Records, space: str) -> list[dict[str, Any]]:
-    """The rows of the leaderboard that are on the front, least NLL first; none with one aim."""
+    """The rows of the leaderboard that are on the front, least NLL first; none with one metric."""
     return [row for row in leaderboard(records, space) if row.get("front")]
 
 
 def extra_columns(records: Records) -> list[str]:
-    """Columns of the leaderboard that only some goals have."""
-    goal = goal_of(records)
+    """Columns of the leaderboard that only some objectives have."""
+    objective = objective_of(records)
     wanted = {
-        "feasible": bool(goal.limits),
-        "front": len(goal.aims) == 2,
-        "images_seen": "images_seen" in goal.aims,
+        "feasible": bool(objective.constraints),
+        "front": len(objective.metrics) == 2,
+        "images_seen": "images_seen" in objective.metrics,
     }
     return [name for name, has in wanted.items() if has]
 
@@ -115,7 +115,7 @@ def missed(records: Records, space: str) -> str | None:
     first = best(records, space)
     if first is None or first.get("feasible", True):
         return None
-    limits = " and ".join(map(str, goal_of(records).limits))
+    limits = " and ".join(map(str, objective_of(records).constraints))
     return f"{space}: no completed trial has {limits}; the best is the one of lowest NLL"
 
 
@@ -142,7 +142,7 @@ def ranking(records: Records, space: str) -> list[tuple[str, int]]:
     Completed trials at their last epoch; then the others at the epoch of their last checkpoint,
     by their metric alone, for a model there has to be.
     """
-    goal = goal_of(records)
+    objective = objective_of(records)
     candidates: list[tuple[Any, ...]] = []
     for name, row in records.trials.items():
         saved = [e for e, m in records.epochs.get(name, {}).items() if m["checkpoint"]]
@@ -150,9 +150,11 @@ def ranking(records: Records, space: str) -> list[tuple[str, int]]:
             continue
         epoch = max(saved)
         metrics = records.epochs[name][epoch]
-        if metrics[goal.metric] is not None:
+        if metrics[objective.metric] is not None:
             whole = state_of(row) == "completed"
-            order = (0, *goal.order(metrics)) if whole else (1, goal.partial_order(metrics))
+            order = (
+                (0, *objective.order(metrics)) if whole else (1, objective.partial_order(metrics))
+            )
             candidates.append((*order, row["number"], name, epoch))
     return [(name, epoch) for *_, name, epoch in sorted(candidates)]
 
@@ -166,15 +168,19 @@ def best(records: Records, space: str) -> dict[str, Any] | None:
     if kept is None or kept[0] not in records.trials:
         return None
     name, epoch = kept
-    row, metrics, goal = records.trials[name], records.epochs[name][epoch], goal_of(records)
+    row, metrics, objective = (
+        records.trials[name],
+        records.epochs[name][epoch],
+        objective_of(records),
+    )
     return {
         "trial": name,
         "model": str(records.path / "best" / space / "model.safetensors"),
         "state": state_of(row),
         "epochs": epoch,
         **{key: metrics[key] for key in METRICS[:6]},
-        **{key: metrics.get(key) for key in goals.COSTS},
-        **({"feasible": goal.feasible(metrics)} if goal.limits else {}),
+        **{key: metrics.get(key) for key in objectives.COSTS},
+        **({"feasible": objective.feasible(metrics)} if objective.constraints else {}),
         "config": row["config"],
     }
 
@@ -197,9 +203,9 @@ def counts(records: Records, space: str) -> dict[str, int]:
 def summary(records: Records) -> dict[str, Any]:
     """The run in one object, as `search.run --json` prints it.
 
-    With two aims each space has its `front`: for each trial on it METRICS and `config`.
+    With two metrics each space has its `front`: for each trial on it METRICS and `config`.
     """
-    two = len(goal_of(records).aims) == 2
+    two = len(objective_of(records).metrics) == 2
     found: dict[str, dict[str, Any]] = {}
     for space in records.run["spaces"]:
         found[space] = {"trials": counts(records, space), "best": best(records, space)}

@@ -194,7 +194,7 @@ class Sitting:
         )
         chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
         default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
-        most = f"{'up to ' if settings.goal.cost else ''}{settings.epochs} epochs"
+        most = f"{'up to ' if settings.objective.cost else ''}{settings.epochs} epochs"
         self.say(f"budget: {settings.trials} trials of {most} a space{default}")
 
     def _search(
@@ -324,7 +324,7 @@ def _continued(records: Records, changes: dict[str, Any]) -> Settings:
     before = Settings.parse(records.run["settings"])
     after = Settings.parse({**records.run["settings"], **changes})
     for name in changes:
-        old, new = getattr(before, name), getattr(after, name)
+        old, new = (one.model_dump()[name] for one in (before, after))
         if name == "data":
             continue  # Judged by the images' digest.
         if name not in AGAIN and new != old:

@@ -41,7 +41,7 @@ class SpacePlan:
 def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
     """The spaces of a search with what `--set` fixes in them.
 
-    A field that only some of the architectures have is set in those. Where the cost is an aim the
+    A field that only some of the architectures have is set in those. Where the cost is a metric the
     length of the cycle varies too, and the known points are tried at half of it, which may be all
     they need, at a quarter, and whole.
 
@@ -61,7 +61,7 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
         typed = {k: v for k, v in settings.fixed.items() if k in fields.model_fields}
         config = fields.parse({**typed, "epochs": settings.epochs})
         space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
-        if settings.goal.cost:
+        if settings.objective.cost:
             longest = settings.epochs
             least = min(LEAST_EPOCHS, longest)
             cycles = IntDistribution(least, longest, log=True)

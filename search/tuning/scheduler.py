@@ -33,7 +33,7 @@ class Rungs(ASHAScheduler):
         super().__init__(
             time_attr="epoch",
             metric=VALUE,
-            mode=settings.goal.mode,
+            mode=settings.objective.mode,
             max_t=settings.epochs,
             grace_period=settings.grace,
             reduction_factor=REDUCTION,
@@ -42,7 +42,7 @@ class Rungs(ASHAScheduler):
 
     def _replay(self, run: SpaceRun) -> None:
         """Fill the rungs with what an earlier sitting reported."""
-        records, metric = run.folder.records, run.settings.goal.metric
+        records, metric = run.folder.records, run.settings.objective.metric
         for name, row in records.trials.items():
             if row["space"] == run.space.name:
                 for epoch, metrics in sorted(records.epochs.get(name, {}).items()):
@@ -77,13 +77,13 @@ class Bound(FIFOScheduler):
     def __init__(self, run: SpaceRun) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._run = run
-        self._goal = run.settings.goal
+        self._objective = run.settings.objective
         ours = [n for n, row in run.folder.records.trials.items() if row["space"] == run.space.name]
         self._bound = min(map(self._bound_by, ours), default=math.inf)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
-        cost = result.get(f"metrics/{self._goal.cost}")
+        cost = result.get(f"metrics/{self._objective.cost}")
         beaten = cost is not None and cost >= self._bound
         return TrialScheduler.STOP if beaten else TrialScheduler.CONTINUE
 
@@ -98,13 +98,15 @@ class Bound(FIFOScheduler):
     def _bound_by(self, name: str) -> float:
         records = self._run.folder.records
         whole = self._run.is_whole(name)
-        return self._goal.bound([records.epochs[name][records.last_epoch(name)]] if whole else [])
+        return self._objective.bound(
+            [records.epochs[name][records.last_epoch(name)]] if whole else []
+        )
 
 
 def scheduler_for(run: SpaceRun) -> TrialScheduler:
-    """The scheduler of the run's goal, knowing what earlier sittings reported."""
+    """The scheduler of the run's objective, knowing what earlier sittings reported."""
     kinds: dict[str, Callable[[SpaceRun], TrialScheduler]] = {"halving": Rungs, "bound": Bound}
-    return kinds.get(run.settings.goal.stopping, _stop_nobody)(run)
+    return kinds.get(run.settings.objective.stopping, _stop_nobody)(run)
 
 
 def _stop_nobody(run: SpaceRun) -> TrialScheduler:

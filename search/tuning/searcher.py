@@ -36,13 +36,13 @@ def open_study(run: SpaceRun) -> Study:
     url = f"sqlite:///{run.folder.path / 'study.db'}"
     connecting = {"timeout": 60, "factory": WrittenAhead}
     storage = OwnStorage(RDBStorage(url, engine_kwargs={"connect_args": connecting}))
-    goal = settings.goal
-    direction = StudyDirection.MINIMIZE if goal.mode == "min" else StudyDirection.MAXIMIZE
+    objective = settings.objective
+    direction = StudyDirection.MINIMIZE if objective.mode == "min" else StudyDirection.MAXIMIZE
     study = optuna.create_study(
         storage=storage,
         study_name=space.name,
         load_if_exists=True,
-        directions=[direction] * len(goal.aims),
+        directions=[direction] * len(objective.metrics),
     )
     if not study.get_trials(deepcopy=False):
         for point in (space.baseline, *space.known):
@@ -80,7 +80,7 @@ class StudySearch(OptunaSearch):
         super().__init__(
             space=run.space.suggest,
             metric=VALUE,
-            mode=run.settings.goal.mode,
+            mode=run.settings.objective.mode,
             sampler=study.sampler,
             study_name=study.study_name,
             storage=study._storage,
@@ -153,22 +153,22 @@ def resumed_trial(study: Study, number: int) -> Trial:
 
 
 def catch_up(run: SpaceRun, trial: Trial) -> None:
-    """Give a running trial its recorded epochs; Optuna has no place for them with several aims."""
+    """Give a running trial its recorded epochs; with several metrics Optuna takes none."""
     rows = run.folder.records.epochs.get(run.trial_name(trial.number), {})
-    if len(run.settings.goal.aims) == 1 and rows:
+    if len(run.settings.objective.metrics) == 1 and rows:
         known = trial.storage.get_trial(trial._trial_id).intermediate_values
         for epoch in sorted(rows.keys() - known.keys()):
-            trial.report(rows[epoch][run.settings.goal.metric], epoch)
+            trial.report(rows[epoch][run.settings.objective.metric], epoch)
 
 
 def tell(run: SpaceRun, study: Study, number: int, *, failed: bool = False) -> None:
     """End a running trial by what the records say of its last epoch.
 
-    Complete with the goal's values if it had its full budget, pruned if not, failed if it raised
-    or never reported. Pruned ones carry the constraints too, or TPE would rank them above every
+    Complete with its values if it had its full budget, pruned if not, failed if it raised or
+    never reported. Pruned ones carry the constraints too, or TPE would rank them above every
     complete trial that misses a limit.
     """
-    name, goal = run.trial_name(number), run.settings.goal
+    name, objective = run.trial_name(number), run.settings.objective
     last, trial = run.folder.records.last_epoch(name), resumed_trial(study, number)
     catch_up(run, trial)
     if failed or not last:
@@ -178,10 +178,10 @@ def tell(run: SpaceRun, study: Study, number: int, *, failed: bool = False) -> N
     for attribute in ATTRIBUTES:
         trial.set_user_attr(attribute, metrics[attribute])
     told = study.get_trials(deepcopy=False)[number].constraints
-    for limit in goal.limits:
+    for limit in objective.constraints:
         if limit.name not in told:
             trial.set_constraint(limit.name, limit.violation(metrics))
     if run.is_whole(name):
-        study.tell(number, goal.values(metrics))
+        study.tell(number, objective.values(metrics))
     else:
         study.tell(number, state=TrialState.PRUNED)

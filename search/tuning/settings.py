@@ -1,4 +1,4 @@
-"""What a search is told: how many trials, how long each, what counts as better, and its share."""
+"""Settings of a search: how many trials, how long each, what counts as better, its share."""
 
 import math
 import re
@@ -11,13 +11,14 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
 from captcha_models.errors import InputError, explain
 from search.tuning.loggers import Tracker
-from search.tuning.objectives import COSTS, Cost, Goal, Objective, goal_of
+from search.tuning.objectives import COSTS, Cost, Objective, objective_of
 
 FULL = {"trials": 60, "epochs": 24}
 """Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
@@ -44,19 +45,19 @@ class Settings(BaseModel):
     trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
     epochs: int = Field(12, ge=1, le=10_000)
-    """Full budget of a trial, in epochs; where the cost is an aim, the largest of them."""
+    """Full budget of a trial, in epochs; where the cost is a metric, the largest of them."""
     time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds of searching per sitting; None is no limit."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides the suggestions; trial number n trains with `seed + n`."""
-    objective: Objective = "nll"
-    """What the search is after: search/tuning/objectives.py."""
     max_gap: float | None = Field(None, ge=0, allow_inf_nan=False)
     """Nats per captcha; a trial with a larger gap is infeasible. None is no limit."""
     target_nll: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Nats per captcha that the cheapest configuration has to reach; for objective `cost` alone."""
     cost: Cost | None = None
-    """What objective `cost` counts (None is passes), or `pareto` puts in the place of the gap."""
+    """What objective `cost` counts (None is images), or `pareto` puts in the place of the gap."""
+    objective: Objective = Objective(name="nll")
+    """What counts as better, by the fields above: search/tuning/objectives.py."""
     max_trial_seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
     """A trial ends with the first epoch that takes it beyond; None is no limit."""
     max_trial_images_seen: int | None = Field(None, ge=1)
@@ -104,23 +105,35 @@ class Settings(BaseModel):
             return value
         return gpu_share(value)
 
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _read_objective(cls, value: object, info: ValidationInfo) -> Objective:
+        return objective_of({**info.data, "objective": value})
+
+    @field_serializer("objective")
+    def _write_objective(self, value: Objective) -> str | dict[str, Any]:
+        try:
+            plain = objective_of({**self.__dict__, "objective": value.name}) == value
+        except ValueError:
+            plain = False
+        return value.name if plain else value.to_json()
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.objective == "cost" and self.target_nll is None:
+        name = self.objective.name
+        if name == "cost" and self.target_nll is None:
             raise ValueError("objective cost needs --target-nll: the NLL to be reached, say 0.05")
-        if self.objective != "cost" and self.target_nll is not None:
+        if name != "cost" and self.target_nll is not None:
             raise ValueError(
-                f"--target-nll {self.target_nll:g} is for --objective cost, not {self.objective}"
+                f"--target-nll {self.target_nll:g} is for --objective cost, not {name}"
             )
         if self.max_cost is not None and not self.prices:
             raise ValueError(
                 f"--max-cost {self.max_cost:g} needs --prices: what a machine costs per hour, say "
                 "head=0.10,gpu=1.01"
             )
-        if self.cost and self.objective not in ("cost", "pareto"):
-            raise ValueError(
-                f"--cost {self.cost} is for --objective cost or pareto, not {self.objective}"
-            )
+        if self.cost and name not in ("cost", "pareto"):
+            raise ValueError(f"--cost {self.cost} is for --objective cost or pareto, not {name}")
         return self
 
     @classmethod
@@ -134,11 +147,6 @@ class Settings(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             raise InputError(explain(error)) from None
-
-    @property
-    def goal(self) -> Goal:
-        """What counts as better."""
-        return goal_of(self.__dict__)
 
     @property
     def caps(self) -> dict[str, float]:
@@ -165,7 +173,7 @@ class Settings(BaseModel):
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which ASHA may stop a trial, below the full budget; none without ASHA."""
-        if self.goal.stopping != "halving":
+        if self.objective.stopping != "halving":
             return ()
         found = []
         rung = float(self.grace)

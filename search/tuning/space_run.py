@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.store.records import RunFolder, now
-from search.tuning.objectives import over
+from search.tuning.objectives import exceeded
 from search.tuning.settings import Settings
 from spaces.space import Space
 
@@ -63,8 +63,8 @@ class SpaceRun:
 
     def why_stopped(self, trial: str) -> str | None:
         """Why a trial ended before its full budget, unless the time budget was spent."""
-        records, goal = self.folder.records, self.settings.goal
+        records, objective = self.folder.records, self.settings.objective
         epoch = records.last_epoch(trial)
-        if epoch and (cap := over(self.settings.caps, records.epochs[trial][epoch])):
+        if epoch and (cap := exceeded(self.settings.caps, records.epochs[trial][epoch])):
             return cap
-        return _REASONS.get(goal.stopping)
+        return _REASONS.get(objective.stopping)

@@ -14,7 +14,8 @@ from ray import tune
 from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.training.metrics import EpochMetrics
 from search.store.disk_full import is_full
-from search.tuning.objectives import over
+from search.tuning import objectives
+from search.tuning.objectives import exceeded
 from search.tuning.task import Objective, Savable, Task
 
 VALUE = "objective"
@@ -36,9 +37,9 @@ class Plan:
     Attributes:
         arch: the architecture.
         base: fields of its Config, `epochs` among them, before a point is put over them.
-        caps: the most that a trial may cost; see `goals.over`.
+        caps: the most that a trial may cost; see `objectives.exceeded`.
         rungs: epochs after which a trial may be stopped.
-        metric: the EpochMetrics field that is compared while trials run.
+        objective: what counts as better; a function in it is called here.
         seed: added to the trial's number.
         cpus: of a trial.
         gpus: of a trial.
@@ -49,7 +50,7 @@ class Plan:
     base: Mapping[str, Any]
     caps: Mapping[str, float]
     rungs: tuple[int, ...]
-    metric: str
+    objective: objectives.Objective
     seed: int
     cpus: int
     gpus: float
@@ -86,14 +87,15 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
 
     def on_epoch(metrics: EpochMetrics, snapshot: Savable) -> None:
         nonlocal epoch, last_saved
-        for name in (plan.metric, "train_nll", "valid_nll"):
-            if not math.isfinite(value := getattr(metrics, name)):
+        found = plan.objective.measured(metrics)
+        for name in (plan.objective.metric, "train_nll", "valid_nll"):
+            value = math.nan if found[name] is None else found[name]
+            if not math.isfinite(value):
                 raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
         epoch = metrics.epoch
-        found = metrics.as_dict()
-        row = {"epoch": epoch, VALUE: found[plan.metric], "metrics": found}
+        row = {"epoch": epoch, VALUE: found[plan.objective.metric], "metrics": found}
         whole = epoch >= task.config["epochs"]
-        if whole or over(plan.caps, found) or _due(plan, epoch, last_saved, ends):
+        if whole or exceeded(plan.caps, found) or _due(plan, epoch, last_saved, ends):
             with tempfile.TemporaryDirectory() as folder:
                 snapshot.save_model(Path(folder))
                 if not whole:

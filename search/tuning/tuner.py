@@ -14,7 +14,7 @@ from ray.tune.experiment import Trial
 from search.cluster.connection import Share
 from search.store.disk_full import writing
 from search.tuning.loggers import tracker_callbacks
-from search.tuning.objectives import over
+from search.tuning.objectives import exceeded
 from search.tuning.progress import Progress
 from search.tuning.reconcile import finish_leftovers, reconcile
 from search.tuning.recorder import Recorder, tidy
@@ -37,7 +37,7 @@ class _Stop(Stopper):
         self._caps = caps
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        capped = "metrics" in result and over(self._caps, result["metrics"]) is not None
+        capped = "metrics" in result and exceeded(self._caps, result["metrics"]) is not None
         return capped or self._control.spent
 
     def stop_all(self) -> bool:
@@ -135,7 +135,7 @@ def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
         base=run.base,
         caps=run.settings.caps,
         rungs=run.settings.rungs,
-        metric=run.settings.goal.metric,
+        objective=run.settings.objective,
         seed=run.settings.seed,
         cpus=share.cpus,
         gpus=share.gpus,

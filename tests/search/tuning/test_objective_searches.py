@@ -1,4 +1,4 @@
-"""Goals in the real study: constraints, costs and fronts; some of it on a real Ray."""
+"""Objectives in the real study: constraints, costs and fronts; some of it on a real Ray."""
 
 import itertools
 from pathlib import Path
@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from search.store.leaderboard import best, leaderboard, summary
+from search.tuning.objectives import Objective
 from search.tuning.plan import plan_spaces
 from search.tuning.settings import Settings
 from search.tuning.space_run import SpaceRun
@@ -40,7 +41,7 @@ def one_by_one(run: SpaceRun, trials: int) -> Study:
     """A search for the cheapest without Ray: the real study, records, bound and sampler."""
     from search.tuning.searcher import open_study, tell
 
-    study, goal, records = open_study(run), run.settings.goal, run.folder.records
+    study, objective, records = open_study(run), run.settings.objective, run.folder.records
     for _ in range(trials):
         trial = study.ask()
         run.start_trial(trial.number, run.space.suggest(trial))
@@ -50,7 +51,7 @@ def one_by_one(run: SpaceRun, trials: int) -> Study:
         for epoch in range(1, epochs + 1):
             row = _fake.metrics(epoch, cycle(epochs, epoch)).as_dict()
             run.folder.add_epoch(trial=name, checkpoint=None, **row)
-            if row["images_seen"] >= goal.bound(whole):
+            if row["images_seen"] >= objective.bound(whole):
                 break
         run.folder.end_trial(name, "completed" if run.is_whole(name) else "stopped")
         tell(run, study, trial.number)
@@ -191,3 +192,23 @@ class TestOnRay:
         assert found
         assert Path(found["model"]).read_text() == "model of epoch 4"
         assert summary(records)["spaces"]["pooled"]["front"] == []
+
+    def test_an_objective_of_ones_own_is_computed_recorded_and_ranked_by(
+        self, tmp_path: Path
+    ) -> None:
+        own = Objective(function=lambda m: m.lr * m.epoch - m.valid_nll, name="own", mode="max")
+
+        def hook(task: Task, epoch: int) -> float:
+            return float(task.config["dropout_1"])
+
+        records, trials = search(tmp_path / "run", hook, objective=own, trials=4, epochs=4)
+        assert records.run["settings"]["objective"]["name"] == "own"
+        for name, rows in records.epochs.items():
+            assert len(rows) == 4 or records.trials[name]["state"] == "stopped"
+            for epoch, row in rows.items():
+                assert row["own"] == pytest.approx(1e-3 * epoch - row["valid_nll"])
+        board = [row for row in leaderboard(records, "pooled") if row["state"] == "completed"]
+        assert len(board) >= 2
+        assert [row["own"] for row in board] == sorted((r["own"] for r in board), reverse=True)
+        told = {t.value for t in trials if t.state == TrialState.COMPLETE}
+        assert told == {row["own"] for row in board}

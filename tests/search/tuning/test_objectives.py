@@ -13,10 +13,10 @@ from captcha_models.errors import InputError
 from search.report.leaderboard import print_leaderboard
 from search.store.leaderboard import best, leaderboard, missed, ranking, summary
 from search.store.records import RunFolder, read_run
-from search.tuning.objectives import front, goal_of, over
+from search.tuning.objectives import Constraint, Objective, exceeded, front, objective_of
 from search.tuning.plan import plan_spaces
 from search.tuning.settings import Settings
-from tests.search import _runs
+from tests.search import _fake, _runs
 
 
 def settings(**values: object) -> Settings:
@@ -44,7 +44,7 @@ def settings(**values: object) -> Settings:
         ({"max_trial_seconds": math.nan}, "max_trial_seconds = nan"),
     ],
 )
-def test_what_does_not_fit_the_goal_is_refused_in_one_line(
+def test_what_does_not_fit_the_objective_is_refused_in_one_line(
     values: dict[str, object], text: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -61,9 +61,12 @@ def test_a_duration_may_be_given_for_a_trial() -> None:
 
 def test_caps_are_passed_not_reached() -> None:
     caps = {"images_seen": 10.0}
-    assert over(caps, {"images_seen": 10, "seconds": 99.0}) is None
-    assert over(caps, {"images_seen": 11}) == "11 images_seen, more than --max-trial-images-seen 10"
-    assert over({}, {"images_seen": 11}) is None
+    assert exceeded(caps, {"images_seen": 10, "seconds": 99.0}) is None
+    assert (
+        exceeded(caps, {"images_seen": 11})
+        == "11 images_seen, more than --max-trial-images-seen 10"
+    )
+    assert exceeded({}, {"images_seen": 11}) is None
 
 
 @pytest.mark.parametrize(
@@ -96,29 +99,31 @@ def row(
 
 
 def test_an_infeasible_trial_never_goes_before_a_feasible_one() -> None:
-    goal = settings(max_gap=0.1).goal
+    objective = settings(max_gap=0.1).objective
     rows = [row(0.1, 0.2), row(0.5, 0.1), row(0.4, 0.05), row(0.05, 3.0)]
-    assert sorted(rows, key=goal.order) == [rows[2], rows[1], rows[3], rows[0]]
-    assert [goal.limits[0].violation(r) for r in rows] == pytest.approx([0.1, 0.0, -0.05, 2.9])
+    assert sorted(rows, key=objective.order) == [rows[2], rows[1], rows[3], rows[0]]
+    assert [objective.constraints[0].violation(r) for r in rows] == pytest.approx(
+        [0.1, 0.0, -0.05, 2.9]
+    )
     # Its own mode for those within the limits, the NLL for those beyond them.
-    goal = settings(objective="accuracy", max_gap=0.1).goal
+    objective = settings(objective="accuracy", max_gap=0.1).objective
     rows = [row(0.9, 0.0, accuracy=0.8), row(1.0, 0.0, accuracy=0.9), row(0.1, 1.0, accuracy=1.0)]
-    assert sorted(rows, key=goal.order) == [rows[1], rows[0], rows[2]]
+    assert sorted(rows, key=objective.order) == [rows[1], rows[0], rows[2]]
 
 
 def test_the_cheapest_counts_only_if_it_reached_the_target() -> None:
-    goal = settings(objective="cost", target_nll=0.1).goal
+    objective = settings(objective="cost", target_nll=0.1).objective
     rows = [
         row(0.09, images_seen=50),
         row(0.05, images_seen=90),
         row(0.11, images_seen=10),
         row(2.0, images_seen=1),
     ]
-    assert sorted(rows, key=goal.order) == rows
-    assert (goal.values(rows[0]), goal.metric) == ([50.0], "valid_nll")
-    assert goal.bound(rows) == 50
-    assert goal.bound(rows[2:]) == math.inf
-    in_seconds = settings(objective="cost", target_nll=0.1, cost="seconds").goal
+    assert sorted(rows, key=objective.order) == rows
+    assert (objective.values(rows[0]), objective.metric) == ([50.0], "valid_nll")
+    assert objective.bound(rows) == 50
+    assert objective.bound(rows[2:]) == math.inf
+    in_seconds = settings(objective="cost", target_nll=0.1, cost="seconds").objective
     assert in_seconds.values(rows[0]) == [100.0]
 
 
@@ -211,7 +216,7 @@ def test_the_best_of_a_front_is_its_lowest_nll(tmp_path: Path) -> None:
         ({"objective": "pareto"}, ["front", "yes"]),
     ],
 )
-def test_the_terminal_shows_what_the_goal_is_about(
+def test_the_terminal_shows_what_the_objective_is_about(
     tmp_path: Path, given: dict[str, Any], words: list[str]
 ) -> None:
     import io
@@ -232,5 +237,47 @@ def test_the_terminal_shows_what_the_goal_is_about(
         assert word not in text
 
 
-def test_a_run_of_an_earlier_version_has_a_goal() -> None:
-    assert goal_of({"objective": "nll"}) == settings().goal
+def test_any_metric_may_be_the_objective_and_knows_its_direction() -> None:
+    for name, mode in [("gap", "min"), ("train_loss", "min"), ("valid_exact_match_greedy", "max")]:
+        found = settings(objective=name)
+        assert found.objective == Objective(metric=name, mode=mode, metrics=(name,), name=name)
+        assert found.model_dump(mode="json")["objective"] == name
+        assert found.rungs
+    found = settings(objective=Objective(metric="lr", mode="max"), max_gap=0.5)
+    again = Settings.parse(json.loads(found.model_dump_json()))
+    assert again == found
+    assert (again.objective.mode, [c.metric for c in again.objective.constraints]) == (
+        "max",
+        ["gap"],
+    )
+
+
+def test_a_function_is_an_objective_under_its_name() -> None:
+    own = Objective(function=lambda m: m.valid_nll + 2 * m.gap, name="careful", mode="min")
+    found = settings(objective=own, max_gap=0.9)
+    assert found.objective.measured(_fake.metrics(1, 0.5, 0.25))["careful"] == 1.0
+    assert found.objective.measured(_fake.metrics(1, 0.5, 0.25))["gap"] == 0.25
+    again = Settings.parse(json.loads(found.model_dump_json()))
+    assert again == found
+    assert again.objective.metrics == ("careful",)
+    assert objective_of(json.loads(found.model_dump_json())) == found.objective
+
+
+@pytest.mark.parametrize("name", ["", "a b", "gap", "nll"])
+def test_a_function_without_a_name_of_its_own_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="give it a name=") as caught:
+        Objective(function=lambda m: m.gap, name=name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_objective_of_an_unknown_metric_is_refused() -> None:
+    for wrong in (
+        Objective(metric="valid_cre"),
+        Objective(constraints=(Constraint("x", "valid_cre", 1),)),
+    ):
+        with pytest.raises(InputError, match="objective = 'valid_cre': must be nll, accuracy"):
+            settings(objective=wrong)
+
+
+def test_a_run_of_an_earlier_version_has_an_objective() -> None:
+    assert objective_of({"objective": "nll"}) == settings().objective

@@ -47,7 +47,10 @@ def test_gpu_share_refuses_what_strands_a_part_of_a_gpu(text: str) -> None:
     [
         ({"trials": 0}, "trials = 0: must be greater than or equal to 1"),
         ({"epochs": "many"}, "epochs = 'many'"),
-        ({"objective": "loss"}, "objective = 'loss': must be 'nll', 'accuracy', 'cost' or"),
+        (
+            {"objective": "loss"},
+            "objective = 'loss': must be nll, accuracy, cost, pareto, or a metric: images_seen, ",
+        ),
         ({"seed": -1}, "seed = -1"),
         ({"max_concurrent": 0}, "max_concurrent = 0"),
         ({"cpus_per_trial": 0}, "cpus_per_trial = 0"),
@@ -76,8 +79,8 @@ def test_a_search_grows_where_there_are_gpus_unless_told_otherwise() -> None:
 
 
 def test_the_objective_names_metric_and_direction() -> None:
-    assert (settings().goal.metric, settings().goal.mode) == ("valid_nll", "min")
-    accuracy = settings(objective="accuracy").goal
+    assert (settings().objective.metric, settings().objective.mode) == ("valid_nll", "min")
+    accuracy = settings(objective="accuracy").objective
     assert (accuracy.metric, accuracy.mode) == ("valid_exact_match", "max")
 
 
