@@ -139,7 +139,7 @@ def search(**options: Any) -> int:
     elif place.exists() or not options["storage"]:
         RunFolder.open(place).close()
 
-    from search.report.leaderboard import print_leaderboard
+    from search.report.terminal import print_leaderboard
     from search.tuning.experiment import Sitting
 
     sitting = Sitting(

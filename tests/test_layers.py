@@ -22,7 +22,7 @@ FORBIDDEN = {
     "spaces.crnn": (*HEAVY, "captcha_models", "search"),
     "search.store.leaderboard": (*HEAVY, "optuna"),
     "search.analyse": (*HEAVY, "optuna", "pandas", "plotly", "rich"),
-    "search.report.whole, search.report.compare": (*HEAVY, "optuna", "pandas", "plotly"),
+    "search.report.report, search.report.compare": (*HEAVY, "optuna", "pandas", "plotly"),
     "search.report.page, search.report.terminal": (*HEAVY, "optuna", "pandas", "plotly"),
     "search.evaluate": (*HEAVY, "optuna"),
     "search.run": HEAVY,

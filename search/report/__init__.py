@@ -1,1 +1,1 @@
-"""The report on a run: loaded leniently, computed, drawn as one HTML file. No Ray, no torch."""
+"""Report on a run: loaded leniently, computed, shown in a terminal or as one HTML file."""

@@ -1,7 +1,6 @@
 """One sentence: what to do next with a run."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,79 +8,80 @@ from shlex import quote
 from typing import Any
 
 from search.report.loader import Run, number
-from search.report.trials import parameters
+from search.report.parameters import parameters, position
+from search.report.trials import Boards
 from search.store.leaderboard import objective_of
 from search.store.status import STATUS_FILE
 
 EDGE = 0.03
-"""A value so near to an end of its range, as a share of it, counts as at the end."""
+"""A value this near to a bound of its range, as a share of it, counts as at the bound."""
 LEADERS, MOST = 5, 4
-"""Of so many of the best so many have to stand there: three of five may by chance."""
+"""Of so many of the best so many have to be there: three of five may by chance."""
 ENOUGH = 10
-"""Completed trials from which on ends of ranges and late finds mean something."""
+"""Completed trials from which on bounds of ranges and late finds mean something."""
 SILENT = timedelta(minutes=5)
-"""A search tells every few seconds how it stands; one that is so long silent is no more."""
-Boards = Mapping[str, Sequence[Mapping[str, Any]]]
+"""A search writes its status every few seconds; one silent for so long has been killed."""
+
+Row = Mapping[str, Any]
 
 
-def advice(run: Run, facts: Boards) -> str:
+def advice(run: Run, boards: Boards) -> str:
     """What to do next, the most pressing first."""
-    rows = [row for board in facts.values() for row in board]
-    path = run.records.path
+    rows = [row for board in boards.values() for row in board]
     ended = [row for row in rows if row["state"] != "unfinished"]
     if not rows:
         return "No trial has begun: wait for the search, or start one with python -m search.run."
     if ended and all(row["state"] == "failed" for row in ended):
-        return f"All {len(ended)} trials that ended failed, the last with: {_last_error(ended)}"
-    if open_ := _unfinished(run, rows):
-        return open_
-    if not any(row["state"] == "completed" for row in rows):
+        last = max(ended, key=lambda row: str(row["ended"]))
+        return (
+            f"All {len(ended)} trials that ended failed, the last with: {last['error']} "
+            f"({last['trial']}): fix that first."
+        )
+    if unfinished := _unfinished(run, rows):
+        return unfinished
+    completed = [row for row in rows if row["state"] == "completed"]
+    if not completed:
         return "No trial had its full budget: give the search more time, or fewer epochs a trial."
     objective = objective_of(run.records)
-    if objective.constraints and not any(
-        row["feasible"] for row in rows if row["state"] == "completed"
-    ):
+    if objective.constraints and not any(row["feasible"] for row in completed):
         limits = " and ".join(map(str, objective.constraints))
-        return f"No completed trial has {limits}: search longer, or ask for less."
-    space = _leading_space(facts)
-    board = facts[space]
+        return f"No completed trial has {limits}: search longer, or relax the constraint."
+    known = [row for row in completed if row["valid_nll"] is not None]
+    space = (
+        min(known, key=lambda r: float(r["valid_nll"]))["space"] if known else next(iter(boards))
+    )
+    # Once its best are being confirmed, a space has been found good enough.
+    more = None
     if not run.fits.get(space):
-        # Once its best are being confirmed, a space has been found good enough.
-        more = at_an_end(run, space, board) or still_improving(space, board)
-        if more:
-            return more
-    return _confirmation(run, space, str(path))
+        more = at_a_bound(run, space, boards[space]) or still_improving(space, boards[space])
+    return more or _confirmation(run, space)
 
 
-def _last_error(ended: Sequence[Mapping[str, Any]]) -> str:
-    last = max(ended, key=lambda row: str(row["ended"]))
-    return f"{last['error']} ({last['trial']}): mend that first."
-
-
-def _unfinished(run: Run, rows: Sequence[Mapping[str, Any]]) -> str | None:
+def _unfinished(run: Run, rows: Sequence[Row]) -> str | None:
     count = sum(row["state"] == "unfinished" for row in rows)
-    sittings = run.about["sittings"]
-    wanted = number(run.about["settings"].get("trials"))
-    asked = f" of {wanted * len(run.spaces):g}" if wanted else ""
-    if sittings and sittings[-1].get("ended") is None:
-        told = f"{len(rows) - count}{asked} trials have ended"
-        seen = _last_sign(run)
+    sessions = run.about["sittings"]
+    trials = number(run.about["settings"].get("trials"))
+    total = f" of {trials * len(run.spaces):g}" if trials else ""
+    path = run.records.path
+    parent = f" --runs-dir {quote(str(path.parent))}" if path.parent != Path("runs") else ""
+    resume = f"continue with python -m search.run{parent} --name {quote(path.name)} --resume"
+    if sessions and sessions[-1].get("ended") is None:
+        progress = f"{len(rows) - count}{total} trials have ended"
+        seen = _last_update(run)
         if seen is None:
             return (
-                f"The search is still running, or was killed: {told}; look again later, "
-                f"or {_resume(run)}."
+                f"The search is still running, or was killed: {progress}; look again later, "
+                f"or {resume}."
             )
         if datetime.now(UTC) - seen < SILENT:
-            return f"The search is running: {told}; look again later."
+            return f"The search is running: {progress}; look again later."
         at = f"{seen.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"The search was killed, its last sign is of {at}: {told}; {_resume(run)}."
-    if count:
-        return f"{count} trial(s) were interrupted: {_resume(run)}."
-    return None
+        return f"The search was killed (last update {at}): {progress}; {resume}."
+    return f"{count} trial(s) were interrupted: {resume}." if count else None
 
 
-def _last_sign(run: Run) -> datetime | None:
-    """When the sitting that never ended last told how it stood, if it did."""
+def _last_update(run: Run) -> datetime | None:
+    """When the search last wrote its status, if it did."""
     try:
         found = json.loads((run.records.path / STATUS_FILE).read_text(encoding="utf-8"))
         seen = datetime.fromisoformat(found["updated"])
@@ -90,37 +90,22 @@ def _last_sign(run: Run) -> datetime | None:
     return None if seen.tzinfo is None else seen
 
 
-def _resume(run: Run) -> str:
-    place = run.records.path
-    parent = f" --runs-dir {quote(str(place.parent))}" if place.parent != Path("runs") else ""
-    return f"go on with python -m search.run{parent} --name {quote(place.name)} --resume"
-
-
-def _leading_space(facts: Boards) -> str:
-    def value(space: str) -> float:
-        rows = [row for row in facts[space] if row["state"] == "completed"]
-        return min((row["valid_nll"] for row in rows if row["valid_nll"] is not None), default=9e9)
-
-    return min(facts, key=value)
-
-
-def at_an_end(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> str | None:
-    """Whether most of the best trials stand at one end of a parameter's range."""
-    whole = [row for row in board if row["state"] == "completed"]
-    if len(whole) < ENOUGH:
+def at_a_bound(run: Run, space: str, board: Sequence[Row]) -> str | None:
+    """Whether most of the best trials are at one bound of a parameter's range."""
+    completed = [row for row in board if row["state"] == "completed"]
+    if len(completed) < ENOUGH:
         return None
     for name, one in parameters(run, space).items():
-        low, high = one["low"], one["high"]
-        # How long a cycle may be is --epochs, no end of the space.
-        if low is None or high is None or not low < high or name == "epochs":
+        # How long a cycle may be is set by --epochs, not by the space.
+        if one["low"] is None or one["high"] is None or name == "epochs":
             continue
-        places = [_share(row["config"].get(name), low, high, one["log"]) for row in whole]
+        places = [position(one, row["config"].get(name)) for row in completed]
         for end, bound, near in (
-            ("lower", low, [place is not None and place <= EDGE for place in places]),
-            ("upper", high, [place is not None and place >= 1 - EDGE for place in places]),
+            ("lower", one["low"], [place is not None and place <= EDGE for place in places]),
+            ("upper", one["high"], [place is not None and place >= 1 - EDGE for place in places]),
         ):
-            # A share of nothing, such as no dropout, cannot be gone below; and where all trials
-            # are at the end, nothing says that it is better there.
+            # Nothing lies below a share of zero, such as no dropout; and where all trials are at
+            # the bound, nothing says that it is better there.
             if bound != 0 and sum(near[:LEADERS]) >= MOST and not all(near):
                 return (
                     f"{sum(near[:LEADERS])} of the best {LEADERS} trials of {space} have {name} at "
@@ -129,42 +114,29 @@ def at_an_end(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> str |
     return None
 
 
-def _share(value: Any, low: float, high: float, log: bool) -> float | None:
-    found = number(value)
-    if found is None:
-        return None
-    if log:
-        if min(found, low) <= 0:
-            return None
-        return (math.log(found) - math.log(low)) / (math.log(high) - math.log(low))
-    return (found - low) / (high - low)
-
-
-def still_improving(space: str, board: Sequence[Mapping[str, Any]]) -> str | None:
+def still_improving(space: str, board: Sequence[Row]) -> str | None:
     """Whether the best trial was found among the last fifth."""
-    whole = [row for row in board if row["state"] == "completed"]
-    if len(whole) < ENOUGH:
+    completed = [row for row in board if row["state"] == "completed"]
+    newest = max((row["number"] for row in board), default=0)
+    if len(completed) < ENOUGH or newest < ENOUGH or completed[0]["number"] < 0.8 * newest:
         return None
-    newest = max(row["number"] for row in board)
-    first = whole[0]
-    if first["number"] >= 0.8 * newest and newest >= ENOUGH:
-        return (
-            f"The best of {space}, {first['trial']}, came among the last fifth of the trials: "
-            "search longer (--resume with more --trials) before confirming."
-        )
-    return None
+    return (
+        f"The best of {space}, {completed[0]['trial']}, came among the last fifth of the trials: "
+        "search longer (--resume with more --trials) before confirming."
+    )
 
 
-def _confirmation(run: Run, space: str, path: str) -> str:
-    command = f"python -m search.confirm {quote(path)}"
+def _confirmation(run: Run, space: str) -> str:
+    path = run.records.path
+    command = f"python -m search.confirm {quote(str(path))}"
     found = run.confirmed.get(space)
     if not run.fits.get(space):
-        return f"Nothing is confirmed, and the best is partly the lucky one: {command}"
+        return f"Nothing is confirmed yet, and the best of many is partly luck: run {command}"
     if not found or not found["chosen"]:
         names = ", ".join(sorted(run.fits[space]))
-        return f"The confirmation is not complete (fits of {names}): go on with {command}"
+        return f"The confirmation is not complete ({names} so far): continue with {command}"
     if not found["test"]:
-        return f"{found['chosen']} is confirmed, not yet tested: judge it once with {command}"
+        return f"{found['chosen']} is confirmed, not yet tested: evaluate it once with {command}"
     return (
         f"{found['chosen']} is confirmed and tested: train it for use with python -m "
         f"captcha_models.train --config {quote(f'{path}/confirmed/{space}.toml')}"

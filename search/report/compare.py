@@ -1,90 +1,70 @@
-"""Two runs beside each other: what differed, what each cost, who won, and whether that counts."""
+"""Comparison of two runs: settings that differ, costs, winners, and whether they count."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.report.funnel import cost
-from search.report.loader import Run
+from search.report.report import Report
 
-_PLACE = ("data", "warm_start", "spaces")
+_ELSEWHERE = {"data", "warm_start", "spaces"}
 METRIC = "valid_nll"
-Boards = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def compare(runs: tuple[Run, Run], facts: tuple[Boards, Boards]) -> dict[str, Any]:
-    """Plain values: `runs`, `settings` that differ, `spaces`, `winner`, `cost`, `caveats`.
+def compare(both: tuple[Report, Report]) -> dict[str, Any]:
+    """Plain values: `runs`, `settings` that differ, `spaces`, `cost`, `caveats`.
 
-    A space's winner is the run whose best completed trial has the lower NLL; it is None where the
-    95 % intervals of the two overlap, where one has none, or where other images validated.
+    A space's `winner` is the run (0 or 1) whose best completed trial has the lower NLL; None where
+    the 95 % intervals of the two overlap, where one has none, or where other images validated.
     """
-    one, two = runs
-    caveats = _caveats(one, two)
-    settings = {
-        name: [_setting(run, name) for run in runs]
-        for name in sorted({*one.about["settings"], *two.about["settings"]} - set(_PLACE))
-        if _setting(one, name) != _setting(two, name)
-    }
-    names = list(dict.fromkeys([*one.spaces, *two.spaces]))
-    spaces = {name: _space([board.get(name, ()) for board in facts]) for name in names}
-    for name, found in spaces.items():
-        same = [run.about["spaces"].get(name, {}).get("space") for run in runs]
-        if None not in same and same[0] != same[1]:
-            caveats.append(f"{name}: what may vary differs between the runs")
-        found["winner"] = None if _incomparable(one, two) else _winner(found["best"])
+    runs = [report.run for report in both]
+    one, two = (run.about for run in runs)
+    digests = [str(about["data"].get("digest")) for about in (one, two)]
+    same_images = one["data"].get("digest") == two["data"].get("digest")
+    same_split = one["split"] == two["split"]
+    caveats = []
+    if digests[0] != digests[1]:
+        short = ", ".join(digest[:12] for digest in digests)
+        caveats.append(f"other images (digest {short}): the figures do not compare")
+    elif not same_split:
+        caveats.append("another split: other images validated, so that the figures hardly compare")
+    for name in ("hardware", "versions", "git_revision"):
+        if one.get(name) != two.get(name):
+            caveats.append(f"{name.replace('_', ' ')} differs")
+    caveats.append("the best of each run is partly luck: run search.confirm on both")
+    spaces = {}
+    for name in dict.fromkeys([*runs[0].spaces, *runs[1].spaces]):
+        rows = [report.boards.get(name, []) for report in both]
+        best = [next((r for r in own if r["state"] == "completed"), None) for own in rows]
+        tables = [about["spaces"].get(name, {}).get("space") for about in (one, two)]
+        if None not in tables and tables[0] != tables[1]:
+            caveats.append(f"{name}: the spaces differ between the runs")
+        winner = _winner(best) if same_images and same_split else None
+        spaces[name] = {"best": best, "trials": [len(own) for own in rows], "winner": winner}
+    names = sorted({*one["settings"], *two["settings"]} - _ELSEWHERE)
+    settings = {name: [about["settings"].get(name) for about in (one, two)] for name in names}
     return {
         "runs": [str(run.records.path) for run in runs],
-        "same_images": one.about["data"].get("digest") == two.about["data"].get("digest"),
-        "same_split": one.about["split"] == two.about["split"],
-        "settings": settings,
+        "same_images": same_images,
+        "same_split": same_split,
+        "settings": {name: values for name, values in settings.items() if values[0] != values[1]},
         "spaces": spaces,
-        "cost": [_spent(board) for board in facts],
+        "cost": [
+            {
+                name: sum(part[name] for part in report.cost.values())
+                for name in ("trials", "seconds", "images_seen")
+            }
+            for report in both
+        ],
         "caveats": caveats,
     }
 
 
-def _setting(run: Run, name: str) -> Any:
-    return run.about["settings"].get(name)
-
-
-def _incomparable(one: Run, two: Run) -> bool:
-    same = one.about["data"].get("digest") == two.about["data"].get("digest")
-    return not same or one.about["split"] != two.about["split"]
-
-
-def _caveats(one: Run, two: Run) -> list[str]:
-    found = []
-    first, second = (str(run.about["data"].get("digest"))[:12] for run in (one, two))
-    if first != second:
-        found.append(f"other images (digest {first}, {second}): the figures do not compare")
-    elif one.about["split"] != two.about["split"]:
-        found.append("another split: other images validated, so that the figures hardly compare")
-    for name in ("hardware", "versions", "git_revision"):
-        if one.about.get(name) != two.about.get(name):
-            found.append(f"{name.replace('_', ' ')} differs")
-    found.append("each run's best is partly luck: what counts is search.confirm on both")
-    return found
-
-
-def _space(boards: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    best = [next((row for row in board if row["state"] == "completed"), None) for board in boards]
-    return {"best": best, "trials": [len(board) for board in boards]}
-
-
 def _winner(best: Sequence[Mapping[str, Any] | None]) -> int | None:
-    """0 or 1, or None if it cannot be said."""
+    """0 or 1, or None if the difference is not significant."""
     one, two = best
     if one is None or two is None or one[METRIC] is None or two[METRIC] is None:
         return None
     first, second = sorted((one, two), key=lambda row: float(row[METRIC]))
-    if first["nll_high"] is None or second["nll_low"] is None:
-        return None
-    if first["nll_high"] >= second["nll_low"]:
+    high, low = first["nll_high"], second["nll_low"]
+    if high is None or low is None or high >= low:
         return None
     return 0 if first is one else 1
-
-
-def _spent(facts: Boards) -> dict[str, float]:
-    parts = cost(facts).values()
-    return {
-        name: sum(part[name] for part in parts) for name in ("trials", "seconds", "images_seen")
-    }

@@ -1,17 +1,27 @@
-"""Figures of the models: what fresh seeds say of them, how they read, how sure they are."""
+"""Figures of the models: confirmation, beam width, confusions and calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from search.report.figure import COLOURS, GREY, Boards, Figure, axis, colour
+from search.report.figure import (
+    COLOURS,
+    GREY,
+    Figure,
+    Trace,
+    axis,
+    colour,
+    error_bars,
+    line,
+)
 from search.report.loader import Run
-from search.report.misread import confusions
+from search.report.misread import NOTHING, confusions
+from search.report.trials import Boards
 
 MOST_CHARACTERS = 24
 
 
-def beams(boards: Boards) -> Figure:
-    """Captchas read by beam width, of the best trial of each space whose readings were kept."""
+def beam_figure(boards: Boards) -> Figure:
+    """Exact match by beam width, of the best trial of each space whose predictions were kept."""
     traces, table = [], []
     for space, board in boards.items():
         row = next((r for r in board if r["beams"]), None)
@@ -22,14 +32,14 @@ def beams(boards: Boards) -> Figure:
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "name": f"{space}: {row['trial']}",
              "x": widths, "y": [found.get(w) for w in widths],
-             "line": {"color": colour(list(boards), space)}, "marker": {"size": 9}}
+             "line": {"color": colour(boards, space)}, "marker": {"size": 9}}
         )  # fmt: skip
         table += [[row["trial"], width, found.get(width)] for width in widths]
     shares = [share for _, _, share in table if share is not None] or [0, 1]
     return Figure(
         "beams", "Captchas read by beam width",
-        "Of the best trial of each architecture, decoded when it ended. pooled and spatial decode "
-        "exactly and have no beam.",
+        "Best trial of each architecture, decoded when it ended. pooled and spatial decode exactly "
+        "and have no beam.",
         traces, ["trial", "beam width", "captchas read"], table,
         {"xaxis": axis("beam width", type="category"),
          "yaxis": axis("captchas read", tickformat=".1%",
@@ -41,34 +51,33 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     """Which character was read as which."""
     pairs = confusions(run, trials)
     found: dict[str, int] = {}
-    for (label, read), count in pairs.items():
-        for one in (label, read):
+    for pair, count in pairs.items():
+        for one in pair:
             found[one] = found.get(one, 0) + count
     names = sorted(sorted(found, key=lambda n: (-found[n], n))[:MOST_CHARACTERS])
-    grid = [[pairs.get((a, b)) for b in names] for a in names]
     trace = {
-        "type": "heatmap", "x": names, "y": names, "z": grid, "xgap": 1, "ygap": 1,
-        "colorscale": [[0, "#cfe0f7"], [1, "#123f7a"]], "hoverongaps": False,
+        "type": "heatmap", "x": names, "y": names, "xgap": 1, "ygap": 1, "hoverongaps": False,
+        "z": [[pairs.get((a, b)) for b in names] for a in names],
+        "colorscale": [[0, "#cfe0f7"], [1, "#123f7a"]],
         "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>",
         "colorbar": {"thickness": 10, "dtick": max(1, -(-max(pairs.values(), default=1) // 5))},
     }  # fmt: skip
     return Figure(
-        "confusions", "Characters taken for others",
-        f"Rows are what was shown, columns what was read, counted over {len(trials)} trial(s), the "
-        "best of the architectures. \N{EMPTY SET} stands for a character left out or made up.",
-        [trace] if pairs else [], ["shown", "read", "times"],
+        "confusions", "Confused characters",
+        f"Rows are labels, columns predictions, counted over {len(trials)} trial(s), the best of "
+        f"each architecture. {NOTHING} stands for a character left out or inserted.",
+        [trace] if pairs else [], ["label", "prediction", "times"],
         [[*pair, count] for pair, count in pairs.most_common(200)],
-        {"xaxis": axis("read", type="category"),
-         "yaxis": axis("shown", type="category", autorange="reversed")}, 460,
+        {"xaxis": axis("prediction", type="category"),
+         "yaxis": axis("label", type="category", autorange="reversed")}, 460,
     )  # fmt: skip
 
 
-def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Sequence[str]) -> Figure:
-    """Confidence beside the share that is right."""
-    traces: list[dict[str, Any]] = [
-        {"type": "scatter", "mode": "lines", "name": "as sure as right", "x": [0, 1], "y": [0, 1],
-         "line": {"dash": "dash", "color": GREY}, "hoverinfo": "skip"}
-    ]  # fmt: skip
+def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[str]) -> Figure:
+    """Confidence against the share read right."""
+    traces: list[Trace] = [
+        line("perfect calibration", [0, 1], [0, 1], {"dash": "dash", "color": GREY})
+    ]
     table = []
     for space, own in found.items():
         bins = own["bins"]
@@ -77,83 +86,70 @@ def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Sequence[
              "x": [b["confidence"] for b in bins], "y": [b["share"] for b in bins],
              "text": [f"{b['num_images']} images" for b in bins],
              "marker": {"size": 9, "color": colour(spaces, space)},
-             "error_y": {"type": "data", "symmetric": False, "thickness": 1,
-                         "array": [b["high"] - b["share"] for b in bins],
-                         "arrayminus": [b["share"] - b["low"] for b in bins]}}
+             "error_y": error_bars(bins, "share")}
         )  # fmt: skip
-        table += [
-            [own["trial"], *(b[k] for k in ("confidence", "share", "low", "high", "num_images"))]
-            for b in bins
-        ]
+        keys = ("confidence", "share", "low", "high", "num_images")
+        table += [[own["trial"], *map(one.get, keys)] for one in bins]
     errors = ", ".join(f"{own['trial']} {own['error']:.2%}" for own in found.values())
-    apart = f" Mean distance from the line: {errors}." if errors else ""
     return Figure(
-        "calibration", "Is it as sure as it is right?",
-        "Validation images of the best trial of each architecture, sorted by confidence, in parts "
-        f"of the same size, with 95 % intervals.{apart}",
+        "calibration", "Calibration",
+        "Validation images of the best trial of each architecture, sorted by confidence, in bins "
+        "of the same size, with 95 % intervals."
+        + (f" Expected calibration error: {errors}." if errors else ""),
         traces if found else [],
         ["trial", "confidence", "share read right", "low", "high", "images"], table,
         {"xaxis": axis("confidence", tickformat=".0%"),
-         "yaxis": axis("read right", tickformat=".0%")}, 380,
+         "yaxis": axis("captchas read", tickformat=".0%")}, 380,
     )  # fmt: skip
 
 
 def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
-    """NLL of the candidates by fresh seeds and folds, beside that of the search."""
+    """NLL of the candidates with new seeds and folds, beside that of the search."""
     rows = [
         (name if len(confirmed) == 1 or name.startswith(space) else f"{space}: {name}", one)
         for space, own in confirmed.items()
         for name, one in own.items()
     ]
-    rows.sort(key=lambda row: row[1]["nll"]["mean"])
+    rows.sort(key=lambda row: float(row[1]["nll"]["mean"]))
     names, nlls = [name for name, _ in rows], [one["nll"] for _, one in rows]
     before = [one["search_nll"] for _, one in rows]
     most = _reach(before, [nll["mean"] for nll in nlls])
     far = [
-        {
-            "x": most,
-            "y": name,
-            "text": f"{nll['mean']:.3g} →",
-            "showarrow": False,
-            "xanchor": "right",
-            "yshift": 11,
-        }
+        {"x": most, "y": name, "text": f"{nll['mean']:.3g} →", "showarrow": False,
+         "xanchor": "right", "yshift": 11}
         for name, nll in zip(names, nlls, strict=True)
         if nll["mean"] > most
-    ]
+    ]  # fmt: skip
     traces = [
-        {"type": "scatter", "mode": "markers", "name": "fresh seeds and folds", "y": names,
+        {"type": "scatter", "mode": "markers", "name": "new seeds and folds", "y": names,
          "x": [n["mean"] for n in nlls], "marker": {"size": 10, "color": COLOURS[0]},
-         "error_x": {"type": "data", "symmetric": False,
-                     "array": [n["high"] - n["mean"] for n in nlls],
-                     "arrayminus": [n["mean"] - n["low"] for n in nlls]}},
-        {"type": "scatter", "mode": "markers", "name": "in the search", "y": names,
-         "x": before,
+         "error_x": error_bars(nlls, "mean")},
+        {"type": "scatter", "mode": "markers", "name": "in the search", "y": names, "x": before,
          "marker": {"size": 10, "symbol": "diamond-open", "color": COLOURS[1]}},
     ]  # fmt: skip
     table = [
-        [name, one["search_nll"], *(one["nll"][k] for k in ("mean", "low", "high")),
-         one["num_fits"], ", ".join(map(str, one["seeds"])), one["exact_match"]["mean"],
-         one["gap"]["mean"]]
+        [name, one["search_nll"], *map(one["nll"].get, ("mean", "low", "high")), one["num_fits"],
+         ", ".join(map(str, one["seeds"])), one["exact_match"]["mean"],
+         one.get("cer", {}).get("mean"), one["gap"]["mean"]]
         for name, one in rows
     ]  # fmt: skip
     return Figure(
-        "confirmed", "What fresh seeds say",
-        "Mean NLL on folds that no training had seen, with its 95 % interval, beside what the "
-        "search had found. Who leaves the figure to the right has trainings that failed to learn.",
+        "confirmed", "Retrained with new seeds and folds",
+        "Mean NLL on folds that the training had not seen, with its 95 % interval, beside that of "
+        "the search. Candidates beyond the right edge have trainings that failed to learn.",
         traces if rows else [],
         ["trial", "NLL in the search", "confirmed NLL", "low", "high", "fits", "seeds",
-         "captchas read", "gap"],
+         "captchas read", "CER", "gap"],
         table,
         {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),
          "yaxis": {"autorange": "reversed"}, "annotations": far},
         150 + 34 * len(rows),
-        none="Nothing is confirmed yet: python -m search.confirm does it.",
+        none="Nothing is confirmed yet: run python -m search.confirm.",
     )  # fmt: skip
 
 
 def _reach(before: Sequence[float | None], after: Sequence[float]) -> float:
-    """How far the axis goes: a candidate that failed to learn shall not squeeze the others."""
+    """End of the axis: a candidate that failed to learn shall not squeeze the others."""
     known = sorted(value for value in before if value is not None)
     usual = known[len(known) // 2] if known else min(after, default=1.0)
     return 1.25 * max([usual, *(v for v in [*known, *after] if v <= 4 * usual)])

@@ -1,14 +1,12 @@
-"""Read a run folder for looking at it: what is damaged is left out and told, the rest is shown.
+"""Run folder loaded for a report: damaged parts are left out and noted, the rest is shown.
 
-A search refuses a damaged folder, for it would build on it; who looks wants to see what there is.
+A search refuses a damaged folder, since it would build on it; a reader wants to see what there is.
 """
 
 import json
 import re
-import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,37 +17,39 @@ from search.store.jsonl import check_version
 from search.store.leaderboard import METRICS
 from search.store.predictions import Readings, read_readings
 from search.store.records import Records, read_run_file
+from search.store.test_set_log import LEDGER_FILE
 
-LOOKS = "test-looks.jsonl"
 _TRIAL = {"baseline": False, "seed": None, "started": None, "ended": None, "epochs": 0}
 _TRIAL |= {"error": None, "reason": None}
+_KINDS = {"trial": str, "space": str, "number": int, "state": str, "config": dict}
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_INTERVAL = ("mean", "low", "high")
-_PARTS = ("data", "split", "versions", "hardware")
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that is known of a run.
+    """Everything known of a run.
 
     Attributes:
         records: trials and epochs.
-        readings: what the trials read of the validation images.
-        fits: rows of its confirmation that succeeded, by space and candidate, test fits left out.
+        predictions: what the trials predicted for the validation images.
+        fits: successful trainings of the confirmation by space and candidate, without those that
+            were scored on the test set.
         confirmed: confirmed/SPACE.json by space.
-        looks: the looks at the locked test set that this run took.
-        notes: in words, what is damaged or missing.
+        evaluations: test-set evaluations that this run made.
+        notes: what is damaged or missing, in words.
     """
 
     records: Records
-    readings: Readings
-    fits: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-    confirmed: dict[str, dict[str, Any]] = field(default_factory=dict)
-    looks: list[dict[str, Any]] = field(default_factory=list)
+    predictions: Readings
+    fits: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
+    confirmed: dict[str, Row] = field(default_factory=dict)
+    evaluations: list[Row] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> Row:
         """run.json."""
         return self.records.run
 
@@ -59,42 +59,61 @@ class Run:
         return tuple(self.about["spaces"])
 
 
-def read(path: Path) -> Run:
-    """Read a run folder, also a damaged one, or one that a search is writing.
+def load(path: Path) -> Run:
+    """Load a run folder, also a damaged one, or one that a search is writing.
 
     Raises:
-        InputError: no run.json, one that cannot be read, or another version's.
+        InputError: no run.json, one that cannot be read, or of another version.
     """
     notes: list[str] = []
     records = Records(path, _run_file(path, notes), {}, {})
+    saved = records.run["spaces"]
+    arch_of = {name: one["space"].get("arch", name) for name, one in saved.items()}
     for row in _rows(path / "trials.jsonl", notes):
-        _add_trial(records, row, notes)
+        if not all(isinstance(row.get(k), kind) for k, kind in _KINDS.items()):
+            notes.append("trials.jsonl: row(s) without a trial's name, space or state left out")
+        elif row["space"] not in records.run["spaces"]:
+            notes.append(f"trials.jsonl: {row['trial']} is of a space that run.json does not name")
+        else:
+            records.add_trial({**_TRIAL, **row})
     for row in _rows(path / "epochs.jsonl", notes):
-        _add_epoch(records, row, notes)
-    readings = read_readings(path)
-    _check_study(path / "study.db", notes)
-    fits, confirmed = _confirmation(path / "confirmed", tuple(records.run["spaces"]), notes)
-    looks = [
+        epoch = row.get("epoch")
+        if not isinstance(epoch, int) or epoch < 1 or not isinstance(row.get("trial"), str):
+            notes.append("epochs.jsonl: row(s) without a trial or an epoch left out")
+        elif row["trial"] in records.trials:
+            figures = {name: number(row.get(name)) for name in (*METRICS, "lr", "temperature")}
+            if arch_of.get(records.trials[row["trial"]]["space"]) == "crnn":
+                # Version 0.1 recorded it for CTC, too, where positions have no meaning.
+                figures["valid_position_accuracy"] = None
+            records.add_epoch({"device": None, "checkpoint": None, **row, **figures})
+    predictions = read_readings(path)
+    fits: dict[str, dict[str, list[Row]]] = {}
+    for row in _fit_rows(path / "confirmed", notes):
+        if row.get("error") is None and row.get("fold") is not None and _scored(row):
+            fits.setdefault(str(row.get("arch")), {}).setdefault(row["name"], []).append(row)
+    log = _rows(path.resolve().parent / LEDGER_FILE, notes, needed=False)
+    evaluations = [
         row
-        for row in _rows(path.resolve().parent / LOOKS, notes, needed=False)
+        for row in log
         if row.get("event") == "look" and Path(str(row.get("run"))).name == path.resolve().name
     ]
-    told = tuple(dict.fromkeys([*notes, *readings.notes]))
-    return Run(records, readings, fits, confirmed, looks, told)
+    confirmed = _confirmed(path / "confirmed", tuple(records.run["spaces"]), notes)
+    unique = tuple(dict.fromkeys([*notes, *predictions.notes]))
+    return Run(records, predictions, fits, confirmed, evaluations, unique)
 
 
 def number(value: object) -> float | int | None:
-    """A finite number as it is; None for all else."""
+    """A finite number as it is; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) <= sys.float_info.max else None
 
 
 def clean(value: Any) -> Any:
-    """What was parsed, without what can be neither reckoned with nor shown.
+    """Parsed JSON without what cannot be computed with or shown.
 
     Numbers that are not finite become None; control characters, with which a text could write
-    anywhere on a terminal, and halves of characters, which no file takes, become question marks.
+    anywhere on a terminal, and lone surrogates, which no file takes, become question marks.
     """
     if isinstance(value, dict):
         return {clean(k): clean(v) for k, v in value.items()}
@@ -102,24 +121,21 @@ def clean(value: Any) -> Any:
         return [clean(v) for v in value]
     if isinstance(value, str):
         return _ODD.sub("?", value)
-    return (
-        number(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    )
+    return value if isinstance(value, bool) or value is None else number(value)
 
 
-def _run_file(path: Path, notes: list[str]) -> dict[str, Any]:
-    run: dict[str, Any] = clean(read_run_file(path))
+def _run_file(path: Path, notes: list[str]) -> Row:
+    run: Row = clean(read_run_file(path))
     settings, spaces = run.get("settings"), run.get("spaces")
     if not isinstance(settings, dict) or not isinstance(spaces, dict):
         raise InputError(f"{path} is damaged: its run.json names no settings or no spaces")
     settings.setdefault("objective", "nll")
-    for part in _PARTS:
+    for part in ("data", "split", "versions", "hardware"):
         if not isinstance(run.get(part), dict):
             notes.append(f"run.json says nothing of {part}")
             run[part] = {}
-    if not isinstance(run.get("sittings"), list):
-        run["sittings"] = []
-    run["sittings"] = [one for one in run["sittings"] if isinstance(one, dict)]
+    sessions = run.get("sittings")
+    run["sittings"] = [one for one in sessions or () if isinstance(one, dict)]
     for name, saved in spaces.items():
         space = saved.get("space") if isinstance(saved, dict) else None
         if not isinstance(space, dict):
@@ -127,14 +143,14 @@ def _run_file(path: Path, notes: list[str]) -> dict[str, Any]:
             space = {}
         parts = {k: space.get(k) for k in ("baseline", "fixed", "parameters")}
         kept = {k: part if isinstance(part, dict) else {} for k, part in parts.items()}
-        kept["parameters"] = {k: v for k, v in kept["parameters"].items() if _known(v)}
+        kept["parameters"] = {k: v for k, v in kept["parameters"].items() if _is_range(v)}
         base = saved.get("base", {}) if isinstance(saved, dict) else {}
         spaces[name] = {"base": base, "space": {**space, **kept}}
     return run
 
 
-def _known(parameter: Any) -> bool:
-    """Whether a parameter's range is told as `Space.to_json` does."""
+def _is_range(parameter: Any) -> bool:
+    """Whether a parameter's range has the form of `Space.to_json`."""
     ranges = parameter.get("attributes") if isinstance(parameter, dict) else None
     return (
         isinstance(ranges, dict)
@@ -143,8 +159,8 @@ def _known(parameter: Any) -> bool:
     )
 
 
-def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict[str, Any]]:
-    """Rows of a table; those that are none are counted in a note. A line begun is no row yet."""
+def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[Row]:
+    """Rows of a table; damaged ones are counted in a note. A line being written is no row yet."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -173,49 +189,12 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[dict
         notes.append(f"{path.name}: {bad} damaged line(s) left out")
 
 
-def _add_trial(records: Records, row: dict[str, Any], notes: list[str]) -> None:
-    kinds = {"trial": str, "space": str, "number": int, "state": str, "config": dict}
-    if not all(isinstance(row.get(k), kind) for k, kind in kinds.items()):
-        notes.append("trials.jsonl: row(s) without a trial's name, space or state left out")
-    elif row["space"] not in records.run["spaces"]:
-        notes.append(f"trials.jsonl: {row['trial']} is of a space that run.json does not know")
-    else:
-        records.add_trial({**_TRIAL, **row})
+def _fit_rows(folder: Path, notes: list[str]) -> Iterator[Row]:
+    """A row for each training of the confirmation."""
+    return _rows(folder / "fits.jsonl", notes, needed=False)
 
 
-def _add_epoch(records: Records, row: dict[str, Any], notes: list[str]) -> None:
-    epoch = row.get("epoch")
-    if not isinstance(epoch, int) or epoch < 1 or not isinstance(row.get("trial"), str):
-        notes.append("epochs.jsonl: row(s) without a trial or an epoch left out")
-    elif row["trial"] in records.trials:
-        figures = {name: number(row.get(name)) for name in (*METRICS, "lr", "temperature")}
-        records.add_epoch({"device": None, **row, **figures, "checkpoint": row.get("checkpoint")})
-
-
-def _check_study(path: Path, notes: list[str]) -> None:
-    """Tell if Optuna's database is damaged; what is shown here is reckoned from the tables."""
-    if not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            database.execute("select count(*) from trials").fetchone()
-    except sqlite3.Error as error:
-        # Locked by a search, or in a folder that may only be read: nothing of that is damage.
-        harmless = isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
-        if not harmless:
-            notes.append(
-                f"study.db cannot be read ({error}): nothing shown here needs it, but "
-                "optuna-dashboard and --resume do"
-            )
-
-
-def _confirmation(
-    folder: Path, spaces: tuple[str, ...], notes: list[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    fits: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for row in _rows(folder / "fits.jsonl", notes, needed=False):
-        if row.get("error") is None and row.get("fold") is not None and _scored(row):
-            fits.setdefault(str(row.get("arch")), {}).setdefault(row["name"], []).append(row)
+def _confirmed(folder: Path, spaces: tuple[str, ...], notes: list[str]) -> dict[str, Row]:
     confirmed = {}
     for name in spaces:
         try:
@@ -228,30 +207,29 @@ def _confirmation(
             confirmed[name] = found
         except (ValueError, KeyError, TypeError, RecursionError):
             notes.append(f"confirmed/{name}.json is damaged and left out")
-    return fits, confirmed
+    return confirmed
 
 
 def _check_confirmed(found: Any) -> None:
-    """Raise one of the usual errors if what search.confirm found is not told in full."""
+    """Raise one of the usual errors if a result of search.confirm is incomplete."""
     for key, kind in {"candidates": list, "chosen": str | None, "test": dict | None}.items():
         if not isinstance(found[key], kind):
             raise TypeError(key)
     tested = [found["test"]["winner"]] if found["test"] else []
     for one in [*found["candidates"], *tested]:
         for key in ("nll", "exact_match", "gap"):
-            if key in one and any(number(one[key][part]) is None for part in _INTERVAL):
+            if key in one and any(number(one[key][k]) is None for k in ("mean", "low", "high")):
                 raise ValueError(key)
 
 
 def _scored(row: Mapping[str, Any]) -> bool:
+    """Whether a training's row has all that is computed with."""
     lists = [row.get(name) for name in ("images", "labels", "nlls", "read")]
-    figures = [
-        row.get(k) for k in ("train_nll", "nll_raw", "images_seen", "seconds", "temperature")
-    ]
+    needed = ("train_nll", "nll_raw", "images_seen", "seconds", "temperature")
     return (
         isinstance(row.get("name"), str)
         and all(isinstance(one, list) and one for one in lists)
         and len({len(one) for one in lists if one}) == 1
-        and all(number(one) is not None for one in [*figures, *(row["nlls"])])
+        and all(number(one) is not None for one in [*map(row.get, needed), *row["nlls"]])
         and all(k in row for k in ("folds", "split_seed", "seed", "limit_train", "parameters"))
     )

@@ -1,4 +1,4 @@
-"""What was misread: characters taken for others, images that few read, confidence and truth."""
+"""Recognition errors: confused characters, images that were misread, and calibration."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,75 +10,77 @@ import numpy as np
 from search.confirmation.intervals import wilson
 from search.report.loader import Run
 
-AMONG = 5
-"""So many of the best trials of each space are looked at: the worst would drown what is left."""
+LEADING = 5
+"""Trials of each space that are looked at: the errors of poor ones would hide those that remain."""
 NOTHING = "\N{EMPTY SET}"
 BINS = 10
 
 
 def leading(run: Run, board: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The best trials of a leaderboard whose readings were kept; with the full budget, if any."""
-    rows = [row for row in board if row["trial"] in run.readings.trials]
-    whole = [row["trial"] for row in rows if row["state"] == "completed"]
-    return (whole or [row["trial"] for row in rows])[:AMONG]
+    """The best trials whose predictions were kept: of the completed ones, if there are any."""
+    rows = [row for row in board if row["trial"] in run.predictions.trials]
+    completed = [row["trial"] for row in rows if row["state"] == "completed"]
+    return (completed or [row["trial"] for row in rows])[:LEADING]
 
 
 def confusions(run: Run, trials: Sequence[str]) -> Counter[tuple[str, str]]:
-    """How often (shown, read) was; NOTHING stands for a character left out or made up."""
+    """Counts of (label, prediction); NOTHING stands for a character left out or inserted."""
     found: Counter[tuple[str, str]] = Counter()
     for name in trials:
-        for place, read in run.readings.trials[name]["wrong"].items():
-            if run.readings.labels:
-                found.update(_apart(run.readings.labels[int(place)], read))
+        for index, prediction in run.predictions.trials[name]["wrong"].items():
+            if run.predictions.labels:
+                found.update(_pairs(run.predictions.labels[int(index)], prediction))
     return found
 
 
-def _apart(label: str, read: str) -> Iterator[tuple[str, str]]:
+def _pairs(label: str, prediction: str) -> Iterator[tuple[str, str]]:
     """Pairs of characters that differ, the texts aligned."""
-    if len(label) == len(read):
-        yield from ((a, b) for a, b in zip(label, read, strict=True) if a != b)
+    if len(label) == len(prediction):
+        yield from ((a, b) for a, b in zip(label, prediction, strict=True) if a != b)
         return
-    for kind, i, j, k, m in SequenceMatcher(None, label, read, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, label, prediction, autojunk=False)
+    for kind, i, j, k, m in matcher.get_opcodes():
         if kind != "equal":
-            ours, theirs = label[i:j], read[k:m]
+            ours, theirs = label[i:j], prediction[k:m]
             for n in range(max(len(ours), len(theirs))):
                 yield ours[n : n + 1] or NOTHING, theirs[n : n + 1] or NOTHING
 
 
-def hard_images(run: Run, trials: Sequence[str]) -> list[dict[str, Any]]:
+def misread_images(run: Run, trials: Sequence[str]) -> list[dict[str, Any]]:
     """Images that some of the trials misread, most often first.
 
-    Each with `place`, `image`, `label`, `wrong` of `num_trials`, and `reads`: trial, what it read
-    and its confidence.
+    Each with `index`, `image`, `label`, `num_misread` of `num_trials`, and `predictions`: `trial`,
+    `prediction` and `confidence`.
     """
     found: dict[int, list[dict[str, Any]]] = {}
     for name in trials:
-        row = run.readings.trials[name]
-        for place, read in row["wrong"].items():
-            one = {"trial": name, "read": read, "confidence": row["confidences"][int(place)]}
-            found.setdefault(int(place), []).append(one)
-    known = len(run.readings.labels)
+        row = run.predictions.trials[name]
+        for index, prediction in row["wrong"].items():
+            sure = row["confidences"][int(index)]
+            one = {"trial": name, "prediction": prediction, "confidence": sure}
+            found.setdefault(int(index), []).append(one)
+    known = len(run.predictions.labels)
     return [
         {
-            "place": place,
-            "image": run.readings.images[place] if place < known else None,
-            "label": run.readings.labels[place] if place < known else None,
-            "wrong": len(reads),
+            "index": index,
+            "image": run.predictions.images[index] if index < known else None,
+            "label": run.predictions.labels[index] if index < known else None,
+            "num_misread": len(predictions),
             "num_trials": len(trials),
-            "reads": reads,
+            "predictions": predictions,
         }
-        for place, reads in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        for index, predictions in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
 
 
 def calibration(run: Run, trial: str) -> dict[str, Any]:
-    """Confidence beside truth: images sorted by confidence, in BINS parts of the same size.
+    """Confidence against accuracy: images sorted by confidence, in BINS bins of the same size.
 
     Returns:
         `bins`: of each its mean `confidence`, the `share` read right with `low` and `high` (95 %)
-        and `num_images`; `error`: the mean distance of the two, by images.
+        and `num_images`; `error`: the expected calibration error, in [0, 1].
     """
-    row = run.readings.trials[trial]
+    row = run.predictions.trials[trial]
     sure = np.array(row["confidences"], dtype=float)
     right = np.array([str(i) not in row["wrong"] for i in range(len(sure))], dtype=float)
     parts = np.array_split(np.argsort(sure, kind="stable"), min(BINS, max(1, len(sure) // 5)))
@@ -90,5 +92,5 @@ def calibration(run: Run, trial: str) -> dict[str, Any]:
             {"confidence": float(sure[part].mean()), "share": share, "low": low, "high": high,
              "num_images": len(part)}
         )  # fmt: skip
-    apart = sum(abs(one["confidence"] - one["share"]) * one["num_images"] for one in bins)
-    return {"trial": trial, "bins": bins, "error": float(apart / len(sure))}
+    error = sum(abs(one["confidence"] - one["share"]) * one["num_images"] for one in bins)
+    return {"trial": trial, "bins": bins, "error": float(error / len(sure))}

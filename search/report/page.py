@@ -1,8 +1,8 @@
-"""One HTML file that needs nothing else: no server, no network, no other file.
+"""Report as one HTML file that needs nothing else: no server, no network, no other file.
 
 What comes from the run folder is text to Jinja, which escapes it, or data that the page's script
-writes as text. The page forbids itself every connection and every script but its own, each of
-which bears a nonce drawn anew.
+writes as text. The page's policy allows no connection and no script but its own, each with a nonce
+drawn anew.
 """
 
 import base64
@@ -14,9 +14,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from search.report.figure import Boards, Figure, colour
+from search.report.figure import Figure, colour
 from search.report.figures_models import (
-    beams,
+    beam_figure,
     calibration_figure,
     confirmed_figure,
     confusion_figure,
@@ -24,65 +24,67 @@ from search.report.figures_models import (
 from search.report.figures_search import (
     cost_figures,
     curves,
-    funnel_figure,
     gap_against_nll,
     history,
+    stage_figure,
 )
 from search.report.figures_space import importance_figure, parallel, slices
-from search.report.whole import Analysis
+from search.report.report import Report
+from search.report.trials import Boards
 from search.store.leaderboard import objective_of
 from search.store.predictions import THUMBNAILS
 
-AIMS = {
-    "valid_nll": "the least validation NLL",
-    "gap": "the least gap",
-    "valid_exact_match": "the most captchas read",
-    "images_seen": "the fewest images seen",
-    "seconds": "the least time",
+OBJECTIVES = {
+    "valid_nll": "lowest validation NLL",
+    "gap": "lowest gap",
+    "valid_exact_match": "most captchas read",
+    "images_seen": "fewest images seen",
+    "seconds": "least time",
 }
 TEMPLATES = Path(__file__).parent / "templates"
 GALLERY = 48
-"""Pictures shown at most: those that the most of the leading trials misread."""
+"""Images shown at most: those that the most of the leading trials misread."""
 WRONG = 12
-"""Misread images told of each trial."""
+"""Misread images shown of each trial."""
+CURVE = ("epoch", "train_nll", "valid_nll", "valid_exact_match", "valid_cer")
+"""Columns of a trial's curve, in the order that the page's script expects."""
 
 
-def page(analysis: Analysis, *, images: bool = True) -> str:
-    """The page of a run.
-
-    Args:
-        analysis: of the run.
-        images: whether the pictures of misread images are in it.
-    """
+def page(report: Report, *, images: bool = True) -> str:
+    """The page of a run, with the pictures of misread images or without."""
     from jinja2 import Environment, FileSystemLoader
     from plotly.offline import get_plotlyjs
 
-    sections = figure_sections(analysis)
-    pictures = thumbnails(analysis) if images else {}
-    gallery = {str(one["place"]) for one in analysis.hard_images[:GALLERY]}
+    sections = figure_sections(report)
+    pictures = thumbnails(report) if images else {}
+    gallery = report.misread_images[:GALLERY]
+    elsewhere = {str(one["index"]) for one in gallery}
     data = {
-        "figures": {
-            figure.name: _plain(figure) for figures in sections.values() for figure in figures
-        },
-        "trials": _trials(analysis),
-        "pictures": {k: v for k, v in pictures.items() if k not in gallery},
-        "labels": list(analysis.run.readings.labels),
+        "figures": {one.name: vars(one) for figures in sections.values() for one in figures},
+        "trials": _trials(report),
+        "pictures": {k: v for k, v in pictures.items() if k not in elsewhere},
+        "labels": list(report.run.predictions.labels),
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"figure": _figure, "share": _share, "minutes": _minutes}
     environment.filters |= {"command": _command, "setting": _setting}
+    board = leaderboard(report.boards)
     return environment.get_template("report.html.j2").render(
-        analysis=analysis,
-        run=analysis.run,
-        about=analysis.run.about,
-        board=leaderboard(analysis.facts),
+        report=report,
+        run=report.run,
+        about=report.run.about,
+        board=board,
+        has={
+            name: any(row[name] is not None for row in board)
+            for name in ("valid_cer", "valid_position_accuracy")
+        },
         sections=sections,
-        gallery=analysis.hard_images[:GALLERY],
+        gallery=gallery,
         pictures=pictures,
-        objective=objective_of(analysis.run.records),
-        aims=AIMS,
+        objective=objective_of(report.run.records),
+        objectives=OBJECTIVES,
         nonce=secrets.token_urlsafe(16),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
@@ -91,7 +93,7 @@ def page(analysis: Analysis, *, images: bool = True) -> str:
     )
 
 
-def leaderboard(facts: Boards) -> list[dict[str, Any]]:
+def leaderboard(boards: Boards) -> list[dict[str, Any]]:
     """The rows of all spaces in one order: completed first, then by NLL; ranks stay the space's."""
 
     def order(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -100,84 +102,68 @@ def leaderboard(facts: Boards) -> list[dict[str, Any]]:
             return 0, not row.get("feasible", True), nll, row["rank"]
         return 1, -row["epochs"], nll, row["rank"]
 
-    if len(facts) == 1:
-        return [dict(row) for board in facts.values() for row in board]
-    return sorted((dict(row) for board in facts.values() for row in board), key=order)
+    rows = [dict(row) for board in boards.values() for row in board]
+    return rows if len(boards) == 1 else sorted(rows, key=order)
 
 
-def figure_sections(analysis: Analysis) -> dict[str, list[Figure]]:
+def figure_sections(report: Report) -> dict[str, list[Figure]]:
     """All figures by the part of the page they belong to."""
-    run, facts = analysis.run, analysis.facts
-    names = list(facts)
-    tints = {space: colour(names, space) for space in names}
+    run, boards = report.run, report.boards
+    tints = {space: colour(boards, space) for space in boards}
     return {
-        "funnel": [funnel_figure(analysis.funnel)],
-        "confirmed": [confirmed_figure(analysis.confirmed)],
-        "search": [gap_against_nll(run, facts), history(facts), curves(run, facts)],
-        "importance": [importance_figure(n, analysis.importance[n], tints[n]) for n in names],
-        "parallel": [parallel(run, n, facts[n]) for n in names],
-        "slices": [one for n in names for one in slices(run, n, facts[n], tints[n])],
-        "cost": cost_figures(facts, analysis.cost),
-        "reading": [
-            beams(facts),
-            confusion_figure(run, analysis.leading),
-            calibration_figure(analysis.calibration, names),
+        "stages": [stage_figure(report.stages)],
+        "confirmed": [confirmed_figure(report.confirmed)],
+        "search": [gap_against_nll(run, boards), history(boards), curves(run, boards)],
+        "importance": [importance_figure(n, report.importance[n], tints[n]) for n in boards],
+        "parallel": [parallel(run, n, boards[n]) for n in boards],
+        "slices": [one for n in boards for one in slices(run, n, boards[n], tints[n])],
+        "cost": cost_figures(boards, report.cost),
+        "errors": [
+            beam_figure(boards),
+            confusion_figure(run, report.leading),
+            calibration_figure(report.calibration, boards),
         ],
     }
 
 
-def thumbnails(analysis: Analysis) -> dict[str, str]:
-    """Pictures (base64 of PNG) of the misread images that the page tells of, by place."""
+def thumbnails(report: Report) -> dict[str, str]:
+    """Pictures (base64 of PNG) of the misread images that the page shows, by index."""
     found = {}
-    wrong = [list(row["wrong"])[:WRONG] for row in analysis.run.readings.trials.values()]
-    places = {int(place) for own in wrong for place in own}
-    for place in sorted(places | {one["place"] for one in analysis.hard_images[:GALLERY]}):
+    wrong = [list(row["wrong"])[:WRONG] for row in report.run.predictions.trials.values()]
+    indices = {int(index) for own in wrong for index in own}
+    for index in sorted(indices | {one["index"] for one in report.misread_images[:GALLERY]}):
         try:
-            picture = (analysis.run.records.path / THUMBNAILS / f"{place}.png").read_bytes()
+            picture = (report.run.records.path / THUMBNAILS / f"{index}.png").read_bytes()
         except OSError:
             continue
         if picture.startswith(b"\x89PNG") and len(picture) < 20_000:
-            found[str(place)] = base64.b64encode(picture).decode()
+            found[str(index)] = base64.b64encode(picture).decode()
     return found
 
 
-def _trials(analysis: Analysis) -> dict[str, Any]:
-    """What the page's script tells of a trial when it is chosen."""
-    run, found = analysis.run, {}
-    columns = ("epoch", "train_nll", "valid_nll", "valid_exact_match", "lr")
-    for space, board in analysis.facts.items():
+def _trials(report: Report) -> dict[str, Any]:
+    """What the page's script shows of a trial when it is chosen."""
+    run, found = report.run, {}
+    facts = ("space", "rank", "state", "epochs", "seed", "error", "reason", "device", "num_misread",
+             "num_images", "valid_cer", "baseline", "config")  # fmt: skip
+    for space, board in report.boards.items():
         saved = run.about["spaces"][space]["space"]
         start = {**saved["baseline"], **saved["fixed"]}
         for row in board:
             name = row["trial"]
             epochs = [m for _, m in sorted(run.records.epochs.get(name, {}).items())]
-            kept = run.readings.trials.get(name, {"wrong": {}, "confidences": []})
-            facts = ("space", "rank", "state", "epochs", "seed", "started", "ended", "images_seen",
-                     "error", "reason", "device", "misread", "read", "baseline")  # fmt: skip
+            kept = run.predictions.trials.get(name, {"wrong": {}, "confidences": []})
             found[name] = {
                 **{k: row[k] for k in facts},
                 "minutes": None if row["seconds"] is None else row["seconds"] / 60,
-                "config": row["config"],
                 "start": start,
-                "curve": [[_short(m.get(k)) for m in epochs] for k in columns],
+                "curve": [[m.get(k) for m in epochs] for k in CURVE],
                 "wrong": [
-                    [int(place), read, kept["confidences"][int(place)]]
-                    for place, read in list(kept["wrong"].items())[:WRONG]
+                    [int(index), prediction, kept["confidences"][int(index)]]
+                    for index, prediction in list(kept["wrong"].items())[:WRONG]
                 ],
             }
     return found
-
-
-def _plain(figure: Figure) -> dict[str, Any]:
-    return {
-        "traces": figure.traces,
-        "layout": figure.layout,
-        "height": figure.height,
-        "small": figure.small,
-        "title": figure.title,
-        "columns": figure.columns,
-        "rows": figure.rows,
-    }
 
 
 def _finite(value: Any) -> Any:
@@ -186,10 +172,6 @@ def _finite(value: Any) -> Any:
         return {str(k): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
-    return _short(value)
-
-
-def _short(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
@@ -203,8 +185,8 @@ def _figure(value: float | None, digits: int = 4) -> str:
     return "" if value is None else f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f} %"
+def _share(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def _command(words: Any) -> str:

@@ -1,22 +1,78 @@
-"""Draw an analysis in the terminal; compute nothing."""
+"""Report printed in a terminal; computes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from search.report.leaderboard import print_config, print_leaderboard
-from search.report.whole import Analysis
+from search.report.report import Report
 from search.store.leaderboard import best, errors, extra_columns, missed
 
-DECIDED = 5
-ERRORS = 5
+SHOWN = 5
+"""Important parameters, and errors."""
+COLUMNS = {
+    "train_nll": "train nll",
+    "valid_nll": "valid nll",
+    "gap": "gap",
+    "valid_exact_match": "captchas",
+    "valid_cer": "CER",
+}
+OPTIONAL = {"images_seen": "images", "feasible": "feasible", "front": "front"}
+POSITIONS = "valid_position_accuracy"
+WIDE = 96
+"""Columns of a terminal in which the position-wise accuracy has room, too."""
+
+Row = Mapping[str, Any]
 
 
-def show(found: Analysis, top: int, out: Console) -> None:
-    """Print notes, leaderboards, what decided, the funnel, the cost and what to do next."""
-    run = found.run
+def print_leaderboard(
+    board: Sequence[Row],
+    space: str,
+    top: int = 10,
+    console: Console | None = None,
+    extra: Sequence[str] = (),
+) -> None:
+    """Print the best trials of a space: training and validation side by side, and the gap.
+
+    Args:
+        board: rows of `search.store.leaderboard.leaderboard`.
+        space: its name.
+        top: rows at most.
+        console: where to; standard output by default.
+        extra: further columns, from `search.store.leaderboard.extra_columns`.
+    """
+    out = console or Console()
+    shown = dict(COLUMNS)
+    if out.width >= WIDE:
+        shown[POSITIONS] = "position-wise"
+    # Neither runs of version 0.1 nor recognisers by CTC have all of them.
+    missing = {name for name in ("valid_cer", POSITIONS) if all(r[name] is None for r in board)}
+    shown = {name: head for name, head in shown.items() if name not in missing}
+    if "images_seen" not in extra:
+        shown["seconds"] = "min"
+    shown |= {name: OPTIONAL[name] for name in extra}
+    out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)
+    _print_table(
+        out,
+        ("trial", "state", "epochs", *shown.values()),
+        [
+            [row["trial"], row["state"], str(row["epochs"]), *(_figure(n, row[n]) for n in shown)]
+            for row in board[:top]
+        ],
+        left=("trial", "state"),
+        styles=["italic" if row["baseline"] else None for row in board[:top]],
+    )
+    if len(board) > top:
+        out.print(f"and {len(board) - top} more", highlight=False)
+    for row in board:
+        if row["baseline"]:
+            _line(out, f"{row['trial']} is the baseline: the source's own settings")
+
+
+def show(report: Report, top: int, out: Console) -> None:
+    """Print notes, leaderboards, importances, stages, the cost and what to do next."""
+    run = report.run
     data, split = run.about["data"], run.about["split"]
     _line(out, f"run: {run.records.path}")
     if data.get("num_images"):
@@ -28,135 +84,162 @@ def show(found: Analysis, top: int, out: Console) -> None:
         )
     for note in run.notes:
         _line(out, f"note: {note}")
-    for space, board in found.facts.items():
+    for space, board in report.boards.items():
         out.print()
-        _show_space(found, space, board, top, out)
+        _show_space(report, space, board, top, out)
     out.print()
-    _funnel(found, out)
-    _line(out, _cost(found))
-    out.print()
-    _line(out, f"next: {found.advice}")
+    heads = ("trials", *next(iter(report.stages.values()), {}))
+    rows = [[name, *map(str, counts.values())] for name, counts in report.stages.items()]
+    _print_table(out, heads, rows, gap=2)
+    parts = {state: part for state, part in report.cost.items() if part["trials"]}
+    seconds, images, gpu, money = (
+        sum(part[name] for part in parts.values())
+        for name in ("seconds", "images_seen", "gpu_seconds", "money")
+    )
+    shares = ", ".join(f"{part['share']:.0%} {state}" for state, part in parts.items())
+    more = f", {_time(gpu)} of GPU time" if gpu else ""
+    more += f", {money:.2f} in money" if money else ""
+    _line(out, f"cost: {_time(seconds)} of trials{more}, {images:,.0f} images seen: "
+               f"{shares or 'nothing yet'}")  # fmt: skip
+    _line(out, f"\nnext: {report.advice}")
 
 
-def _show_space(
-    found: Analysis, space: str, board: list[dict[str, Any]], top: int, out: Console
-) -> None:
-    records = found.run.records
+def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out: Console) -> None:
+    records = report.run.records
     print_leaderboard(board, space, top, out, extra_columns(records))
-    _confirmed(found.confirmed.get(space, {}), out)
+    _show_confirmed(report.confirmed.get(space, {}), out)
     if first := best(records, space):
-        told = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
-        _line(out, f"\nmodel: {first['model']} ({told})")
-        saved = found.run.about["spaces"][space]["space"]
-        varied, pinned = saved["baseline"], saved["fixed"]
-        values = {name: first["config"].get(name) for name in [*varied, *pinned]}
-        print_config(values, {**varied, **pinned}, out)
-    if shares := found.importance[space]["shares"]:
-        part = found.importance[space]
-        told = ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:DECIDED])
-        among = f"who is among the best {part['num_best']} of {part['num_trials']}"
-        _line(out, f"what decided {among} (PED-ANOVA): {told}")
+        label = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
+        _line(out, f"\nmodel: {first['model']} ({label})")
+        saved = report.run.about["spaces"][space]["space"]
+        start = {**saved["baseline"], **saved["fixed"]}
+        pairs = {name: (first["config"].get(name), value) for name, value in start.items()}
+        _print_table(
+            out,
+            ("parameter", "best", "baseline"),
+            [[name, *map(_value, pair)] for name, pair in pairs.items()],
+            styles=["dim" if value == source else None for value, source in pairs.values()],
+        )
+    part = report.importance[space]
+    if part["shares"]:
+        shares = ", ".join(f"{k} {v:.0%}" for k, v in list(part["shares"].items())[:SHOWN])
+        among = f"the best {part['num_best']} of {part['num_trials']}"
+        _line(out, f"importance for being among {among} (PED-ANOVA): {shares}")
     if line := missed(records, space):
         _line(out, line)
     failed = errors(records, space)
-    for line in failed[:ERRORS]:
+    for line in failed[:SHOWN]:
         _line(out, line)
-    if len(failed) > ERRORS:
-        _line(out, f"and {len(failed) - ERRORS} more failed")
+    if len(failed) > SHOWN:
+        _line(out, f"and {len(failed) - SHOWN} more failed")
 
 
-def _confirmed(found: Mapping[str, Mapping[str, Any]], out: Console) -> None:
+def _show_confirmed(found: Mapping[str, Row], out: Console) -> None:
     if not found:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
-    for head in ("fresh seeds", "fits", "nll", "95 %", "captchas", "gap"):
-        table.add_column(head, justify="left" if head == "fresh seeds" else "right", no_wrap=True)
-    for name, sure in sorted(found.items(), key=lambda item: float(item[1]["nll"]["mean"])):
-        nll = sure["nll"]
-        table.add_row(
-            name + (" (chosen)" if sure["chosen"] else ""),
-            str(sure["num_fits"]),
-            f"{nll['mean']:.4f}",
-            f"{nll['low']:.4f} to {nll['high']:.4f}",
-            f"{100 * sure['exact_match']['mean']:.1f} %",
-            f"{sure['gap']['mean']:.4f}",
+    with_cer = any("cer" in one for one in found.values())
+    rows = []
+    for name, one in sorted(found.items(), key=lambda item: float(item[1]["nll"]["mean"])):
+        nll = one["nll"]
+        cer = [_share(one["cer"]["mean"] if "cer" in one else None, 2)] if with_cer else []
+        rows.append(
+            [
+                name + (" (chosen)" if one["chosen"] else ""),
+                str(one["num_fits"]),
+                f"{nll['mean']:.4f}",
+                f"{nll['low']:.4f} to {nll['high']:.4f}",
+                _share(one["exact_match"]["mean"]),
+                *cer,
+                f"{one['gap']['mean']:.4f}",
+            ]
         )
+    more = ["CER"] if with_cer else []
     out.print()
-    out.print(table)
-
-
-def _funnel(found: Analysis, out: Console) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("trials")
-    for step in next(iter(found.funnel.values()), {}):
-        table.add_column(step, justify="right")
-    for space, steps in found.funnel.items():
-        table.add_row(space, *map(str, steps.values()))
-    out.print(table)
-
-
-def _cost(found: Analysis) -> str:
-    parts = {state: part for state, part in found.cost.items() if part["trials"]}
-    total = sum(part["seconds"] for part in parts.values())
-    passes = sum(part["images_seen"] for part in parts.values())
-    gpus, money = (sum(part[k] for part in parts.values()) for k in ("gpu_seconds", "money"))
-    more = f", {_time(gpus)} of a GPU" if gpus else ""
-    more += f", {money:.2f} of money" if money else ""
-    told = ", ".join(f"{part['share']:.0%} in {state}" for state, part in parts.items())
-    told = told or "nothing yet"
-    return f"cost: {_time(total)} of trials{more}, {passes:,.0f} images seen: {told}"
+    _print_table(out, ("confirmed", "fits", "nll", "95 %", "captchas", *more, "gap"), rows)
 
 
 def show_both(
-    told: Mapping[str, Any], both: tuple[Analysis, Analysis], top: int, out: Console
+    compared: Mapping[str, Any], both: tuple[Report, Report], top: int, out: Console
 ) -> None:
-    """Print two runs beside each other."""
-    names = told["runs"]
-    for i, name in enumerate(names):
-        spent = told["cost"][i]
+    """Print two runs side by side."""
+    names = compared["runs"]
+    for side, name, spent in zip("AB", names, compared["cost"], strict=True):
         _line(
             out,
-            f"{'AB'[i]}: {name}: {spent['trials']:.0f} trials, {_time(spent['seconds'])}, "
+            f"{side}: {name}: {spent['trials']:.0f} trials, {_time(spent['seconds'])}, "
             f"{spent['images_seen']:,.0f} images seen",
         )
-    _line(out, f"images: {'the same' if told['same_images'] else 'others'}; "
-               f"split: {'the same' if told['same_split'] else 'another'}")  # fmt: skip
-    for space, found in told["spaces"].items():
-        boards = [one.facts.get(space, []) for one in both]
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title=space)
-        for side in "AB":
-            table.add_column(side, no_wrap=True)
-            for head in ("state", "nll", "gap", "captchas"):
-                table.add_column(head, justify="right", no_wrap=True)
-        for i in range(min(top, max(map(len, boards)))):
-            table.add_row(*(cell for board in boards for cell in _cells(board, i)))
+    _line(out, f"images: {'the same' if compared['same_images'] else 'different'}; "
+               f"split: {'the same' if compared['same_split'] else 'different'}")  # fmt: skip
+    comparable = compared["same_images"] and compared["same_split"]
+    figures = {"valid_nll": "nll", "gap": "gap", "valid_exact_match": "captchas"}
+    for space, found in compared["spaces"].items():
+        boards = [one.boards.get(space, []) for one in both]
+        shown = figures
+        if any(row["valid_cer"] is not None for board in boards for row in board):
+            shown = {**figures, "valid_cer": "CER"}
+        heads = ("state", *shown.values())
+        rows = [
+            [cell for board in boards for cell in _cells(board, i, shown)]
+            for i in range(min(top, max(map(len, boards))))
+        ]
         out.print()
-        out.print(table)
+        _print_table(out, ("A", *heads, "B", *heads), rows, left=("A", "B", "state"), title=space)
         winner = found["winner"]
-        told_winner = "it cannot be told" if winner is None else f"{'AB'[winner]} ({names[winner]})"
-        _line(out, f"{space}: lower NLL, by intervals that do not overlap: {told_winner}")
-    if told["settings"]:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for head in ("setting", "A", "B"):
-            table.add_column(head)
-        for name, values in told["settings"].items():
-            table.add_row(name, *(str(value) for value in values))
+        which = "no significant difference" if comparable else "not comparable"
+        which = which if winner is None else f"{'AB'[winner]} ({names[winner]})"
+        _line(out, f"{space}: lower NLL, 95 % intervals apart: {which}")
+    if compared["settings"]:
         out.print()
-        out.print(table)
+        rows = [[name, *map(str, pair)] for name, pair in compared["settings"].items()]
+        _print_table(out, ("setting", "A", "B"), rows, left=("setting", "A", "B"), gap=2)
     out.print()
-    for line in told["caveats"]:
+    for line in compared["caveats"]:
         _line(out, f"note: {line}")
-    for i, one in enumerate(both):
-        _line(out, f"next, {'AB'[i]}: {one.advice}")
+    for side, one in zip("AB", both, strict=True):
+        _line(out, f"next, {side}: {one.advice}")
 
 
-def _cells(board: Sequence[Mapping[str, Any]], i: int) -> list[str]:
+def _cells(board: Sequence[Row], i: int, shown: Iterable[str]) -> list[str]:
     if i >= len(board):
-        return [""] * 5
+        return [""] * (2 + len(list(shown)))
     row = board[i]
-    share = row["valid_exact_match"]
-    figures = ["" if row[k] is None else f"{row[k]:.4g}" for k in ("valid_nll", "gap")]
-    return [row["trial"], row["state"], *figures, "" if share is None else f"{100 * share:.1f} %"]
+    return [row["trial"], row["state"], *(_figure(name, row[name]) for name in shown)]
+
+
+def _print_table(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[str]], *,
+    left: Sequence[str] = (), gap: int = 1, title: str | None = None,
+    styles: Sequence[str | None] = (),
+) -> None:  # fmt: skip
+    """Print rows without a frame; `left` are the heads aligned so, by default the first."""
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), title=title)
+    for head in heads:
+        to_left = head in (left or heads[:1])
+        table.add_column(head, justify="left" if to_left else "right", no_wrap=True)
+    for i, row in enumerate(rows):
+        table.add_row(*row, style=styles[i] if styles else None)
+    out.print(table)
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if name in ("valid_exact_match", "valid_cer", POSITIONS):
+        return _share(value, 2 if name == "valid_cer" else 1)
+    if name == "seconds":
+        return f"{value / 60:.1f}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _share(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def _value(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _time(seconds: float) -> str:

@@ -1,37 +1,43 @@
-"""One row per trial with all that is known of it: rank, figures, intervals, seeds, cost."""
+"""Trials of a run: leaderboard rows with intervals, confirmation and cost; stages; totals."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from search.confirmation import summary as scores
 from search.confirmation.intervals import Observations, estimate, wilson
+from search.confirmation.summary import summarise
 from search.report.loader import Run, number
-from search.store.leaderboard import METRICS, leaderboard
+from search.store.leaderboard import leaderboard
+from search.store.records import STATES
 
-FIGURES = ("nll", "exact_match", "gap", "num_fits", "num_images", "images_seen", "seconds")
-INTERVALS = ("nll_low", "nll_high", "accuracy_low", "accuracy_high")
+SUMMARY = ("nll", "exact_match", "gap", "num_fits", "num_images", "images_seen", "seconds")
+INTERVALS = ("nll_low", "nll_high", "exact_match_low", "exact_match_high")
+STAGES = ("tried", "stopped", "failed", "unfinished", "completed", "confirmed", "tested")
+
+Boards = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
-    """The leaderboard of a space, each row with more.
+def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
+    """The leaderboard of a space, each row with more than `search.store.leaderboard` gives.
 
-    Besides what `results.leaderboard` says: `rank` from 1; `seed`; `started`, `ended`;
-    `wall_s`, by the clock; `gpu_seconds`, that it held a GPU, and `money`, at the prices of the
-    run's settings, None where nobody counted; INTERVALS, 95 %, of this one training by its
-    validation images, None where nothing was kept; `misread`, of how many images `read`; `beams`,
-    accuracy by width; `confirmed`, see `confirmation`, or None; `device`.
+    `rank` from 1; `seed`; `started`, `ended`; `wall_seconds`; `gpu_seconds`, while it held a GPU,
+    and `money`, at the prices of the run's settings, None where unknown; INTERVALS, 95 %, over the
+    validation images of this one training, None without predictions; `num_misread` of
+    `num_images`; `beams`, exact match by beam width; `confirmed`, see `confirmation`; `device`.
     """
     found = []
+    valid = run.about["split"].get("num_valid")
+    images = valid if isinstance(valid, int) and valid > 0 else None
     for rank, row in enumerate(leaderboard(run.records, space), start=1):
-        name = row["trial"]
+        name, match = row["trial"], row["valid_exact_match"]
         trial = run.records.trials[name]
         last = run.records.epochs.get(name, {}).get(row["epochs"], {})
-        kept = run.readings.trials.get(name)
-        if kept and kept.get("epoch") != row["epochs"]:
-            kept = None
-        images = _num_valid(run)
+        kept = run.predictions.trials.get(name, {})
+        if kept.get("epoch") != row["epochs"]:
+            kept = {}
+        misread = None if match is None or images is None else round((1 - match) * images)
         found.append(
             {
                 "rank": rank,
@@ -39,13 +45,13 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
                 "seed": trial["seed"],
                 "started": trial["started"],
                 "ended": trial["ended"],
-                "wall_s": _between(trial["started"], trial["ended"]),
+                "wall_seconds": _between(trial["started"], trial["ended"]),
                 "gpu_seconds": number(trial.get("gpu_seconds")),
                 "money": number(trial.get("cost")),
-                **_intervals(row, kept, images),
-                "misread": len(kept["wrong"]) if kept else _misread(row, images),
-                "read": len(kept["nlls"]) if kept else images,
-                "beams": kept["beams"] if kept else None,
+                **_intervals(match, kept.get("nlls", ()), images),
+                "num_misread": len(kept["wrong"]) if kept else misread,
+                "num_images": len(kept["nlls"]) if kept else images,
+                "beams": kept.get("beams"),
                 "confirmed": confirmation(run, space, name),
                 "device": last.get("device"),
             }
@@ -54,10 +60,10 @@ def trial_facts(run: Run, space: str) -> list[dict[str, Any]]:
 
 
 def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
-    """What fresh seeds and folds say of a candidate, None if it was not confirmed.
+    """What new seeds and folds say of a candidate; None if it was not confirmed.
 
-    `nll`, `exact_match` and `gap` with `mean`, `low` and `high`; `num_fits`, `seeds`, `chosen`
-    once the choice is made.
+    `nll`, `exact_match`, `gap`, and `cer` where it was recorded, with `mean`, `low` and `high`;
+    `num_fits`, `seeds`; `chosen` once the choice is made.
     """
     rows = run.fits.get(space, {}).get(name)
     if not rows:
@@ -67,59 +73,84 @@ def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     made: dict[str, Any] = next(
         (one for one in result["candidates"] if one.get("name") == name), {}
     )
-    told = made if all(k in made for k in FIGURES) else scores.summarise(rows)
+    values = made if all(k in made for k in SUMMARY) else summarise(rows)
     chosen = result["chosen"]
     return {
-        **{k: told[k] for k in FIGURES},
-        # Earlier versions wrote intervals of an NLL that went below 0.
-        "nll": {**told["nll"], "low": max(0.0, told["nll"]["low"])},
+        **{k: values[k] for k in (*SUMMARY, "cer") if k in values},
+        # Version 0.1 wrote intervals of an NLL that went below 0.
+        "nll": {**values["nll"], "low": max(0.0, values["nll"]["low"])},
         "seeds": sorted({row["seed"] for row in rows}),
         "chosen": None if chosen is None else chosen == name,
     }
 
 
-def parameters(run: Run, space: str) -> dict[str, dict[str, Any]]:
-    """What varied, and over which range: the saved distributions' attributes by name.
+def table_rows(boards: Boards) -> tuple[list[str], list[list[Any]]]:
+    """All trials as a flat table: names of the columns, and rows; parameters as `config/NAME`."""
+    flat = []
+    for row in (row for board in boards.values() for row in board):
+        sure = row["confirmed"] or {"nll": {}, "num_fits": None}
+        flat.append(
+            {
+                **{k: v for k, v in row.items() if k not in ("config", "confirmed", "beams")},
+                "confirmed_nll": sure["nll"].get("mean"),
+                "confirmed_nll_low": sure["nll"].get("low"),
+                "confirmed_nll_high": sure["nll"].get("high"),
+                "confirmed_fits": sure["num_fits"],
+                **{f"config/{k}": v for k, v in sorted(row["config"].items())},
+            }
+        )
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    return names, [[row.get(name) for name in names] for row in flat]
 
-    Each has `kind` (float, int or choice), `low`, `high`, `log`, or `choices`, and the `baseline`.
+
+def stages(run: Run, boards: Boards) -> dict[str, dict[str, int]]:
+    """Trials of each space by stage: `tried` are all, `confirmed` those retrained with new seeds.
+
+    `tested` is 1 once the space's winner has been evaluated on the locked test set.
     """
-    saved = run.about["spaces"][space]["space"]
     found = {}
-    for name, one in (saved.get("parameters") or {}).items():
-        ranges = one.get("attributes", {})
-        kinds = {"FloatDistribution": "float", "IntDistribution": "int"}
-        found[name] = {
-            "kind": kinds.get(one.get("name"), "choice"),
-            "low": number(ranges.get("low")),
-            "high": number(ranges.get("high")),
-            "log": bool(ranges.get("log")),
-            "choices": ranges.get("choices"),
-            "baseline": saved["baseline"].get(name),
+    for space, rows in boards.items():
+        states = [row["state"] for row in rows]
+        counts: dict[str, int] = {state: states.count(state) for state in STATES}
+        counts["tried"] = len(rows)
+        counts["confirmed"] = len({r["trial"] for r in rows} & run.fits.get(space, {}).keys())
+        counts["tested"] = 1 if run.confirmed.get(space, {}).get("test") else 0
+        found[space] = {stage: counts[stage] for stage in STAGES}
+    return found
+
+
+def seconds_of(row: Mapping[str, Any]) -> float:
+    """Seconds that a trial took: of its training, or else by the clock; 0 if unknown."""
+    found = row["seconds"] if row["seconds"] is not None else row["wall_seconds"]
+    return 0.0 if found is None else float(found)
+
+
+def cost(boards: Boards) -> dict[str, dict[str, float]]:
+    """By state: `trials`, `seconds` and their `share`, `images_seen`, `gpu_seconds`, `money`."""
+    rows = [row for board in boards.values() for row in board]
+    total = sum(map(seconds_of, rows))
+    found: dict[str, dict[str, float]] = {}
+    for state in STATES:
+        own = [row for row in rows if row["state"] == state]
+        spent = sum(map(seconds_of, own))
+        sums = ("images_seen", "gpu_seconds", "money")
+        found[state] = {
+            "trials": len(own),
+            "seconds": spent,
+            "share": spent / total if total else 0.0,
+            **{name: sum(row[name] or 0 for row in own) for name in sums},
         }
     return found
 
 
-def _num_valid(run: Run) -> int | None:
-    found = run.about["split"].get("num_valid")
-    return found if isinstance(found, int) and found > 0 else None
-
-
-def _misread(row: dict[str, Any], images: int | None) -> int | None:
-    share = row["valid_exact_match"]
-    return None if share is None or images is None else round((1 - share) * images)
-
-
-def _intervals(
-    row: dict[str, Any], kept: dict[str, Any] | None, images: int | None
-) -> dict[str, float | None]:
+def _intervals(match: float | None, nlls: Sequence[float], images: int | None) -> dict[str, Any]:
     found: dict[str, float | None] = dict.fromkeys(INTERVALS)
-    share = row["valid_exact_match"]
-    if share is not None and images and 0 <= share <= 1:
-        found["accuracy_low"], found["accuracy_high"] = wilson(share, images)
-    if kept and len(kept["nlls"]) > 1:
-        nlls = np.array(kept["nlls"], dtype=float)
+    if match is not None and images and 0 <= match <= 1:
+        found["exact_match_low"], found["exact_match_high"] = wilson(match, images)
+    if len(nlls) > 1:
         names = tuple(map(str, range(len(nlls))))
-        one = estimate(Observations(nlls, names, (0,) * len(nlls)), least=0.0)
+        values = Observations(np.array(nlls, dtype=float), names, (0,) * len(nlls))
+        one = estimate(values, least=0.0)
         found["nll_low"], found["nll_high"] = one.low, one.high
     return found
 
@@ -127,24 +158,6 @@ def _intervals(
 def _between(started: str | None, ended: str | None) -> float | None:
     try:
         apart = datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(started))
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return apart.total_seconds()
-
-
-def table_rows(run: Run) -> tuple[list[str], list[list[Any]]]:
-    """All trials of all spaces as a table for other programs: names of the columns, and rows."""
-    rows = [row for space in run.spaces for row in trial_facts(run, space)]
-    names = sorted({name for row in rows for name in row["config"]})
-    plain = ("space", "rank", "trial", "number", "baseline", "state", "epochs", "seed", "started",
-             "ended", "wall_s", "gpu_seconds", "money", *METRICS, *INTERVALS, "misread",
-             "read", "device", "reason", "error")  # fmt: skip
-    heads = [*plain, "feasible", "confirmed_nll", "confirmed_nll_low", "confirmed_nll_high",
-             "confirmed_fits"]  # fmt: skip
-    table = []
-    for row in rows:
-        sure = row["confirmed"] or {"nll": {}, "num_fits": None}
-        more = [row.get("feasible"), *(sure["nll"].get(k) for k in ("mean", "low", "high"))]
-        config = [row["config"].get(name) for name in names]
-        table.append([*(row[k] for k in plain), *more, sure["num_fits"], *config])
-    return [*heads, *names], table

@@ -1,7 +1,7 @@
-"""What a run's records say: the leaderboard, the best trial, the counts. Computes, never draws.
+"""Leaderboard of a run, its best trial and its counts, computed from the records alone.
 
-Reads records alone, so that a run can be looked at without Ray or torch, and while it is running.
-pandas is loaded only for those who want tables: it takes longer than all the rest.
+So a run can be analysed without Ray or torch, and while it is running. pandas is loaded only for
+tables: it takes longer than all the rest.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ METRICS = (
     "gap",
     "valid_exact_match",
     "valid_exact_match_greedy",
+    "valid_cer",
     "valid_position_accuracy",
     "train_loss",
     "valid_loss",
@@ -29,7 +30,7 @@ METRICS = (
 
 
 def objective_of(records: Records) -> Objective:
-    """What counted as better in the run."""
+    """The objective of the run, with its constraints."""
     return objectives.objective_of(records.run["settings"])
 
 
@@ -111,7 +112,7 @@ def extra_columns(records: Records) -> list[str]:
 
 
 def missed(records: Records, space: str) -> str | None:
-    """In words, that no trial kept to the limits and what `best` is then; None if one did."""
+    """A message if no completed trial is feasible, which says what `best` is then; or None."""
     first = best(records, space)
     if first is None or first.get("feasible", True):
         return None
@@ -119,17 +120,27 @@ def missed(records: Records, space: str) -> str | None:
     return f"{space}: no completed trial has {limits}; the best is the one of lowest NLL"
 
 
-def trials_table(records: Records) -> "pd.DataFrame":
-    """The trial rows of all spaces as a table; missing metrics are NaN."""
+def leaderboard_table(records: Records, space: str | None = None) -> "pd.DataFrame":
+    """The leaderboard as a DataFrame: one row a trial, best first, of one space or space by space.
+
+    Columns are those of `trial_rows`, with the configuration's fields as `config/NAME`, so that a
+    field such as `epochs` does not collide with a column. Missing metrics are NaN.
+    """
     import pandas as pd
 
-    columns = ["trial", "space", "number", "baseline", "state", "epochs", *METRICS]
-    table = pd.DataFrame(trial_rows(records), columns=[*columns, "error", "config"])
-    return table.astype(dict.fromkeys(METRICS, "float64"))
+    rows = [
+        {k: v for k, v in row.items() if k != "config"}
+        | {f"config/{k}": v for k, v in row["config"].items()}
+        for name in (records.run["spaces"] if space is None else (space,))
+        for row in leaderboard(records, name)
+    ]
+    first = ("trial", "space", "number", "baseline", "state", "epochs", *METRICS)
+    names = dict.fromkeys([*first, *(name for row in rows for name in row)])
+    return pd.DataFrame(rows, columns=list(names)).astype(dict.fromkeys(METRICS, "float64"))
 
 
 def epochs_table(records: Records) -> "pd.DataFrame":
-    """One row per trial and epoch, in order: the curves."""
+    """The learning curves as a DataFrame: one row per trial and epoch, in order."""
     import pandas as pd
 
     rows = [row for by_epoch in records.epochs.values() for _, row in sorted(by_epoch.items())]
@@ -151,35 +162,27 @@ def ranking(records: Records, space: str) -> list[tuple[str, int]]:
         epoch = max(saved)
         metrics = records.epochs[name][epoch]
         if metrics[objective.metric] is not None:
-            whole = state_of(row) == "completed"
-            order = (
-                (0, *objective.order(metrics)) if whole else (1, objective.partial_order(metrics))
-            )
+            order: tuple[Any, ...] = (1, objective.partial_order(metrics))
+            if state_of(row) == "completed":
+                order = (0, *objective.order(metrics))
             candidates.append((*order, row["number"], name, epoch))
     return [(name, epoch) for *_, name, epoch in sorted(candidates)]
 
 
 def best(records: Records, space: str) -> dict[str, Any] | None:
-    """The best trial whose model is in the run folder, or None.
-
-    Its metrics are those of the epoch that the model is of.
-    """
+    """The best trial whose model is in the run folder, with the metrics of its epoch; or None."""
     kept = records.best_on_disk(space)
     if kept is None or kept[0] not in records.trials:
         return None
     name, epoch = kept
-    row, metrics, objective = (
-        records.trials[name],
-        records.epochs[name][epoch],
-        objective_of(records),
-    )
+    objective = objective_of(records)
+    row, metrics = records.trials[name], records.epochs[name][epoch]
     return {
         "trial": name,
         "model": str(records.path / "best" / space / "model.safetensors"),
         "state": state_of(row),
         "epochs": epoch,
-        **{key: metrics[key] for key in METRICS[:6]},
-        **{key: metrics.get(key) for key in objectives.COSTS},
+        **{key: metrics.get(key) for key in (*METRICS[:7], *objectives.COSTS)},
         **({"feasible": objective.feasible(metrics)} if objective.constraints else {}),
         "config": row["config"],
     }

@@ -117,7 +117,7 @@ class Bomb:
 def test_a_resumed_run_unpickles_nothing(tmp_path: Path) -> None:
     import pickle
 
-    from search.report.whole import Analysis
+    from search.report.report import Report
     from tests.search.tuning.test_search import search, states
 
     records, _ = search(tmp_path / "run", lambda task, epoch: None, trials=1, epochs=1)
@@ -127,7 +127,7 @@ def test_a_resumed_run_unpickles_nothing(tmp_path: Path) -> None:
             (records.path / place).mkdir(parents=True, exist_ok=True)
             (records.path / place / name).write_bytes(bomb)
     (records.path / "ray/pooled-1/pooled-000/error.pkl").write_bytes(bomb)
-    Analysis.of(records.path).to_json()
+    Report.of(records.path).to_json()
     records, _ = search(tmp_path / "run", lambda task, epoch: None, trials=2, epochs=1)
     assert set(states(records).values()) == {"completed"}
     assert not (tmp_path / "gone-off").exists()

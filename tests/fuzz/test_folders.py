@@ -1,4 +1,4 @@
-"""Damaged run folders and model files: what can be read is, and the rest is told in one line."""
+"""Damaged run folders and model files: what can be read is, the rest is one line of error."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import load_model, read_tensors, write_tensors
 from search.report.page import page
-from search.report.whole import Analysis
+from search.report.report import Report
 from search.store.jsonl import Table
 from search.store.leaderboard import leaderboard, summary
 from search.store.records import read_run, whole
@@ -46,10 +46,10 @@ def assert_read(path: Path, kind: str) -> None:
     """Both readers give figures or an InputError, and write nothing."""
     TRIED[kind] += 1
     before = snapshot(path)
-    for look in (_strictly, _leniently):
+    for reader in (_strictly, _leniently):
         try:
             with whole(path):  # As the commands do.
-                look(path)
+                reader(path)
         except InputError as error:
             assert "\n" not in str(error)
     assert snapshot(path) == before
@@ -63,7 +63,7 @@ def _strictly(path: Path) -> None:
 
 
 def _leniently(path: Path) -> None:
-    found = Analysis.of(path)
+    found = Report.of(path)
     json.dumps(found.to_json(), allow_nan=False)
     page(found)
 

@@ -14,7 +14,7 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-  const told = (value) => {
+  const shown = (value) => {
     if (value === null || value === undefined) return "";
     if (typeof value === "boolean") return value ? "yes" : "no";
     if (typeof value !== "number") return String(value);
@@ -27,7 +27,7 @@
     for (const row of rows) {
       const line = element("tr", undefined, mark ? { class: mark(row) } : {});
       row.forEach((value, i) => line.append(
-        i ? element("td", told(value), { class: numeric[i] ? "number" : "" }) : element("th", told(value), { scope: "row" })));
+        i ? element("td", shown(value), { class: numeric[i] ? "number" : "" }) : element("th", shown(value), { scope: "row" })));
       body.append(line);
     }
     made.append(element("thead"), body);
@@ -35,7 +35,7 @@
     return made;
   };
 
-  // The leaderboard: sort by a head, filter by words, architecture and state.
+  // The leaderboard: sort by a column, filter by words, architecture and state.
   const board = $("#board"), body = board.tBodies[0], rows = [...body.rows];
   [...board.tHead.rows[0].cells].forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => {
@@ -59,14 +59,14 @@
   const filter = () => {
     const words = $("#filter-text").value.toLowerCase().split(/\s+/).filter(Boolean);
     const space = $("#filter-space").value, state = $("#filter-state").value;
-    let shown = 0;
+    let count = 0;
     for (const row of rows) {
       const text = words_of(row);
       row.hidden = !((!space || row.dataset.space === space) && (!state || row.dataset.state === state) &&
         words.every((word) => text.includes(word)));
-      shown += !row.hidden;
+      count += !row.hidden;
     }
-    $("#shown").textContent = `${shown} of ${rows.length} trials`;
+    $("#shown").textContent = `${count} of ${rows.length} trials`;
   };
   $(".filters").addEventListener("submit", (event) => event.preventDefault());
   for (const id of ["#filter-text", "#filter-space", "#filter-state"]) $(id).addEventListener("input", filter);
@@ -171,7 +171,8 @@
 
   // A trial: its curves with the gap shaded, its parameters, what it misread.
   const curve = (name) => {
-    const trial = data.trials[name], [epochs, train, valid, read] = trial.curve;
+    const trial = data.trials[name], [epochs, train, valid, read, cer] = trial.curve;
+    const hasCer = cer.some((value) => value !== null);
     const log = [...train, ...valid].every((value) => value === null || value > 0);
     const line = (label, y, colour, more = {}) =>
       ({ type: "scatter", mode: "lines+markers", name: label, x: epochs, y, line: { color: colour, width: 2.5 }, ...more });
@@ -180,15 +181,16 @@
         line("training NLL", train, "#c8701a", { marker: { symbol: "square" } }),
         line("validation NLL", valid, "#3b7dd8", { fill: "tonexty", fillcolor: "rgba(132,137,143,.28)" }),
         { ...line("captchas read (right)", read, "#2b9464", { marker: { symbol: "diamond" } }), yaxis: "y2", line: { color: "#2b9464", width: 1.5, dash: "dot" } },
+        ...hasCer ? [{ ...line("CER (right)", cer, "#9a6bc7", { marker: { symbol: "x" } }), yaxis: "y2", line: { color: "#9a6bc7", width: 1.5, dash: "dash" } }] : [],
       ],
       layout: {
         xaxis: { title: { text: "epoch" } },
         yaxis: { title: { text: "NLL, nats per captcha" }, type: log ? "log" : "linear" },
         yaxis2: { overlaying: "y", side: "right", range: [0, 1.02], tickmode: "array", tickvals: [0, 0.25, 0.5, 0.75, 1], tickformat: ".0%", showgrid: false, automargin: true },
       },
-      columns: ["epoch", "training NLL", "validation NLL", "gap", "captchas read"],
+      columns: ["epoch", "training NLL", "validation NLL", "gap", "captchas read", ...hasCer ? ["CER"] : []],
       rows: epochs.map((epoch, i) => [epoch, train[i], valid[i],
-        train[i] === null || valid[i] === null ? null : valid[i] - train[i], read[i]]),
+        train[i] === null || valid[i] === null ? null : valid[i] - train[i], read[i], ...hasCer ? [cer[i]] : []]),
     };
   };
   const choose = (name, go) => {
@@ -197,14 +199,15 @@
     $("#choose").value = name;
     for (const row of rows) row.dataset.trial === name ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current");
     const facts = [`${trial.space}, ${trial.state} at epoch ${trial.epochs}`, trial.rank && `rank ${trial.rank} in ${trial.space}`,
-      trial.seed !== null && `seed ${trial.seed}`, trial.minutes !== null && `${told(trial.minutes)} min`, trial.device,
-      trial.misread !== null && trial.read !== null && `${trial.misread} of ${trial.read} misread`];
+      trial.seed !== null && `seed ${trial.seed}`, trial.minutes !== null && `${shown(trial.minutes)} min`, trial.device,
+      trial.num_misread !== null && trial.num_images !== null && `${trial.num_misread} of ${trial.num_images} misread`,
+      trial.valid_cer !== null && `CER ${(100 * trial.valid_cer).toFixed(2)} %`];
     place.replaceChildren(element("p", facts.filter(Boolean).join("; ") + "."));
     if (trial.reason) place.append(element("p", `Stopped: ${trial.reason}.`));
     if (trial.error) place.append(element("p", trial.error, { class: "error" }));
     if (figure.rows.length) {
-      const plot = element("div", undefined, { class: "plot", role: "img", "data-height": "360", "aria-label": `Curves of ${name}; the table below says the same.` });
-      place.append(element("p", "The shaded part between the curves is the gap.", { class: "quiet" }), plot);
+      const plot = element("div", undefined, { class: "plot", role: "img", "data-height": "360", "aria-label": `Curves of ${name}; the table below has the same data.` });
+      place.append(element("p", "The shaded area between the curves is the gap.", { class: "quiet" }), plot);
       draw(plot, figure);
       const details = element("details"), scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Curves of ${name}` });
       scroll.append(table(figure.columns, figure.rows));
@@ -216,7 +219,7 @@
     const differs = (key) => key in trial.start && !same(key);
     const parameters = (keys, which) => {
       const scroll = element("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": `${which} of ${name}` });
-      scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, told(trial.config[key]), told(trial.start[key])])));
+      scroll.append(table(["parameter", name, "baseline"], keys.map((key) => [key, shown(trial.config[key]), shown(trial.start[key])])));
       return scroll;
     };
     const keys = Object.keys(trial.config), apart = keys.filter(differs), rest = keys.filter((key) => !differs(key));
@@ -233,14 +236,14 @@
       for (const [at, read, sure] of trial.wrong) {
         const item = element("li"), label = data.labels[at];
         // Those of the gallery are in the page already.
-        const shown = document.querySelector(`#gallery img[data-place="${at}"]`);
-        const picture = shown ? shown.src : data.pictures[at] && `data:image/png;base64,${data.pictures[at]}`;
+        const there = document.querySelector(`#gallery img[data-index="${at}"]`);
+        const picture = there ? there.src : data.pictures[at] && `data:image/png;base64,${data.pictures[at]}`;
         if (picture) item.append(element("img", undefined, { src: picture, alt: `image of ${label}`, width: 140, height: 35 }));
         item.append(element("p", `${label ?? "?"} read as ${read || "nothing"}, ${(100 * sure).toFixed(1)} % sure`));
         list.append(item);
       }
-      const more = trial.misread > trial.wrong.length ? `, ${trial.wrong.length} of ${trial.misread}` : "";
-      wrong.append(element("h3", `What it misread${more}`), list);
+      const more = trial.num_misread > trial.wrong.length ? `, ${trial.wrong.length} of ${trial.num_misread}` : "";
+      wrong.append(element("h3", `Misread images${more}`), list);
       sides.append(wrong);
     }
     place.append(sides);

@@ -81,7 +81,8 @@ def _trial(
             valid_nll=nll, gap=nll * 0.2, images_seen=24 * epoch, train_nll_raw=nll,
             valid_nll_raw=nll,
             temperature=1.0, valid_exact_match=1 - min(1, nll), valid_position_accuracy=0.9,
-            valid_exact_match_greedy=1 - min(1, nll), images_per_s=10.0, lr=1e-3,
+            valid_exact_match_greedy=1 - min(1, nll), valid_cer=min(1, nll) / 4,
+            images_per_s=10.0, lr=1e-3,
             seconds=30.0 * epoch, device="cpu", checkpoint=None,
         )  # fmt: skip
     if state in ("completed", "stopped") and labels:

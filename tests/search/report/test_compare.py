@@ -1,41 +1,40 @@
-"""Two runs beside each other."""
+"""Comparison of two runs."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from search.report.compare import compare
-from search.report.whole import Analysis
+from search.report.report import Report
 from tests.search.report import runs
 
 
 def both(one: Path, two: Path) -> dict[str, Any]:
-    found = Analysis.of(one), Analysis.of(two)
-    told = compare((found[0].run, found[1].run), (found[0].facts, found[1].facts))
-    json.dumps(told, allow_nan=False)
-    return told
+    found = compare((Report.of(one), Report.of(two)))
+    json.dumps(found, allow_nan=False)
+    return found
 
 
 def test_settings_that_differ_cost_and_no_winner_within_the_intervals(tmp_path: Path) -> None:
-    told = both(runs.write(tmp_path / "a"), runs.write(tmp_path / "b", trials=9, seed=7))
-    assert told["same_images"]
-    assert told["same_split"]
-    assert told["settings"] == {"seed": [0, 7]}
-    assert [part["trials"] for part in told["cost"]] == [5, 9]
-    assert told["spaces"]["crnn"]["winner"] is None
-    assert told["spaces"]["crnn"]["best"][1]["trial"] == "crnn-006"
+    found = both(runs.write(tmp_path / "a"), runs.write(tmp_path / "b", trials=9, seed=7))
+    assert found["same_images"]
+    assert found["same_split"]
+    assert found["settings"] == {"seed": [0, 7]}
+    assert [part["trials"] for part in found["cost"]] == [5, 9]
+    assert found["spaces"]["crnn"]["winner"] is None
+    assert found["spaces"]["crnn"]["best"][1]["trial"] == "crnn-006"
 
 
-def test_other_images_are_told_and_nobody_wins(tmp_path: Path) -> None:
+def test_other_images_are_reported_and_nobody_wins(tmp_path: Path) -> None:
     one, two = runs.write(tmp_path / "a"), runs.write(tmp_path / "b", names=("pooled",))
     run = json.loads((two / "run.json").read_text())
     run["data"]["digest"] = "e" * 64
     (two / "run.json").write_text(json.dumps(run))
-    told = both(one, two)
-    assert not told["same_images"]
-    assert told["caveats"][0].startswith("other images (digest dddddddddddd, eeeeeeeeeeee)")
-    assert set(told["spaces"]) == {"crnn", "pooled"}
-    assert all(found["winner"] is None for found in told["spaces"].values())
+    found = both(one, two)
+    assert not found["same_images"]
+    assert found["caveats"][0].startswith("other images (digest dddddddddddd, eeeeeeeeeeee)")
+    assert set(found["spaces"]) == {"crnn", "pooled"}
+    assert all(one["winner"] is None for one in found["spaces"].values())
 
 
 def test_a_run_whose_interval_lies_below_wins(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page: whole, small, harmless, and one that a browser shows without complaint."""
+"""The HTML page: complete, small, harmless, and shown by a browser without an error."""
 
 import base64
 import gzip
@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.analyse_speed import write_run
 from search.report.page import figure_sections, page
-from search.report.whole import Analysis
+from search.report.report import Report
 from tests.search.report import runs
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)> \" ' {{ 7 * 7 }}"
@@ -37,7 +37,7 @@ def data_of(text: str) -> dict[str, Any]:
 
 
 def test_what_the_run_folder_says_is_text_and_never_markup(run: Path) -> None:
-    text = page(Analysis.of(run))
+    text = page(Report.of(run))
     assert text.count("<script") == 3
     assert "alert('x')" not in text
     assert "<img src=x" not in text
@@ -46,18 +46,18 @@ def test_what_the_run_folder_says_is_text_and_never_markup(run: Path) -> None:
 
 
 def test_the_page_asks_for_nothing_and_runs_only_its_own_scripts(run: Path) -> None:
-    text = page(Analysis.of(run))
+    text = page(Report.of(run))
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy
     assert policy[1].startswith("default-src 'none'; script-src 'nonce-")
     assert "http" not in policy[1]
     markup = re.sub(r"<script.*?</script>", "", text, flags=re.S)
     assert not re.search(r"(src|href)=\"(?!#|data:)", markup)
-    assert page(Analysis.of(run)) != text  # The nonce is drawn anew.
+    assert page(Report.of(run)) != text  # The nonce is drawn anew.
 
 
 def test_pictures_are_in_it_unless_they_are_left_out(run: Path) -> None:
-    found = Analysis.of(run)
+    found = Report.of(run)
     assert page(found).count('src="data:image/png;base64,') == 2
     text = page(found, images=False)
     assert "data:image/png;base64,i" not in text
@@ -69,7 +69,7 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
     import plotly.graph_objects as go
 
     count = 0
-    for figures in figure_sections(Analysis.of(run)).values():
+    for figures in figure_sections(Report.of(run)).values():
         for figure in figures:
             go.Figure(data=figure.traces, layout=figure.layout)
             assert all(len(row) == len(figure.columns) for row in figure.rows)
@@ -78,27 +78,27 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
     assert count > 60
 
 
-def test_commands_and_settings_are_told_as_they_are_typed(tmp_path: Path) -> None:
+def test_commands_and_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "r", skip_bad=False, fixed={"clip": "5"}, warm_start=["a", "b"])
     about = json.loads((path / "run.json").read_text())
     about["sittings"][0]["command"] = ["python", "--data", "my images.zip"]
     (path / "run.json").write_text(json.dumps(about))
-    text = page(Analysis.of(path))
+    text = page(Report.of(path))
     assert "<code>python --data &#39;my images.zip&#39;</code>" in text
-    for told in ("no", "clip=5", "a, b"):
-        assert f"<td><code>{told}</code></td>" in text
+    for value in ("no", "clip=5", "a, b"):
+        assert f"<td><code>{value}</code></td>" in text
 
 
 def test_a_page_without_a_trial_says_so(tmp_path: Path) -> None:
-    text = page(Analysis.of(runs.write(tmp_path / "none", trials=0)))
+    text = page(Report.of(runs.write(tmp_path / "none", trials=0)))
     assert "No trial has begun" in text
 
 
 @pytest.mark.slow
 def test_the_page_of_500_trials_stays_below_5_mb(tmp_path: Path) -> None:
     write_run(tmp_path / "run", trials=500, epochs=24, images=168)
-    found = Analysis.of(tmp_path / "run")
-    assert sum(map(len, found.facts.values())) == 500
+    found = Report.of(tmp_path / "run")
+    assert sum(map(len, found.boards.values())) == 500
     assert found.run.notes == ()
     assert len(page(found).encode()) < 5e6
 
@@ -127,7 +127,7 @@ def chromium() -> Iterator[Any]:
 def opened(chromium: Any, run: Path, tmp_path: Path) -> Iterator[Any]:
     """Opens the page; at the end nothing may have been complained of or asked for."""
     file = tmp_path / "report.html"
-    file.write_text(page(Analysis.of(run)), encoding="utf-8")
+    file.write_text(page(Report.of(run)), encoding="utf-8")
     contexts, complaints = [], []
 
     def note(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is reckoned of a run folder: facts, funnel, cost, importance, misreadings, advice."""
+"""The report's data: trials, stages, cost, importance, recognition errors, advice."""
 
 import io
 import json
@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search.report.advice import at_an_end
-from search.report.loader import read
+from search.report.advice import at_a_bound
 from search.report.misread import NOTHING, calibration, confusions
+from search.report.report import Report
 from search.report.terminal import show
 from search.report.trials import table_rows
-from search.report.whole import Analysis
 from tests.search.report import runs
 
 
@@ -25,25 +24,30 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(path: Path) -> Analysis:
-    return Analysis.of(path)
+def found(path: Path) -> Report:
+    return Report.of(path)
 
 
-def test_facts_have_ranks_intervals_seeds_and_cost(found: Analysis) -> None:
-    board = found.facts["crnn"]
+def test_rows_have_ranks_intervals_seeds_and_cost(found: Report) -> None:
+    board = found.boards["crnn"]
     assert [row["trial"] for row in board[:3]] == ["crnn-004", "crnn-001", "crnn-000"]
     assert [row["rank"] for row in board] == [1, 2, 3, 4, 5]
     first = board[0]
     assert all(row["nll_low"] >= 0 for row in board if row["nll_low"] is not None)
     assert first["nll_low"] < first["valid_nll"] or first["nll_low"] < 0.05 < first["nll_high"]
-    assert first["accuracy_low"] < first["valid_exact_match"] < first["accuracy_high"]
-    assert (first["seed"], first["seconds"], first["misread"], first["read"]) == (4, 120.0, 2, 8)
+    assert first["exact_match_low"] < first["valid_exact_match"] < first["exact_match_high"]
+    assert (first["seed"], first["seconds"], first["num_misread"], first["num_images"]) == (
+        4,
+        120.0,
+        2,
+        8,
+    )
     failed = next(row for row in board if row["state"] == "failed")
     assert (failed["nll_low"], failed["error"]) == (None, "RuntimeError: no")
 
 
-def test_funnel_and_cost_add_up(found: Analysis) -> None:
-    assert found.funnel["pooled"] == {
+def test_stages_and_cost_add_up(found: Report) -> None:
+    assert found.stages["pooled"] == {
         "tried": 5, "stopped": 1, "failed": 1, "unfinished": 0, "completed": 3, "confirmed": 0,
         "tested": 0,
     }  # fmt: skip
@@ -65,119 +69,123 @@ def test_importance_finds_the_parameter_that_decides(tmp_path: Path) -> None:
         row["config"]["lr"] = 1e-2 * 0.9 ** row["number"]
         row["config"]["dropout"] = 0.05 * (row["number"] * 7 % 10)
     (path / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    told = Analysis.of(path).importance["crnn"]
-    assert (told["num_trials"], told["num_best"], told["note"]) == (28, 5, None)
-    assert next(iter(told["shares"])) == "lr"
-    assert sum(told["shares"].values()) == pytest.approx(1)
+    text = Report.of(path).importance["crnn"]
+    assert (text["num_trials"], text["num_best"], text["note"]) == (28, 5, None)
+    assert next(iter(text["shares"])) == "lr"
+    assert sum(text["shares"].values()) == pytest.approx(1)
 
 
-def test_importance_of_few_trials_is_not_told(tmp_path: Path) -> None:
-    told = Analysis.of(runs.write(tmp_path / "r", trials=3)).importance["crnn"]
-    assert told["shares"] == {}
-    assert "too few" in told["note"]
+def test_importance_of_few_trials_is_not_computed(tmp_path: Path) -> None:
+    text = Report.of(runs.write(tmp_path / "r", trials=3)).importance["crnn"]
+    assert text["shares"] == {}
+    assert "too few" in text["note"]
 
 
-def test_confusions_align_texts_of_unequal_length(found: Analysis) -> None:
+def test_confusions_align_texts_of_unequal_length(found: Report) -> None:
     pairs = confusions(found.run, ["crnn-000", "crnn-001", "crnn-004"])
     assert pairs == {("c", "o"): 3, ("b", NOTHING): 2}
 
 
-def test_the_hardest_images_come_first(found: Analysis) -> None:
-    first, second = found.hard_images
-    assert (first["label"], first["image"], first["wrong"]) == ("8g4dc", "image2.png", 6)
+def test_the_hardest_images_come_first(found: Report) -> None:
+    first, second = found.misread_images
+    assert (first["label"], first["image"], first["num_misread"]) == ("8g4dc", "image2.png", 6)
     assert first["num_trials"] == 6
-    assert first["reads"][0] == {"trial": "crnn-004", "read": "8g4do", "confidence": 0.97}
-    assert (second["label"], second["wrong"]) == ("yx6nb", 4)
+    assert first["predictions"][0] == {
+        "trial": "crnn-004",
+        "prediction": "8g4do",
+        "confidence": 0.97,
+    }
+    assert (second["label"], second["num_misread"]) == ("yx6nb", 4)
 
 
-def test_calibration_counts_every_image_once(found: Analysis) -> None:
-    told = calibration(found.run, "crnn-004")
-    assert sum(one["num_images"] for one in told["bins"]) == 8
-    right = sum(one["share"] * one["num_images"] for one in told["bins"])
+def test_calibration_counts_every_image_once(found: Report) -> None:
+    text = calibration(found.run, "crnn-004")
+    assert sum(one["num_images"] for one in text["bins"]) == 8
+    right = sum(one["share"] * one["num_images"] for one in text["bins"])
     assert right == pytest.approx(6)
-    assert all(one["low"] <= one["share"] <= one["high"] for one in told["bins"])
+    assert all(one["low"] <= one["share"] <= one["high"] for one in text["bins"])
 
 
-def test_the_object_of_json_has_every_part(found: Analysis) -> None:
-    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert set(told["analysis"]) == {
-        "next", "notes", "funnel", "cost", "importance", "trials", "confirmed", "misread",
-        "calibration", "looks_at_test_set", "reproduce",
+def test_the_object_of_json_has_every_part(found: Report) -> None:
+    text = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert set(text["analysis"]) == {
+        "next", "notes", "stages", "cost", "importance", "trials", "confirmed", "misread",
+        "calibration", "test_set_evaluations", "reproduce",
     }  # fmt: skip
-    assert told["analysis"]["notes"] == []
-    assert told["spaces"]["crnn"]["trials"]["completed"] == 3
+    assert text["analysis"]["notes"] == []
+    assert text["spaces"]["crnn"]["trials"]["completed"] == 3
 
 
-def test_the_table_has_a_row_per_trial_with_its_parameters(found: Analysis) -> None:
-    heads, rows = table_rows(found.run)
+def test_the_table_has_a_row_per_trial_with_its_parameters(found: Report) -> None:
+    heads, rows = table_rows(found.boards)
     assert len(rows) == 10
     assert all(len(row) == len(heads) for row in rows)
-    assert {"trial", "valid_nll", "nll_low", "seed", "lr", "error"} <= set(heads)
+    assert {"trial", "valid_nll", "nll_low", "seed", "config/lr", "error"} <= set(heads)
 
 
 def advice_of(path: Path, **values: Any) -> str:
-    return Analysis.of(runs.write(path / "r", **values)).advice
+    return Report.of(runs.write(path / "r", **values)).advice
 
 
 def test_advice_says_what_to_do_next(tmp_path: Path) -> None:
     for name in "abcdefg":
         (tmp_path / name).mkdir()
     assert advice_of(tmp_path / "a", trials=0).startswith("No trial has begun")
-    told = advice_of(tmp_path / "b", states=("failed",), error="ValueError: lr")
-    assert told.startswith("All 5 trials that ended failed, the last with: ValueError: lr")
+    text = advice_of(tmp_path / "b", states=("failed",), error="ValueError: lr")
+    assert text.startswith("All 5 trials that ended failed, the last with: ValueError: lr")
     assert "search.confirm" in advice_of(tmp_path / "c")
-    told = advice_of(tmp_path / "d", states=("completed", "running"))
-    assert "2 trial(s) were interrupted" in told
-    assert "--resume" in told
-    told = advice_of(tmp_path / "e", max_gap=0.0001)
-    assert told.startswith("No completed trial has gap at most 0.0001")
+    text = advice_of(tmp_path / "d", states=("completed", "running"))
+    assert "2 trial(s) were interrupted" in text
+    assert "--resume" in text
+    text = advice_of(tmp_path / "e", max_gap=0.0001)
+    assert text.startswith("No completed trial has gap at most 0.0001")
     assert "fewer epochs" in advice_of(tmp_path / "f", states=("stopped",))
-    told = advice_of(tmp_path / "g", trials=15, states=("completed",))
-    assert told.startswith("The best of crnn, crnn-014, came among the last fifth")
+    text = advice_of(tmp_path / "g", trials=15, states=("completed",))
+    assert text.startswith("The best of crnn, crnn-014, came among the last fifth")
 
 
 def test_advice_sees_values_at_an_end_of_their_range(tmp_path: Path) -> None:
-    found = Analysis.of(runs.write(tmp_path / "r", trials=12, states=("completed",)))
+    found = Report.of(runs.write(tmp_path / "r", trials=12, states=("completed",)))
     board = [
         {**row, "config": {**row["config"], "lr": 0.0099 if row["rank"] < 6 else 0.001}}
-        for row in found.facts["crnn"]
+        for row in found.boards["crnn"]
     ]
-    assert at_an_end(found.run, "crnn", found.facts["crnn"]) is None
-    told = at_an_end(found.run, "crnn", board)
-    assert told is not None
-    assert "lr at its upper bound 0.01" in told
+    assert at_a_bound(found.run, "crnn", found.boards["crnn"]) is None
+    text = at_a_bound(found.run, "crnn", board)
+    assert text is not None
+    assert "lr at its upper bound 0.01" in text
 
 
-def test_a_running_search_is_told_as_such(tmp_path: Path) -> None:
+def test_a_running_search_is_recognised(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "r", states=("completed", "running"))
     run = json.loads((path / "run.json").read_text())
     run["sittings"][-1]["ended"] = None
     (path / "run.json").write_text(json.dumps(run))
-    told = Analysis.of(path).advice
-    assert told.startswith("The search is still running, or was killed: 3 of 5 trials have ended")
+    text = Report.of(path).advice
+    assert text.startswith("The search is still running, or was killed: 3 of 5 trials have ended")
     status = path / "status.json"
     status.write_text(json.dumps({"updated": datetime.now(UTC).isoformat()}))
-    told = Analysis.of(path).advice
-    assert told == "The search is running: 3 of 5 trials have ended; look again later."
+    text = Report.of(path).advice
+    assert text == "The search is running: 3 of 5 trials have ended; look again later."
     status.write_text('{"updated": "2026-01-02T03:04:05.678+00:00"}')
-    told = Analysis.of(path).advice
-    assert told.startswith("The search was killed, its last sign is of 2026-01-02 03:04 UTC: 3 of")
-    assert told.endswith("--name r --resume.")
+    text = Report.of(path).advice
+    assert text.startswith("The search was killed (last update 2026-01-02 03:04 UTC): 3 of")
+    assert text.endswith("--name r --resume.")
     for odd in ("{", "[]", '{"updated": 3}', '{"updated": "2026-01-02T03:04:05"}'):
         status.write_text(odd)
-        assert "or was killed" in Analysis.of(path).advice
+        assert "or was killed" in Report.of(path).advice
 
 
 def test_advice_is_a_command_that_a_shell_takes(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "my r", states=("completed",))
-    assert f"python -m search.confirm '{path}'" in Analysis.of(path).advice
+    assert f"python -m search.confirm '{path}'" in Report.of(path).advice
 
 
 def test_the_recorded_search_on_real_images_is_read_with_its_confirmation() -> None:
     path = Path(__file__).parents[3] / "results" / "crnn-real"
-    found = Analysis.of(path)
+    found = Report.of(path)
     assert found.run.notes == ()
-    assert found.funnel["crnn"]["confirmed"] == 4
+    assert found.stages["crnn"]["confirmed"] == 4
     assert "baseline" in found.confirmed["crnn"]
     assert found.confirmed["crnn"]["crnn-014"]["num_fits"] == 5
     assert found.confirmed["crnn"]["crnn-014"]["chosen"]
@@ -191,10 +199,10 @@ def test_a_confirmation_that_is_not_complete_goes_on(tmp_path: Path) -> None:
     (path / "confirmed" / "crnn.json").unlink()
     lines = (path / "confirmed" / "fits.jsonl").read_text().splitlines(keepends=True)
     (path / "confirmed" / "fits.jsonl").write_text("".join(lines[:7]))
-    found = Analysis.of(path)
+    found = Report.of(path)
     assert sum(one["num_fits"] for one in found.confirmed["crnn"].values()) == 6
     assert all(one["chosen"] is None for one in found.confirmed["crnn"].values())
-    assert f"go on with python -m search.confirm {path}" in found.advice
+    assert f"continue with python -m search.confirm {path}" in found.advice
 
 
 def break_epochs(path: Path) -> None:
@@ -262,7 +270,6 @@ HUGE = "1" + "0" * 400
         (break_epochs, "epochs.jsonl: 1 damaged line(s) left out"),
         (lambda p: (p / "epochs.jsonl").unlink(), "epochs.jsonl cannot be read"),
         (lambda p: (p / "trials.jsonl").unlink(), "trials.jsonl cannot be read"),
-        (lambda p: (p / "study.db").write_bytes(b"no database" * 99), "study.db cannot be read"),
         (lambda p: (p / "readings.jsonl").write_text('{"version": 1}\nx\n'), "readings.jsonl"),
         (lambda p: (p / "valid.json").write_text("{"), "valid.json cannot be read"),
         (lambda p: without(p, "data", "versions"), "run.json says nothing of data"),
@@ -277,27 +284,17 @@ HUGE = "1" + "0" * 400
         ),
     ],
 )
-def test_what_is_damaged_is_told_and_the_rest_is_shown(
+def test_what_is_damaged_is_noted_and_the_rest_is_shown(
     tmp_path: Path, break_it: Any, note: str | None
 ) -> None:
     from search.report.page import page
 
     path = runs.write(tmp_path / "r")
     break_it(path)
-    found = Analysis.of(path)
+    found = Report.of(path)
     notes = " | ".join(found.run.notes)
     assert (note in notes) if note else (notes == "")
     json.dumps(found.to_json(), allow_nan=False)
     assert b"</html>" in page(found).encode()
     show(found, 10, Console(file=(out := io.StringIO()), markup=False))
     assert "\x1b" not in out.getvalue()
-
-
-def test_a_study_that_is_whole_is_not_complained_of(tmp_path: Path) -> None:
-    import sqlite3
-
-    path = runs.write(tmp_path / "r")
-    database = sqlite3.connect(path / "study.db")
-    database.execute("create table trials (a)")
-    database.close()
-    assert read(path).notes == ()

@@ -1,4 +1,4 @@
-"""Results from a run folder written by hand: leaderboard, best, counts, the object of --json."""
+"""Leaderboard, best trial, counts and tables of a run folder written by hand."""
 
 import json
 import subprocess
@@ -13,9 +13,9 @@ from search.store.leaderboard import (
     epochs_table,
     errors,
     leaderboard,
+    leaderboard_table,
     ranking,
     summary,
-    trials_table,
 )
 from search.store.records import RunFolder
 from tests.search import _runs
@@ -101,7 +101,12 @@ def test_summary_is_finite_json_with_every_count(tmp_path: Path) -> None:
 
 def test_tables_hold_the_trials_and_the_curves_in_order(tmp_path: Path) -> None:
     with write(tmp_path / "run") as folder:
-        trials = trials_table(folder.records).set_index("trial")
+        everything = leaderboard_table(folder.records)
+        assert list(everything["trial"]) == [f"crnn-00{i}" for i in (2, 0, 1, 4, 3)]
+        assert everything.equals(leaderboard_table(folder.records, "crnn"))
+        assert leaderboard_table(folder.records, "pooled").empty
+        trials = everything.set_index("trial")
+        assert trials.loc["crnn-002", "config/lr"] == 0.2
         assert trials["valid_nll"].isna().sum() == 1
         assert trials.loc["crnn-002", "gap"] == 0.25
         table = epochs_table(folder.records)
@@ -111,9 +116,9 @@ def test_tables_hold_the_trials_and_the_curves_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["search.analyse", "search.store.leaderboard", "search.report.leaderboard"]
+    "module", ["search.analyse", "search.store.leaderboard", "search.report.terminal"]
 )
-def test_looking_at_a_run_needs_neither_ray_nor_torch(module: str) -> None:
+def test_analysing_a_run_needs_neither_ray_nor_torch(module: str) -> None:
     heavy = {"ray", "torch", "fastai", "optuna", "pandas"}
     code = f"import sys, {module}; sys.exit(' '.join({heavy} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from captcha_models.errors import InputError
-from search.report.leaderboard import print_leaderboard
+from search.report.terminal import print_leaderboard
 from search.store.leaderboard import best, leaderboard, missed, ranking, summary
 from search.store.records import RunFolder, read_run
 from search.tuning.objectives import Constraint, Objective, exceeded, front, objective_of

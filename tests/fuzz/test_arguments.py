@@ -1,4 +1,4 @@
-"""What a person types: settings, configurations and command lines of any kind."""
+"""Settings, configurations and command lines of any kind, as a person may type them."""
 
 import sys
 from importlib import import_module
@@ -81,7 +81,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("told")
+    folder = tmp_path_factory.mktemp("typed")
     runs.write(folder / "run", trials=2, images=False)
     return folder
 
