@@ -23,7 +23,7 @@ from captcha_models.cli import assignments, command_line
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
 
-_OWN = {"space", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
+_OWN = {"refs", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
 _FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
 _TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
@@ -54,7 +54,14 @@ def _told_in_json() -> Iterator[None]:
 
 
 @click.command(cls=_Command)
-@click.option("--space", help=f"{', '.join(spaces.names())} or all.")
+@click.option(
+    "--space",
+    "refs",
+    multiple=True,
+    metavar="SPACE",
+    help=f"{', '.join(spaces.names())} or all; your own as module:NAME or file.py:NAME; "
+    "repeatable.",
+)
 @click.option("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
 @click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
 @click.option("--synthetic-seed", type=int, help="Seed of generated images.")
@@ -117,14 +124,12 @@ def search(**options: Any) -> int:
     }
     if options["pairs"]:
         given["fixed"] = assignments(options["pairs"])
-    space, resume = options["space"], options["resume"]
-    if space is not None:
-        given["spaces"] = spaces.names() if space == "all" else (space,)
+    resume = options["resume"]
+    if refs := _spaces(options["refs"]):
+        given["spaces"] = refs
     elif not resume:
         raise InputError(f"--space is missing: choose {', '.join(spaces.names())} or all")
-    if space is not None and not resume and space not in (*spaces.names(), "all"):
-        raise InputError(f"no space {space!r}: choose {', '.join(spaces.names())} or all")
-    place = options["runs_dir"] / _name(options["name"], space, resume)
+    place = options["runs_dir"] / _name(options["name"], options["refs"], resume)
 
     from search.tuning.settings import Settings
 
@@ -165,11 +170,24 @@ def search(**options: Any) -> int:
     return code
 
 
-def _name(name: str | None, space: str | None, resume: bool) -> str:
+def _spaces(refs: tuple[str, ...]) -> tuple[str, ...]:
+    """References to the spaces that were asked for, `all` put in full."""
+    known = spaces.names()
+    for ref in refs:
+        if ref not in (*known, "all") and ":" not in ref:
+            raise InputError(
+                f"no space {ref!r}: choose {', '.join(known)} or all, or give module:NAME or "
+                "file.py:NAME"
+            )
+    return tuple(dict.fromkeys(one for ref in refs for one in (known if ref == "all" else (ref,))))
+
+
+def _name(name: str | None, refs: tuple[str, ...], resume: bool) -> str:
     if name is None:
         if resume:
             raise InputError("--resume: say which run with --name")
-        return f"{datetime.now():%Y-%m-%d-%H%M%S}-{space}"
+        short = "-".join(ref.rpartition(":")[2].lower() for ref in refs)
+        return f"{datetime.now():%Y-%m-%d-%H%M%S}-{short}"
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
         raise InputError(f"--name {name!r}: a plain name without slashes; the folder is --runs-dir")
     return name

@@ -1,4 +1,4 @@
-"""What may vary: one literal table per architecture, found by looking into this folder."""
+"""Search spaces: one literal table per architecture in this folder, and those from outside."""
 
 from importlib import import_module
 from pathlib import Path
@@ -7,23 +7,45 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spaces.space import Space
 
+GROUP = "captcha_search.spaces"
+"""Entry points of other packages that are a Space."""
 SHARED = {"__init__", "classifier", "regularisation", "space"}
 """Modules of this folder that are no table."""
 
 
 def names() -> tuple[str, ...]:
-    """Names of all spaces: the stems of this folder's modules that are tables, sorted."""
-    stems = {file.stem for file in Path(__file__).parent.glob("*.py")}
-    return tuple(sorted(stems - SHARED))
+    """Names of the spaces: the tables of this folder, and the entry points of other packages."""
+    from captcha_models.outside import entry_names
+
+    return (*_tables(), *(name for name in entry_names(GROUP) if name not in _tables()))
 
 
-def load(name: str) -> "Space":
-    """The space of that name.
+def load(ref: str) -> "Space":
+    """A space.
+
+    Args:
+        ref: one of `names()`, `module:NAME` or `file.py:NAME`.
 
     Raises:
-        ValueError: there is no such space.
+        ValueError: there is no such space, or what is there is none.
     """
-    if name not in names():
-        raise ValueError(f"no space {name!r}: known are {', '.join(names())}")
-    space: Space = import_module(f"spaces.{name}").SPACE
-    return space
+    from spaces.space import Space
+
+    if ref in _tables():
+        found = import_module(f"spaces.{ref}").SPACE
+    elif ":" in ref or ref in names():
+        from captcha_models.outside import load_object
+
+        found = load_object(ref, GROUP)
+    else:
+        raise ValueError(
+            f"no space {ref!r}: choose {', '.join(names())}, or give module:NAME or file.py:NAME"
+        )
+    if not isinstance(found, Space):
+        raise ValueError(f"{ref} is no Space but {found!r:.60}")
+    return found
+
+
+def _tables() -> tuple[str, ...]:
+    stems = {file.stem for file in Path(__file__).parent.glob("*.py")}
+    return tuple(sorted(stems - SHARED))

@@ -1,22 +1,30 @@
-"""From what was typed to what will run: spaces with their pins, data, split; every check on input.
+"""Plans of a search: its spaces with what is fixed in them, data and split; every check on input.
 
 Nothing is written here, so that a refused input leaves nothing behind. What needs the
 architectures, and so torch, imports them itself: it runs while Ray starts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from optuna.distributions import IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import TypeAdapter, ValidationError
 
 import spaces
+from captcha_models.config import Config
 from captcha_models.data.sources import open_images
 from captcha_models.data.splits import make_split
-from captcha_models.errors import InputError
+from captcha_models.errors import InputError, explain
 from search.tuning.settings import Settings
 from search.tuning.task import Data
-from spaces.space import Space
+from spaces.space import Space, Value
 
 LEAST_EPOCHS = 3
 """The shortest cycle that a search for the cheapest configuration tries."""
@@ -27,10 +35,10 @@ class SpacePlan:
     """One space as it will be searched.
 
     Attributes:
-        space: what varies, pins taken out.
+        space: what varies, fixed parameters taken out.
         base: every field of the Config, before a point is put over it; so a parameter that does
             not appear keeps its default.
-        notes: what the person is told of the points to begin with.
+        notes: lines to be printed about the points to begin with.
     """
 
     space: Space
@@ -38,25 +46,33 @@ class SpacePlan:
     notes: tuple[str, ...] = ()
 
 
-def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
-    """The spaces of a search with what `--set` fixes in them.
+def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, SpacePlan]:
+    """The spaces of a search with what `--set` fixes in them, by their names.
 
     A field that only some of the architectures have is set in those. Where the cost is a metric the
     length of the cycle varies too, and the known points are tried at half of it, which may be all
     they need, at a quarter, and whole.
 
+    Args:
+        settings: of the search.
+        given: the spaces themselves, in place of those that `settings.spaces` refers to.
+
     Raises:
-        InputError: an unknown space or field, or a value out of range.
+        InputError: an unknown space or field, a value out of range, or a space that contradicts
+            its architecture.
     """
     from captcha_models.architectures import config_class
 
     known: set[str] = set()
-    plans = {}
-    for name in settings.spaces:
-        if name not in spaces.names():
-            raise InputError(f"no space {name!r}: choose one of {', '.join(spaces.names())} or all")
-        whole = spaces.load(name)
-        fields = config_class(whole.arch)
+    plans: dict[str, SpacePlan] = {}
+    for whole in given or load_spaces(settings.spaces):
+        if whole.name in plans:
+            raise InputError(f"two spaces are named {whole.name}: give one of them another name")
+        try:
+            fields = config_class(whole.arch)
+        except InputError as error:
+            raise InputError(f"space {whole.name}: {error}; or give it with --arch") from None
+        check_space(whole, fields)
         known |= fields.model_fields.keys()
         typed = {k: v for k, v in settings.fixed.items() if k in fields.model_fields}
         config = fields.parse({**typed, "epochs": settings.epochs})
@@ -74,6 +90,56 @@ def plan_spaces(settings: Settings) -> dict[str, SpacePlan]:
         if name not in known:
             raise InputError(f"--set {name}: unknown; known are {', '.join(sorted(known))}")
     return plans
+
+
+def load_spaces(refs: Sequence[str]) -> list[Space]:
+    """The spaces that were asked for.
+
+    Raises:
+        InputError: there is no such space.
+    """
+    try:
+        return [spaces.load(ref) for ref in refs]
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def check_space(space: Space, fields: type[Config]) -> None:
+    """Refuse a space with a parameter or a value that its architecture's Config does not take.
+
+    Raises:
+        InputError: names the parameter, the value and what is allowed.
+    """
+    for name, among in space.parameters.items():
+        if name not in fields.model_fields:
+            known = ", ".join(fields.model_fields)
+            raise InputError(f"space {space.name}: {space.arch} has no {name!r}; it has {known}")
+        if name == "epochs":
+            raise InputError(f"space {space.name}: epochs is set by --epochs: leave it out")
+        field = fields.model_fields[name]
+        # The field alone: what it may be together with others only a whole point can tell.
+        kind: Any = Annotated[field.annotation, field]
+        reads = TypeAdapter(kind)
+        for value in _ends(among):
+            try:
+                found = reads.validate_python(value)
+                rule = "" if type(found) is type(value) else f"must be a {type(found).__name__}"
+            except ValidationError as error:
+                rule = explain(error).partition(": ")[2]
+            if rule:
+                raise InputError(f"space {space.name}: {name} = {value!r}: {rule}")
+    for point in (space.baseline, *space.known):
+        try:
+            fields.parse(space.active({**point, **space.fixed}))
+        except InputError as error:
+            raise InputError(f"space {space.name}: {error}") from None
+
+
+def _ends(among: BaseDistribution) -> tuple[Value, ...]:
+    if isinstance(among, CategoricalDistribution):
+        return tuple(value for value in among.choices if value is not None)
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    return among.low, among.high
 
 
 def load_data(settings: Settings) -> Data:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from captcha_models.errors import InputError, explain
+from captcha_models.outside import absolute
 from search.tuning.loggers import Tracker
 from search.tuning.objectives import COSTS, Cost, Objective, objective_of
 
@@ -33,7 +34,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     spaces: tuple[str, ...] = Field(min_length=1)
-    """Names of the spaces, searched one after another."""
+    """References to the spaces, searched one after another, as `spaces.load` takes them."""
     data: str = "auto"
     """Where the images come from, as `captcha_models.data.sources.open_images` reads it."""
     skip_bad: bool = False
@@ -86,6 +87,11 @@ class Settings(BaseModel):
     """How many folds the images outside the locked test set form."""
     fixed: dict[str, str] = Field(default_factory=dict)
     """Fields of the configuration that do not vary, as they were typed."""
+
+    @field_validator("spaces")
+    @classmethod
+    def _found_from_everywhere(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(absolute(ref) for ref in value)
 
     @field_validator("prices", mode="before")
     @classmethod

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import pickle
+import sys
+from pathlib import Path
 
 import optuna
 import pytest
@@ -154,8 +156,74 @@ def test_spaces_are_picklable_because_searchers_are_saved_that_way() -> None:
 
 
 def test_load_unknown_space_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no space 'transformer': known are crnn, pooled, spatial"):
+    known = "no space 'transformer': choose crnn, pooled, spatial, or give module:NAME or file.py"
+    with pytest.raises(ValueError, match=known):
         spaces.load("transformer")
+
+
+OWN = """
+from optuna.distributions import FloatDistribution
+from spaces.space import Space
+SMALL = Space("small", {"lr": FloatDistribution(1e-4, 1e-3)}, {"lr": 5e-4}, arch="pooled")
+NOTHING = 3
+"""
+
+
+def test_a_space_of_ones_own_is_read_from_a_file_or_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_own_space.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    found = spaces.load("my_own_space.py:SMALL")
+    assert (found.name, found.arch) == ("small", "pooled")
+    assert spaces.load(f"{tmp_path / 'my_own_space.py'}:SMALL") is found
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert spaces.load("my_own_space:SMALL") == found
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_a_space_of_another_package_is_found_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_space.py").write_text(OWN)
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[captcha_search.spaces]\nours = their_space:SMALL\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert spaces.names() == ("crnn", "pooled", "spatial", "ours")
+    assert spaces.load("ours").name == "small"
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"),
+    [
+        ("none.py:SMALL", "no file none.py: give file.py:NAME"),
+        ("own.py:LARGE", "own.py:LARGE: own.py has no 'LARGE'; it has FloatDistribution, Space, "),
+        ("own.py:NOTHING", "own.py:NOTHING is no Space but 3"),
+        ("broken.py:SMALL", "broken.py:SMALL: broken.py cannot be loaded: ZeroDivisionError"),
+        ("typo.py:SMALL", "typo.py:SMALL: typo.py cannot be loaded: SyntaxError"),
+        ("outside.py:A", "cannot be loaded: ValueError: lr = 1.0: must be a number from 0.1"),
+        ("no_such_module:A", "no_such_module cannot be loaded: ModuleNotFoundError"),
+        (":A", ":A: "),
+        ("own.py:", "own.py has no ''"),
+    ],
+)
+def test_a_reference_to_no_space_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ref: str, text: str
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "typo.py").write_text("SMALL = (")
+    (tmp_path / "outside.py").write_text(
+        OWN.replace("1e-4, 1e-3", "0.1, 0.2").replace("5e-4", "1.0")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(ValueError, match=r".") as caught:
+        spaces.load(ref)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_parent_pinned_where_the_table_ends_leaves_its_children() -> None:

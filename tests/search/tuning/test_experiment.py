@@ -65,6 +65,46 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     assert set(optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")) == set(names)
 
 
+def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Path) -> None:
+    import optuna
+
+    (tmp_path / "own.py").write_text(
+        "from optuna.distributions import FloatDistribution\n"
+        "from spaces.space import Space\n"
+        "SMALL = Space('small', {'lr': FloatDistribution(1e-3, 3e-3)}, {'lr': 2e-3}, arch='pooled')"
+    )
+    archs = tmp_path / "archs"
+
+    def note(task: Task, epoch: int) -> None:
+        with archs.open("a") as file:
+            file.write(f"{task.arch} {'head_size' in task.config}\n")
+
+    place = tmp_path / "runs" / "r"
+    now, _ = sitting(place, note)
+    assert now.begin(settings(spaces=("pooled", f"{tmp_path / 'own.py'}:SMALL"))) == 0
+    records = read_run(place)
+    found = summary(records)["spaces"]
+    assert list(found) == ["pooled", "small"]
+    assert set(archs.read_text().splitlines()) == {"pooled True"}
+    for name, part in found.items():
+        assert part["trials"]["completed"] + part["trials"]["stopped"] == 2
+        assert part["best"]["model"] == str(place / "best" / name / "model.safetensors")
+        assert part["best"]["trial"].startswith(f"{name}-00")
+        # The architecture's own default where the space does not vary it.
+        assert part["best"]["config"]["head_size"] == 512
+    lrs = [row["config"]["lr"] for row in records.trials.values() if row["space"] == "small"]
+    assert lrs[0] == 2e-3
+    assert 1e-3 <= lrs[1] <= 3e-3
+    assert records.run["spaces"]["small"]["space"]["arch"] == "pooled"
+    names = optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")
+    assert set(names) == {"pooled", "small"}
+    # The space is recorded: a resumed search does not need its file.
+    (tmp_path / "own.py").unlink()
+    assert sitting(place)[0].resume({"trials": 3}) == 0
+    assert summary(read_run(place))["spaces"]["small"]["trials"]["unfinished"] == 0
+    assert len(read_run(place).trials) == 6
+
+
 def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
     def fails(task: Task, epoch: int) -> None:
         raise ValueError("no")
@@ -156,7 +196,7 @@ def test_a_resumed_run_refuses_what_contradicts_it(
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"spaces": ("vit",)}, "no space 'vit': choose one of crnn, pooled, spatial or all"),
+        ({"spaces": ("vit",)}, "no space 'vit': choose crnn, pooled, spatial, or give module:NAME"),
         ({"fixed": {"depth": "3"}}, "--set depth: unknown; known are"),
         ({"fixed": {"epochs": "3"}}, "--set epochs: use --epochs"),
         ({"spaces": ("pooled",), "fixed": {"rnn_dropout": "0"}}, "--set rnn_dropout: unknown"),
