@@ -1,9 +1,10 @@
-"""How every command of the project starts and ends: one line for an error, and an exit code."""
+"""Start and end of every command: grouped help, one line for an error, an exit code."""
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -11,6 +12,33 @@ from captcha_models.errors import InputError
 from captcha_models.secrets import hide
 
 OK, ALL_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help; made by `option`."""
+
+    def __init__(self, *names: Any, group: str, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under their groups: `@click.command(cls=...)`."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One section a group, in the order in which the groups first occur."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                sections.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(*names: str, group: str, **settings: Any) -> Callable[[Any], Any]:
+    """`click.option`, under the heading `group` in the help of a `GroupedCommand`."""
+    return click.option(*names, cls=GroupedOption, group=group, **settings)
 
 
 def command_line(command: click.Command) -> NoReturn:

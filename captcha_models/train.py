@@ -150,8 +150,8 @@ def train(
     judged = (
         "no validation"
         if everything
-        else f"validation: captchas {metrics.valid_exact_match:.2%}, characters "
-        f"{metrics.valid_position_accuracy:.2%}, NLL {metrics.valid_nll:.4f} nats"
+        else f"validation: captchas read {metrics.valid_exact_match:.2%}, CER "
+        f"{metrics.valid_cer:.2%}, NLL {metrics.valid_nll:.4f} nats"
     )
     click.echo(
         f"{judged} (train {metrics.train_nll:.4f}{_gap(metrics.gap)}); "

@@ -82,11 +82,8 @@ def evaluate(
                     "model": str(loaded.path),
                     "split": chosen,
                     "num_images": scores.num_images,
-                    "exact_match": scores.exact_match,
+                    **scores.figures(),
                     "exact_match_ci95": [low, high],
-                    "exact_match_greedy": scores.exact_match_greedy,
-                    "position_accuracy": scores.position_accuracy,
-                    "nll": scores.nll,
                     "digest": images.digest,
                     "misread": misread,
                 },
@@ -96,7 +93,7 @@ def evaluate(
         return
     click.echo(
         f"{scores.num_images} images ({chosen}): captchas {scores.exact_match:.2%} "
-        f"(95 % interval {low:.2%} to {high:.2%}), characters {scores.position_accuracy:.2%}, "
+        f"(95 % interval {low:.2%} to {high:.2%}), CER {scores.cer:.2%}, "
         f"NLL {scores.nll:.4f} nats per captcha"
     )
     if chosen == "valid" and loaded.card.config.get("calibrate"):

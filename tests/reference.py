@@ -60,3 +60,12 @@ def emissions(seed: int, steps: int, batch: int, classes: int, sharp: float = 1.
     """(T, N, K) log-softmax of normal logits with standard deviation `sharp`."""
     logits = torch.randn(steps, batch, classes, generator=torch.Generator().manual_seed(seed))
     return (sharp * logits).log_softmax(dim=2)
+
+
+@cache
+def edit_distance(a: str, b: str) -> int:
+    """Fewest insertions, deletions and replacements from one text to the other, by definition."""
+    if not a or not b:
+        return len(a) + len(b)
+    replaced = edit_distance(a[1:], b[1:]) + (a[0] != b[0])
+    return min(replaced, edit_distance(a[1:], b) + 1, edit_distance(a, b[1:]) + 1)

@@ -1,4 +1,4 @@
-"""What goes with an exported model: what it is, how well it reads, what it is for and is not."""
+"""Model card of an exported model: what it is, how well it reads, what it is for and is not."""
 
 from typing import Any
 
@@ -29,6 +29,7 @@ _ACCURACIES = {
 }
 _NATS = {
     "valid_nll": "NLL, nats per captcha, validation",
+    "valid_cer": "character error rate, validation",
     "train_nll": "NLL, nats per captcha, training images",
     "gap": "gap between them",
 }
@@ -169,7 +170,7 @@ def _table(heads: tuple[str, str], rows: Any) -> list[str]:
 
 def _value(row: dict[str, Any]) -> str:
     if row["name"] not in _ACCURACIES:
-        return f"{row['value']:.4f}"
+        return f"{row['value']:{'.2%' if row['name'] == 'valid_cer' else '.4f'}}"
     if "ci95" not in row:
         return f"{row['value']:.2%} (how many images is not recorded, so no interval)"
     low, high = row["ci95"]

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import torch
 from fastai.callback.core import Callback
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from captcha_models.architectures.base import Recogniser
 
@@ -13,8 +14,8 @@ class AveragedWeights(Callback):  # type: ignore[misc]  # fastai is untyped
 
     Its memory grows with the steps taken, up to the decay's, so that the first, random weights are
     forgotten soon. The statistics of the last step's weights would not fit the average; averaged
-    alike they do. To reckon them anew from a few batches before each scoring, as is done after a
-    whole training, is dearer and noisier: RESULTS.md.
+    alike they do. Computing them anew from a few batches before each scoring, as is done after a
+    whole training, costs more and is noisier: RESULTS.md.
 
     Args:
         model: the one that is trained; the average starts as a copy of it.
@@ -30,16 +31,16 @@ class AveragedWeights(Callback):  # type: ignore[misc]  # fastai is untyped
     order = 60
 
     def __init__(self, model: Recogniser, decay: float) -> None:
-        self.average = deepcopy(model).requires_grad_(False)
+        self.live, self.average = model, deepcopy(model).requires_grad_(False)
         self.decay = decay
         self.steps = 0
 
-    @torch.no_grad()
     def after_batch(self) -> None:
         """Take the step's weights in."""
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        torch._foreach_lerp_(_averaged(self.average), _averaged(self.model), 1 - decay)
+        mix = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        mix(_averaged(self.average), _averaged(self.live), self.steps)
 
 
 def _averaged(model: Recogniser) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What happens around each epoch: chance is set before it, both sides are scored after it."""
+"""Report of each epoch: seeds are set before it, both sides are scored after it."""
 
 import math
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelValidException
 from numpy.typing import NDArray
 
 from captcha_models.architectures.base import Recogniser
@@ -73,6 +73,10 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         self.dls.train.epoch = self.epoch
         self.train_began = time.perf_counter()
 
+    def before_validate(self) -> None:
+        """Leave fastai's own validation out: `after_train` has scored in larger batches."""
+        raise CancelValidException
+
     def after_train(self) -> None:
         """Score both sides and report."""
         train_loss = self.learn.running_loss.read()
@@ -111,6 +115,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             temperature=float(model.temperature),
             valid_exact_match=valid.exact_match if valid else nan,
             valid_exact_match_greedy=valid.exact_match_greedy if valid else nan,
+            valid_cer=valid.cer if valid else nan,
             valid_position_accuracy=valid.position_accuracy if valid else nan,
             images_per_s=per_epoch / train_s,
             seconds=time.perf_counter() - self.began,

@@ -1,4 +1,4 @@
-"""Where a training runs, and where its randomness comes from."""
+"""Devices and seeds: where a training runs, and where its randomness comes from."""
 
 import random
 
@@ -36,7 +36,8 @@ def multiplies_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 natively; elsewhere it would be slower, not faster."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_tile"))
 
 
 def device_name(device: torch.device) -> str:

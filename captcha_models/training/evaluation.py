@@ -1,4 +1,4 @@
-"""Score a recogniser on images: eval mode, no augmentation, large batches."""
+"""Scores of a recogniser on images: eval mode, no augmentation, large batches."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from captcha_models.architectures.base import Recogniser
+from captcha_models.architectures.heads import PositionalRecogniser
 from captcha_models.ctc.loss import Hypothesis
-from captcha_models.training.metrics import GRID, Scores, char_matches, doubt
+from captcha_models.training.metrics import GRID, Scores, char_matches, doubt, edits
 
 BATCH_SIZE = 128
 TEMPERATURES = (0.1, 10.0)
@@ -63,6 +64,7 @@ def evaluate(
             found += [best[0] for best in model.read(logits)]
     predictions = [model.charset.decode(best.ids) for best in found] if search else greedy
     right, total = char_matches(predictions, labels)
+    wrong = sum(edits(read, label) for read, label in zip(predictions, labels, strict=True))
     nll = (torch.cat(nlls) if fitted is None else fitted).double()
     return Scores(
         num_images=len(labels),
@@ -71,7 +73,8 @@ def evaluate(
         nll_raw=float(torch.cat(raw).double().mean()),
         exact_match=_share_equal(predictions, labels),
         exact_match_greedy=_share_equal(greedy, labels),
-        position_accuracy=right / total,
+        cer=wrong / sum(map(len, labels)),
+        position_accuracy=right / total if isinstance(model, PositionalRecogniser) else math.nan,
         predictions=tuple(predictions),
         nlls=tuple(nll.tolist()),
         confidences=tuple(min(1.0, math.exp(best.log_prob)) for best in found),

@@ -1,7 +1,6 @@
-"""The one training loop: fastai's Learner with torch's fused AdamW and no copies to the host."""
+"""fastai's Learner with torch's fused AdamW and the recogniser's own training loss."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import fastai.callback.schedule  # noqa: F401  (gives Learner its fit_one_cycle)
 import torch
@@ -10,7 +9,8 @@ from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import CastToTensor, Learner
 from fastai.optimizer import OptimWrapper
-from torch import nn
+from fastai.torch_core import norm_bias_params
+from torch import Tensor, nn
 
 from captcha_models.architectures.base import Recogniser
 from captcha_models.config import Config
@@ -25,36 +25,38 @@ SMOOTHING = 0.98
 class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
     """A Learner whose step is the recogniser's own training loss.
 
-    Differs from fastai's: the loss is the model's `training_loss`, validation is left to the
-    epoch's report, and the optimiser is torch's AdamW at fastai's values, its weight decay kept
-    from normalisation layers and biases.
+    Differs from fastai's: the loss is the recogniser's `training_loss`, and the optimiser is
+    torch's AdamW at fastai's values, its weight decay kept from normalisation layers and biases.
+    Validation is left to the epoch's report.
+
+    Attributes:
+        recogniser: what is trained.
+        averaging: its averaged weights, None if none are kept.
     """
 
     def __init__(
         self, dls: DataLoaders, model: Recogniser, config: Config, cbs: Sequence[Callback] = ()
     ) -> None:
-        callbacks = [TrainEvalCallback(), CastToTensor(), RunningLoss(), *cbs]
+        self.recogniser, self.weight_decay = model, config.weight_decay
+        callbacks = [TrainEvalCallback(), CastToTensor(), TargetsToo(), RunningLoss(), *cbs]
         if config.clip:
             callbacks.append(GradientClip(max_norm=config.clip))
         self.averaging = AveragedWeights(model, config.ema) if config.ema else None
         callbacks += [self.averaging] if self.averaging else []
-        self.weight_decay = config.weight_decay
-        device = next(model.parameters()).device
-        bf16 = config.bf16 and multiplies_bf16(device)
-        self.precision = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
+        step = TrainingStep(model, config.bf16)
         super().__init__(
-            dls, model, loss_func=model.loss, lr=config.lr, default_cbs=False, cbs=callbacks
+            dls, step, loss_func=step.loss, lr=config.lr, default_cbs=False, cbs=callbacks
         )
         self.create_mbar = False
 
     def kept(self) -> Recogniser:
         """The model that is judged and kept: the averaged one, if weights are averaged."""
-        return self.averaging.average if self.averaging else cast(Recogniser, self.model)
+        return self.averaging.average if self.averaging else self.recogniser
 
     def create_opt(self) -> None:
         """AdamW over two groups: with weight decay, and without."""
-        exempt = set(map(id, _norms_and_biases(self.model)))
-        parameters = list(self.model.parameters())
+        exempt = set(map(id, norm_bias_params(self.recogniser)))
+        parameters = list(self.recogniser.parameters())
         groups = [
             {
                 "params": [p for p in parameters if id(p) not in exempt],
@@ -67,19 +69,40 @@ class CaptchaLearner(Learner):  # type: ignore[misc]  # fastai is untyped
         )
         self.opt = OptimWrapper(opt=optimiser)
 
-    def _do_one_batch(self) -> None:
-        if not self.training:
-            super()._do_one_batch()
-            return
-        with self.precision:
-            self.loss_grad = self.model.training_loss(*self.xb, *self.yb)
-        self.loss = self.loss_grad.detach()
-        self("after_loss")
-        self._do_grad_opt()
 
-    def _do_epoch(self) -> None:
-        # Validation is the epoch report's, which scores in large batches.
-        self._do_epoch_train()
+class TrainingStep(nn.Module):
+    """A recogniser as the Learner calls it: with targets its training loss, without them logits."""
+
+    def __init__(self, recogniser: Recogniser, bf16: bool) -> None:
+        super().__init__()
+        self.recogniser = recogniser
+        device = next(recogniser.parameters()).device
+        enabled = bf16 and multiplies_bf16(device)
+        self.precision = torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+    def forward(self, images: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W), targets (N, L) -> a scalar; without targets the logits."""
+        if targets is None:
+            logits: Tensor = self.recogniser(images)
+            return logits
+        with self.precision:
+            return self.recogniser.training_loss(images, targets)
+
+    @staticmethod
+    def loss(prediction: Tensor, targets: Tensor) -> Tensor:
+        """What the Learner takes for its criterion: forward has computed it already."""
+        return prediction
+
+
+class TargetsToo(Callback):  # type: ignore[misc]
+    """Gives a training batch's targets to the model beside its images."""
+
+    order = CastToTensor.order + 1
+
+    def before_batch(self) -> None:
+        """Put them there."""
+        if self.training:
+            self.learn.xb = (*self.xb, *self.yb)
 
 
 class RunningLoss(Callback):  # type: ignore[misc]
@@ -93,19 +116,10 @@ class RunningLoss(Callback):  # type: ignore[misc]
 
     def after_batch(self) -> None:
         """Take the step's loss in."""
-        self.value = self.value.to(self.loss.device) * SMOOTHING + self.loss * (1 - SMOOTHING)
+        loss = self.loss.detach()
+        self.value = self.value.to(loss.device) * SMOOTHING + loss * (1 - SMOOTHING)
         self.count += 1
 
     def read(self) -> float:
         """The loss, corrected for its start at 0."""
         return float(self.value) / (1 - SMOOTHING**self.count)
-
-
-def _norms_and_biases(model: nn.Module) -> list[nn.Parameter]:
-    found = []
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            found += list(module.parameters())
-        elif isinstance(getattr(module, "bias", None), nn.Parameter):
-            found.append(cast(nn.Parameter, module.bias))
-    return found

@@ -1,4 +1,4 @@
-"""What is measured: sums and counts, divided once."""
+"""Metrics of a recogniser: sums and counts over images, divided once."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,10 @@ class Scores:
         nll_raw: the same at temperature 1.
         exact_match: share of images whose whole label is read, in [0, 1].
         exact_match_greedy: the same without beam search.
-        position_accuracy: share of characters right, position by position; missing and surplus
-            characters count as wrong.
+        cer: character error rate: edits that turn what was read into the label, all images' edits
+            over all labels' characters; 0 is best, above 1 where more is read than there is.
+        position_accuracy: share of characters right, position by position, of a recogniser that
+            reads positions; not a number for others, of which one lost letter shifts all.
         predictions: what was read, in the order of the images.
         nlls: nats of each image, in the same order.
         confidences: the model's probability of each prediction, in [0, 1]; none without a search.
@@ -54,11 +56,17 @@ class Scores:
     nll_raw: float
     exact_match: float
     exact_match_greedy: float
+    cer: float
     position_accuracy: float
     predictions: tuple[str, ...]
     nlls: tuple[float, ...]
     confidences: tuple[float, ...] = ()
     outputs: "tuple[Tensor, ...]" = field(default=(), repr=False, compare=False)
+
+    def figures(self) -> dict[str, float | None]:
+        """The figures over all images, ready for JSON: None for what is not a number."""
+        names = ("exact_match", "exact_match_greedy", "cer", "position_accuracy", "nll", "nll_raw")
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +90,10 @@ class EpochMetrics:
         temperature: of the model.
         valid_exact_match: at the trial's beam width, in [0, 1].
         valid_exact_match_greedy: without beam search.
-        valid_position_accuracy: in [0, 1].
+        valid_cer: character error rate, see `Scores`; of a training older than it, not a number.
+        valid_position_accuracy: in [0, 1]; of classifiers alone.
         images_per_s: training images per second of this epoch, evaluation left out.
-        seconds: wall time since training began, evaluation counted, earlier sittings counted.
+        seconds: wall time since training began, evaluation counted, earlier sessions counted.
         device: where it ran.
     """
 
@@ -105,19 +114,40 @@ class EpochMetrics:
     images_per_s: float
     seconds: float
     device: str
+    valid_cer: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON, which has no word for what is not a number: null."""
-        values = asdict(self)
-        return {k: None if v != v else v for k, v in values.items()}
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """What `as_dict` made plain."""
+        """What `as_dict` made plain, in this version or another: fields it lacks are left out."""
+        known = cls.__dataclass_fields__
         numbers: dict[str, Any] = {
-            k: math.nan if v is None else v for k, v in renamed(values).items()
+            k: math.nan if v is None else v for k, v in renamed(values).items() if k in known
         }
         return cls(**numbers)
+
+
+def _plain(value: Any) -> Any:
+    return None if value != value else value
+
+
+def edits(prediction: str, label: str) -> int:
+    """Fewest characters to insert, delete or replace that turn one text into the other.
+
+    Source: Levenshtein 1966, by the recurrence of Wagner and Fischer 1974, row by row.
+    """
+    if prediction == label:
+        return 0
+    row = list(range(len(label) + 1))
+    for i, read in enumerate(prediction):
+        corner, row[0] = i, i + 1
+        for j, wanted in enumerate(label):
+            best = min(corner + (read != wanted), row[j] + 1, row[j + 1] + 1)
+            corner, row[j + 1] = row[j + 1], best
+    return row[-1]
 
 
 def char_matches(predictions: Sequence[str], labels: Sequence[str]) -> tuple[int, int]:

@@ -26,35 +26,35 @@ def draw_batch(loaders: DataLoaders, path: Path, num_images: int = 12) -> None:
 
 
 def draw_curve(epochs: Sequence[EpochMetrics], path: Path, title: str) -> None:
-    """NLL on both sides with the gap between them shaded, and accuracy, over image passes."""
-    passes = np.array([epoch.images_seen for epoch in epochs])
+    """NLL on both sides with the gap between them shaded, and accuracy, over the images seen."""
+    seen = np.array([epoch.images_seen for epoch in epochs])
     train = np.array([epoch.train_nll for epoch in epochs])
     valid = np.array([epoch.valid_nll for epoch in epochs])
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.fill_between(passes, train, valid, color=VALID, alpha=0.15, label="gap")
-    left.plot(passes, train, color=TRAIN, marker=".", label="training images")
-    left.plot(passes, valid, color=VALID, marker=".", label="validation images")
+    left.fill_between(seen, train, valid, color=VALID, alpha=0.15, label="gap")
+    left.plot(seen, train, color=TRAIN, marker=".", label="training images")
+    left.plot(seen, valid, color=VALID, marker=".", label="validation images")
     left.set_yscale("log")
     left.set_ylabel("NLL, nats per captcha")
     right.plot(
-        passes,
-        [epoch.valid_position_accuracy for epoch in epochs],
+        seen,
+        [epoch.valid_cer for epoch in epochs],
         color="#888888",
         marker=".",
-        label="characters",
+        label="character error rate",
     )
     right.plot(
-        passes,
+        seen,
         [epoch.valid_exact_match for epoch in epochs],
         color=VALID,
         marker=".",
-        label="whole captchas",
+        label="captchas read",
     )
-    right.set_ylabel("validation accuracy")
+    right.set_ylabel("share, validation images")
     right.set_ylim(-0.02, 1.02)
     for axis in (left, right):
-        _tidy(axis, "image passes")
+        _tidy(axis, "images seen")
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from captcha_models.training.metrics import EpochMetrics
 
 _HEAD = (
-    "epoch  train loss  valid loss   train nll   valid nll         gap  captchas   chars  images/s"
+    "epoch  train loss  valid loss   train nll   valid nll         gap  captchas     CER  images/s"
 )
 
 
@@ -61,7 +61,7 @@ class TrainingProgress(Callback):  # type: ignore[misc]  # fastai is untyped
         self.bar.console.print(
             f"{metrics.epoch:5d} {metrics.train_loss:11.4f} {metrics.valid_loss:11.4f} "
             f"{metrics.train_nll:11.4f} {metrics.valid_nll:11.4f} {metrics.gap:+11.4f} "
-            f"{metrics.valid_exact_match:9.2%} {metrics.valid_position_accuracy:7.2%} "
+            f"{metrics.valid_exact_match:9.2%} {metrics.valid_cer:7.2%} "
             f"{metrics.images_per_s:9.0f}",
             highlight=False,
         )

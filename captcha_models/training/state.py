@@ -54,7 +54,7 @@ class Snapshot:
     def save_checkpoint(self, folder: Path) -> Path:
         """Write `checkpoint.safetensors`, which `fit(resume=...)` goes on from."""
         learner = self._learner
-        tensors = {f"model.{name}": t for name, t in learner.model.state_dict().items()}
+        tensors = {f"model.{name}": t for name, t in learner.recogniser.state_dict().items()}
         if learner.averaging:
             average = learner.averaging.average.state_dict()
             tensors |= {f"average.{name}": t for name, t in average.items()}
@@ -109,7 +109,7 @@ def _identity(card: dict[str, Any]) -> dict[str, Any]:
 def _put(
     tensors: dict[str, Tensor], header: dict[str, Any], learner: CaptchaLearner
 ) -> EpochMetrics:
-    learner.model.load_state_dict(_part(tensors, "model."))
+    learner.recogniser.load_state_dict(_part(tensors, "model."))
     if learner.averaging:
         learner.averaging.average.load_state_dict(_part(tensors, "average."))
         learner.averaging.steps = header["steps"]

@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 
 from captcha_models.charset import BLANK, Charset, min_steps
 from captcha_models.errors import InputError
-from captcha_models.training.metrics import char_matches
 
 TEXTS = st.lists(st.text(min_size=1, max_size=7), min_size=1).filter(
     lambda texts: len(set().union(*texts)) > 1
@@ -42,22 +41,3 @@ def test_alphabets_that_are_none(symbols: str) -> None:
 )
 def test_steps_count_equal_neighbours(label: str, steps: int) -> None:
     assert min_steps(label) == steps
-
-
-@pytest.mark.parametrize(
-    ("prediction", "right", "total"),
-    [
-        ("abcde", 5, 5),
-        ("abcd", 4, 5),
-        ("abcdef", 5, 6),
-        ("", 0, 5),
-        ("bcdea", 0, 5),
-        ("abxde", 4, 5),
-        ("aabcde", 1, 6),
-    ],
-)
-def test_characters_are_counted_position_by_position(
-    prediction: str, right: int, total: int
-) -> None:
-    assert char_matches([prediction], ["abcde"]) == (right, total)
-    assert char_matches([prediction, "xy"], ["abcde", "xy"]) == (right + 2, total + 2)

@@ -216,10 +216,10 @@ def test_averaged_weights_are_the_average_of_the_steps(drawn: LabelledImages) ->
 
     class Watch(Callback):  # type: ignore[misc]
         def before_fit(self) -> None:
-            steps.append(watched(self.model))
+            steps.append(watched(self.learn.recogniser))
 
         def after_batch(self) -> None:
-            steps.append(watched(self.model))
+            steps.append(watched(self.learn.recogniser))
 
     last = fit(config, drawn, split_of(drawn, 40), seed=0, on_epoch=lambda m, s: None,
                callbacks=[Watch()], device="cpu")  # fmt: skip
