@@ -69,13 +69,9 @@ def analyse(
             else:
                 terminal.show(report, top, Console(markup=False))
         if table:
-            import csv
+            from search.report.trials import trial_table
 
-            from search.report.trials import table_rows
-
-            with open(table, "w", encoding="utf-8", newline="") as out:
-                heads, rows = table_rows(report.boards)
-                csv.writer(out).writerows([heads, *rows])
+            trial_table(report.boards).to_csv(table, index=False)
             click.echo(f"wrote {table}", err=True)
         if html:
             from search.report.page import page

@@ -3,24 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from search.report.figure import (
-    COLOURS,
-    GREY,
-    Figure,
-    Trace,
-    axis,
-    colour,
-    error_bars,
-    line,
-)
+from search.report import figure, misread
+from search.report.figure import COLOURS, GREY, Figure, axis, colour
 from search.report.loader import Run
-from search.report.misread import NOTHING, confusions
 from search.report.trials import Boards
 
 MOST_CHARACTERS = 24
 
 
-def beam_figure(boards: Boards) -> Figure:
+def beams(boards: Boards) -> Figure:
     """Exact match by beam width, of the best trial of each space whose predictions were kept."""
     traces, table = [], []
     for space, board in boards.items():
@@ -47,9 +38,9 @@ def beam_figure(boards: Boards) -> Figure:
     )  # fmt: skip
 
 
-def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
+def confusions(run: Run, trials: Sequence[str]) -> Figure:
     """Which character was read as which."""
-    pairs = confusions(run, trials)
+    pairs = misread.confusions(run, trials)
     found: dict[str, int] = {}
     for pair, count in pairs.items():
         for one in pair:
@@ -65,7 +56,7 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     return Figure(
         "confusions", "Confused characters",
         f"Rows are labels, columns predictions, counted over {len(trials)} trial(s), the best of "
-        f"each architecture. {NOTHING} stands for a character left out or inserted.",
+        f"each architecture. {misread.NOTHING} stands for a character left out or inserted.",
         [trace] if pairs else [], ["label", "prediction", "times"],
         [[*pair, count] for pair, count in pairs.most_common(200)],
         {"xaxis": axis("prediction", type="category"),
@@ -73,10 +64,10 @@ def confusion_figure(run: Run, trials: Sequence[str]) -> Figure:
     )  # fmt: skip
 
 
-def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[str]) -> Figure:
+def calibration(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[str]) -> Figure:
     """Confidence against the share read right."""
-    traces: list[Trace] = [
-        line("perfect calibration", [0, 1], [0, 1], {"dash": "dash", "color": GREY})
+    traces: list[figure.Trace] = [
+        figure.line("perfect calibration", [0, 1], [0, 1], {"dash": "dash", "color": GREY})
     ]
     table = []
     for space, own in found.items():
@@ -86,7 +77,7 @@ def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[
              "x": [b["confidence"] for b in bins], "y": [b["share"] for b in bins],
              "text": [f"{b['num_images']} images" for b in bins],
              "marker": {"size": 9, "color": colour(spaces, space)},
-             "error_y": error_bars(bins, "share")}
+             "error_y": figure.error_bars(bins, "share")}
         )  # fmt: skip
         keys = ("confidence", "share", "low", "high", "num_images")
         table += [[own["trial"], *map(one.get, keys)] for one in bins]
@@ -103,11 +94,11 @@ def calibration_figure(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[
     )  # fmt: skip
 
 
-def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
     """NLL of the candidates with new seeds and folds, beside that of the search."""
     rows = [
-        (name if len(confirmed) == 1 or name.startswith(space) else f"{space}: {name}", one)
-        for space, own in confirmed.items()
+        (name if len(found) == 1 or name.startswith(space) else f"{space}: {name}", one)
+        for space, own in found.items()
         for name, one in own.items()
     ]
     rows.sort(key=lambda row: float(row[1]["nll"]["mean"]))
@@ -123,7 +114,7 @@ def confirmed_figure(confirmed: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
     traces = [
         {"type": "scatter", "mode": "markers", "name": "new seeds and folds", "y": names,
          "x": [n["mean"] for n in nlls], "marker": {"size": 10, "color": COLOURS[0]},
-         "error_x": error_bars(nlls, "mean")},
+         "error_x": figure.error_bars(nlls, "mean")},
         {"type": "scatter", "mode": "markers", "name": "in the search", "y": names, "x": before,
          "marker": {"size": 10, "symbol": "diamond-open", "color": COLOURS[1]}},
     ]  # fmt: skip

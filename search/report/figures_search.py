@@ -4,42 +4,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from captcha_models.errors import InputError
-from search.report.figure import (
-    COLOURS,
-    GREY,
-    NLL_AXIS,
-    RED,
-    SYMBOLS,
-    Figure,
-    Trace,
-    axis,
-    bars,
-    colour,
-    line,
-    points,
-    positive,
-    rule,
-)
+from search.report import figure
+from search.report.figure import COLOURS, GREY, RED, SYMBOLS, Figure, Trace, axis, colour
 from search.report.loader import Run
 from search.report.trials import STAGES, Boards, seconds_of
 from search.store.leaderboard import objective_of
 from search.tuning.objectives import front
 
 
-def stage_figure(stages: Mapping[str, Mapping[str, int]]) -> Figure:
+def stages(found: Mapping[str, Mapping[str, int]]) -> Figure:
     """Trials of each space by stage."""
     shown = ("tried", "completed", "confirmed", "tested")
-    traces = [
-        {**bars(shown, [own[s] for s in shown], [str(own[s]) for s in shown], colour(stages, name)),
-         "name": name, "showlegend": len(stages) > 1}
-        for name, own in stages.items()
-    ]  # fmt: skip
+    traces = []
+    for name, own in found.items():
+        counts = [own[stage] for stage in shown]
+        trace = figure.bars(shown, counts, list(map(str, counts)), colour(found, name))
+        traces.append({**trace, "name": name, "showlegend": len(found) > 1})
     return Figure(
         "stages", "Trials by stage",
         "All trials; those with the full budget; those retrained with new seeds and folds; and the "
         "winner, evaluated once on the locked test set.",
         traces, ["architecture", *STAGES],
-        [[name, *(own[stage] for stage in STAGES)] for name, own in stages.items()],
+        [[name, *(own[stage] for stage in STAGES)] for name, own in found.items()],
         {"yaxis": {"autorange": "reversed"}, "xaxis": axis("trials")}, 280,
     )  # fmt: skip
 
@@ -49,7 +35,9 @@ def history(boards: Boards) -> Figure:
     traces: list[Trace] = []
     table: list[list[Any]] = []
     for space, board in boards.items():
-        rows = sorted((r for r in board if positive(r["valid_nll"])), key=lambda r: r["number"])
+        rows = sorted(
+            (r for r in board if figure.positive(r["valid_nll"])), key=lambda r: r["number"]
+        )
         marker = {
             "color": colour(boards, space),
             "symbol": ["star" if r["baseline"] else SYMBOLS[r["state"]] for r in rows],
@@ -67,8 +55,8 @@ def history(boards: Boards) -> Figure:
             )  # fmt: skip
         style = {"shape": "hv", "color": marker["color"]}
         traces += [
-            points(space, rows, "number", "valid_nll", marker, text=text),
-            line(f"{space}: best so far", [r["number"] for r in rows], best, style),
+            figure.points(space, rows, "number", "valid_nll", marker, text=text),
+            figure.line(f"{space}: best so far", [r["number"] for r in rows], best, style),
         ]
     return Figure(
         "history", "Optimisation history",
@@ -76,7 +64,7 @@ def history(boards: Boards) -> Figure:
         "stopped at a rung or by a cap, stars are baselines; the line is the best so far.",
         traces,
         ["trial", "state", "epochs", "validation NLL", "captchas read", "CER", "best so far"],
-        table, {"xaxis": axis("trial"), "yaxis": axis(NLL_AXIS, log=True)},
+        table, {"xaxis": axis("trial"), "yaxis": axis(figure.NLL_AXIS, log=True)},
     )  # fmt: skip
 
 
@@ -90,7 +78,7 @@ def curves(run: Run, boards: Boards) -> Figure:
         kind = row["state"] if row["state"] in looks else "others"
         curve = lines.setdefault(kind, {"x": [], "y": [], "text": []})
         own = sorted(run.records.epochs.get(row["trial"], {}).items())
-        values = [(e, m["valid_nll"]) for e, m in own if positive(m["valid_nll"])]
+        values = [(e, m["valid_nll"]) for e, m in own if figure.positive(m["valid_nll"])]
         for epoch, value in [*values, (None, None)]:
             curve["x"].append(epoch)
             curve["y"].append(value)
@@ -112,8 +100,8 @@ def curves(run: Run, boards: Boards) -> Figure:
         if found else "No trial is stopped at a rung in this search.",
         traces, ["trial", "state", "last epoch", "validation NLL there", "lowest"], table,
         {"xaxis": axis("epoch", range=[0.8, last + 0.2]),
-         "shapes": [rule(rung, dash="dot", color=GREY) for rung in found],
-         "yaxis": axis(NLL_AXIS, log=True)},
+         "shapes": [figure.rule(rung, dash="dot", color=GREY) for rung in found],
+         "yaxis": axis(figure.NLL_AXIS, log=True)},
     )  # fmt: skip
 
 
@@ -135,18 +123,20 @@ def gap_against_nll(run: Run, boards: Boards) -> Figure:
         for state in ("completed", "stopped"):
             rows = [
                 r for r in board
-                if r["state"] == state and positive(r["valid_nll"]) and r["gap"] is not None
+                if r["state"] == state and figure.positive(r["valid_nll"]) and r["gap"] is not None
             ]  # fmt: skip
             marker = {"color": colour(boards, space), "symbol": SYMBOLS[state], "size": 9}
             if state == "completed":
                 found |= {r["trial"]: (r["valid_nll"], r["gap"]) for r in rows}
-                traces.append(points(space, rows, "valid_nll", "gap", marker))
+                traces.append(figure.points(space, rows, "valid_nll", "gap", marker))
             else:
                 more = {"visible": "legendonly"}
-                traces.append(points(f"{space}, stopped", rows, "valid_nll", "gap", marker, **more))
+                traces.append(
+                    figure.points(f"{space}, stopped", rows, "valid_nll", "gap", marker, **more)
+                )
     kept = front(found.values())
     nlls, gaps = zip(*sorted(kept), strict=True) if kept else ((), ())
-    traces.append(line("front", nlls, gaps, {"shape": "hv", "dash": "dash", "color": GREY}))
+    traces.append(figure.line("front", nlls, gaps, {"shape": "hv", "dash": "dash", "color": GREY}))
     limits = objective_of(run.records).constraints
     words = " and ".join(map(str, limits))
     return Figure(
@@ -157,13 +147,13 @@ def gap_against_nll(run: Run, boards: Boards) -> Figure:
         traces, ["trial", "validation NLL", "gap", "on the front"],
         [[name, *point, point in kept]
          for name, point in sorted(found.items(), key=lambda item: item[1])],
-        {"xaxis": axis(NLL_AXIS, log=True), "yaxis": axis("gap: validation - training NLL"),
-         "shapes": [rule(one.most, "y" if one.metric == "gap" else "x", color=RED, width=2)
+        {"xaxis": axis(figure.NLL_AXIS, log=True), "yaxis": axis("gap: validation - training NLL"),
+         "shapes": [figure.rule(one.most, "y" if one.metric == "gap" else "x", color=RED, width=2)
                     for one in limits]}, 400,
     )  # fmt: skip
 
 
-def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figure]:
+def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figure]:
     """Cost of each trial, and of all trials by their outcome."""
     rows = [row for board in boards.values() for row in board]
     rows.sort(key=lambda row: (str(row["started"]), row["trial"]))
@@ -174,7 +164,9 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
     each = []
     for state, tint in looks.items():
         if own := [row for row in numbered if row["state"] == state]:
-            trace = points(state, own, "place", "minutes", {"color": tint}, textposition="none")
+            trace = figure.points(
+                state, own, "place", "minutes", {"color": tint}, textposition="none"
+            )
             del trace["mode"]
             each.append({**trace, "type": "bar"})
     columns = ("images_seen", "gpu_seconds", "money")
@@ -190,7 +182,7 @@ def cost_figures(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> li
     total = Figure(
         "spent", "Cost by outcome",
         "Minutes of all trials by how they ended; stopped trials are the price of early stopping.",
-        [bars(states, minutes, shares, [looks[s] for s in states])],
+        [figure.bars(states, minutes, shares, [looks[s] for s in states])],
         ["state", "trials", "minutes", "share", "images seen", "GPU seconds", "money"],
         [[s, spent[s]["trials"], spent[s]["seconds"] / 60, spent[s]["share"],
           *(spent[s][name] for name in columns)] for s in states],

@@ -3,27 +3,33 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.report.figure import COLOURS, GREY, Figure, axis, bars, points, positive, rule
+from search.report import figure
+from search.report.figure import COLOURS, GREY, Figure, axis
+from search.report.formats import setting
 from search.report.loader import Run
 from search.report.parameters import parameters, position
 
+LEAST = 0.01
+"""Importances below it are left out of the figure."""
 Rows = Sequence[Mapping[str, Any]]
 
 
-def importance_figure(space: str, found: Mapping[str, Any], tint: str) -> Figure:
+def importance(space: str, found: Mapping[str, Any], tint: str) -> Figure:
     """Importance of each parameter for being among the best."""
-    names, shares = list(found["shares"]), list(found["shares"].values())
+    shares = {name: share for name, share in found["shares"].items() if share >= LEAST}
+    values = [f"{share:.0%}" for share in shares.values()]
     text = found["note"] or (
         f"PED-ANOVA: how far a parameter's values among the best {found['num_best']} are from "
-        f"those among all {found['num_trials']}, as shares of 100 %. Uncertain with few trials."
+        f"those among all {found['num_trials']}, as shares of 100 %; those below {LEAST:.0%} are "
+        "in the table alone. Uncertain with few trials."
     )
     return Figure(
         f"importance-{space}", f"{space}: parameter importance", text,
-        [bars(names, shares, [f"{share:.0%}" for share in shares], tint)] if names else [],
+        [figure.bars([*shares], [*shares.values()], values, tint)] if shares else [],
         ["parameter", "importance"], [list(pair) for pair in found["shares"].items()],
         {"xaxis": axis("importance", tickformat=".0%"),
          "yaxis": {"autorange": "reversed", "dtick": 1}},
-        110 + 21 * len(names),
+        110 + 21 * len(shares),
     )  # fmt: skip
 
 
@@ -33,7 +39,7 @@ def parallel(run: Run, space: str, board: Rows) -> Figure:
     Parameters stand below each other, not side by side: so a phone shows their names too.
     """
     ranges = parameters(run, space)
-    rows = [r for r in board if positive(r["valid_nll"])]
+    rows = [r for r in board if figure.positive(r["valid_nll"])]
     names = [name for name in ranges if any(name in r["config"] for r in rows)]
     count = max(1, len(rows) // 10)
     traces = []
@@ -46,7 +52,7 @@ def parallel(run: Run, space: str, board: Rows) -> Figure:
         for row in own:
             values = {name: row["config"].get(name) for name in names}
             xs += [*(position(ranges[n], v) for n, v in values.items()), None]
-            text += [*(f"{row['trial']}: {n} {shown(v)}" for n, v in values.items()), None]
+            text += [*(f"{row['trial']}: {n} {setting(v)}" for n, v in values.items()), None]
         traces.append(
             {"type": "scatter", "mode": "lines+markers", "name": kind, "x": xs, "text": text,
              "y": [*names, None] * len(own), "connectgaps": False, "hoverinfo": "text",
@@ -57,7 +63,7 @@ def parallel(run: Run, space: str, board: Rows) -> Figure:
     for name in names:
         one = ranges[name]
         ends = one["choices"] or [one["low"], one["high"]]
-        marks.append(f"{name}  [{shown(ends[0])} … {shown(ends[-1])}]")
+        marks.append(f"{name}  [{setting(ends[0])} … {setting(ends[-1])}]")
     return Figure(
         f"parallel-{space}", f"{space}: parallel coordinates",
         "Each line is a trial; left is the lower end of a parameter's range, right the upper, "
@@ -77,9 +83,9 @@ def slices(run: Run, space: str, board: Rows, tint: str) -> list[Figure]:
     for name, one in parameters(run, space).items():
         choices, start = one["choices"], one["baseline"]
         own = [
-            {**r, "value": shown(r["config"][name]) if choices else r["config"][name]}
+            {**r, "value": setting(r["config"][name]) if choices else r["config"][name]}
             for r in board
-            if positive(r["valid_nll"]) and name in r["config"]
+            if figure.positive(r["valid_nll"]) and name in r["config"]
         ]
         if not own:
             continue
@@ -88,21 +94,15 @@ def slices(run: Run, space: str, board: Rows, tint: str) -> list[Figure]:
         kind: dict[str, Any] = {"type": "log"} if one["log"] else {}
         if choices:
             kind = {"type": "category", "categoryorder": "array",
-                    "categoryarray": list(map(shown, choices))}  # fmt: skip
-        at = shown(start) if choices else start
+                    "categoryarray": list(map(setting, choices))}  # fmt: skip
+        at = setting(start) if choices else start
         layout = {
             "xaxis": kind, "yaxis": {"type": "log"},
-            "shapes": [] if start is None else [rule(at, dash="dash", color=GREY)],
+            "shapes": [] if start is None else [figure.rule(at, dash="dash", color=GREY)],
         }  # fmt: skip
-        trace = points(name, own, "value", "valid_nll", marker, showlegend=False)
-        figure = f"slice-{space}-{name}"
-        text = f"baseline {shown(start)}"
-        found.append(Figure(figure, name, text, [trace], [], [], layout, 190, small=True))
+        trace = figure.points(name, own, "value", "valid_nll", marker, showlegend=False)
+        text = f"baseline {setting(start)}"
+        found.append(
+            Figure(f"slice-{space}-{name}", name, text, [trace], [], [], layout, 190, small=True)
+        )
     return found
-
-
-def shown(value: Any) -> str:
-    """A value as people write it."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: ""}[value]
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

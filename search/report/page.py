@@ -10,27 +10,12 @@ import gzip
 import json
 import math
 import secrets
-import shlex
 from pathlib import Path
 from typing import Any
 
+from search.report import figures_models, figures_search, figures_space, formats
 from search.report.figure import Figure, colour
-from search.report.figures_models import (
-    beam_figure,
-    calibration_figure,
-    confirmed_figure,
-    confusion_figure,
-)
-from search.report.figures_search import (
-    cost_figures,
-    curves,
-    gap_against_nll,
-    history,
-    stage_figure,
-)
-from search.report.figures_space import importance_figure, parallel, slices
 from search.report.report import Report
-from search.report.trials import Boards
 from search.store.leaderboard import objective_of
 from search.store.predictions import THUMBNAILS
 
@@ -68,8 +53,8 @@ def page(report: Report, *, images: bool = True) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"figure": _figure, "share": _share, "minutes": _minutes}
-    environment.filters |= {"command": _command, "setting": _setting}
+    for one in (formats.figure, formats.share, formats.minutes, formats.setting, formats.command):
+        environment.filters[one.__name__] = one
     board = leaderboard(report.boards)
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -93,17 +78,17 @@ def page(report: Report, *, images: bool = True) -> str:
     )
 
 
-def leaderboard(boards: Boards) -> list[dict[str, Any]]:
+def leaderboard(boards: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """The rows of all spaces in one order: completed first, then by NLL; ranks stay the space's."""
 
     def order(row: dict[str, Any]) -> tuple[Any, ...]:
         nll = math.inf if row["valid_nll"] is None else row["valid_nll"]
-        if row["state"] == "completed":
-            return 0, not row.get("feasible", True), nll, row["rank"]
-        return 1, -row["epochs"], nll, row["rank"]
+        completed = row["state"] == "completed"
+        behind = not row.get("feasible", True) if completed else -row["epochs"]
+        return not completed, behind, nll, row["rank"]
 
-    rows = [dict(row) for board in boards.values() for row in board]
-    return rows if len(boards) == 1 else sorted(rows, key=order)
+    rows = [row for board in boards.values() for row in board]
+    return list(rows) if len(boards) == 1 else sorted(rows, key=order)
 
 
 def figure_sections(report: Report) -> dict[str, list[Figure]]:
@@ -111,17 +96,21 @@ def figure_sections(report: Report) -> dict[str, list[Figure]]:
     run, boards = report.run, report.boards
     tints = {space: colour(boards, space) for space in boards}
     return {
-        "stages": [stage_figure(report.stages)],
-        "confirmed": [confirmed_figure(report.confirmed)],
-        "search": [gap_against_nll(run, boards), history(boards), curves(run, boards)],
-        "importance": [importance_figure(n, report.importance[n], tints[n]) for n in boards],
-        "parallel": [parallel(run, n, boards[n]) for n in boards],
-        "slices": [one for n in boards for one in slices(run, n, boards[n], tints[n])],
-        "cost": cost_figures(boards, report.cost),
+        "stages": [figures_search.stages(report.stages)],
+        "confirmed": [figures_models.confirmed(report.confirmed)],
+        "search": [
+            figures_search.gap_against_nll(run, boards),
+            figures_search.history(boards),
+            figures_search.curves(run, boards),
+        ],
+        "importance": [figures_space.importance(n, report.importance[n], tints[n]) for n in boards],
+        "parallel": [figures_space.parallel(run, n, boards[n]) for n in boards],
+        "slices": [f for n in boards for f in figures_space.slices(run, n, boards[n], tints[n])],
+        "cost": figures_search.costs(boards, report.cost),
         "errors": [
-            beam_figure(boards),
-            confusion_figure(run, report.leading),
-            calibration_figure(report.calibration, boards),
+            figures_models.beams(boards),
+            figures_models.confusions(run, report.leading),
+            figures_models.calibration(report.calibration, boards),
         ],
     }
 
@@ -179,31 +168,3 @@ def _finite(value: Any) -> Any:
 
 def _packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
-
-
-def _figure(value: float | None, digits: int = 4) -> str:
-    return "" if value is None else f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _share(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _command(words: Any) -> str:
-    """A command as a shell takes it."""
-    return shlex.join(map(str, words)) if isinstance(words, list) else str(words)
-
-
-def _setting(value: Any) -> str:
-    """A setting as people write it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_setting(own)}" for name, own in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_setting, value))
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-def _minutes(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds / 3600:.1f} h" if seconds >= 36_000 else f"{seconds / 60:.1f} min"

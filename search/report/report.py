@@ -84,10 +84,6 @@ class Report:
         """See `misread.misread_images`, of the leading trials."""
         return misread_images(self.run, self.leading)
 
-    def failed(self) -> list[dict[str, Any]]:
-        """Failed trials of all spaces."""
-        return [r for board in self.boards.values() for r in board if r["state"] == "failed"]
-
     def to_json(self) -> dict[str, Any]:
         """All parts in plain values; `run` and `spaces` as `search.run --json` has them."""
         pairs = confusions(self.run, self.leading).most_common()

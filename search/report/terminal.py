@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from search.report import formats
 from search.report.report import Report
 from search.store.leaderboard import best, errors, extra_columns, missed
 
@@ -97,9 +98,9 @@ def show(report: Report, top: int, out: Console) -> None:
         for name in ("seconds", "images_seen", "gpu_seconds", "money")
     )
     shares = ", ".join(f"{part['share']:.0%} {state}" for state, part in parts.items())
-    more = f", {_time(gpu)} of GPU time" if gpu else ""
+    more = f", {formats.minutes(gpu)} of GPU time" if gpu else ""
     more += f", {money:.2f} in money" if money else ""
-    _line(out, f"cost: {_time(seconds)} of trials{more}, {images:,.0f} images seen: "
+    _line(out, f"cost: {formats.minutes(seconds)} of trials{more}, {images:,.0f} images seen: "
                f"{shares or 'nothing yet'}")  # fmt: skip
     _line(out, f"\nnext: {report.advice}")
 
@@ -117,7 +118,7 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
         _print_table(
             out,
             ("parameter", "best", "baseline"),
-            [[name, *map(_value, pair)] for name, pair in pairs.items()],
+            [[name, *map(formats.setting, pair)] for name, pair in pairs.items()],
             styles=["dim" if value == source else None for value, source in pairs.values()],
         )
     part = report.importance[space]
@@ -141,14 +142,14 @@ def _show_confirmed(found: Mapping[str, Row], out: Console) -> None:
     rows = []
     for name, one in sorted(found.items(), key=lambda item: float(item[1]["nll"]["mean"])):
         nll = one["nll"]
-        cer = [_share(one["cer"]["mean"] if "cer" in one else None, 2)] if with_cer else []
+        cer = [formats.share(one["cer"]["mean"] if "cer" in one else None, 2)] if with_cer else []
         rows.append(
             [
                 name + (" (chosen)" if one["chosen"] else ""),
                 str(one["num_fits"]),
                 f"{nll['mean']:.4f}",
                 f"{nll['low']:.4f} to {nll['high']:.4f}",
-                _share(one["exact_match"]["mean"]),
+                formats.share(one["exact_match"]["mean"]),
                 *cer,
                 f"{one['gap']['mean']:.4f}",
             ]
@@ -166,7 +167,7 @@ def show_both(
     for side, name, spent in zip("AB", names, compared["cost"], strict=True):
         _line(
             out,
-            f"{side}: {name}: {spent['trials']:.0f} trials, {_time(spent['seconds'])}, "
+            f"{side}: {name}: {spent['trials']:.0f} trials, {formats.minutes(spent['seconds'])}, "
             f"{spent['images_seen']:,.0f} images seen",
         )
     _line(out, f"images: {'the same' if compared['same_images'] else 'different'}; "
@@ -226,24 +227,12 @@ def _figure(name: str, value: float | None) -> str:
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
     if name in ("valid_exact_match", "valid_cer", POSITIONS):
-        return _share(value, 2 if name == "valid_cer" else 1)
+        return formats.share(value, 2 if name == "valid_cer" else 1)
     if name == "seconds":
         return f"{value / 60:.1f}"
     if isinstance(value, int):
         return str(value)
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
-
-
-def _share(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def _value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
+    return formats.figure(value)
 
 
 def _line(out: Console, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from search.report.loader import Run, number
 from search.store.leaderboard import leaderboard
 from search.store.records import STATES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SUMMARY = ("nll", "exact_match", "gap", "num_fits", "num_images", "images_seen", "seconds")
 INTERVALS = ("nll_low", "nll_high", "exact_match_low", "exact_match_high")
 STAGES = ("tried", "stopped", "failed", "unfinished", "completed", "confirmed", "tested")
 
-Boards = Mapping[str, Sequence[Mapping[str, Any]]]
+Boards = Mapping[str, Sequence[dict[str, Any]]]
 
 
 def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
@@ -84,23 +87,13 @@ def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     }
 
 
-def table_rows(boards: Boards) -> tuple[list[str], list[list[Any]]]:
-    """All trials as a flat table: names of the columns, and rows; parameters as `config/NAME`."""
-    flat = []
-    for row in (row for board in boards.values() for row in board):
-        sure = row["confirmed"] or {"nll": {}, "num_fits": None}
-        flat.append(
-            {
-                **{k: v for k, v in row.items() if k not in ("config", "confirmed", "beams")},
-                "confirmed_nll": sure["nll"].get("mean"),
-                "confirmed_nll_low": sure["nll"].get("low"),
-                "confirmed_nll_high": sure["nll"].get("high"),
-                "confirmed_fits": sure["num_fits"],
-                **{f"config/{k}": v for k, v in sorted(row["config"].items())},
-            }
-        )
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    return names, [[row.get(name) for name in names] for row in flat]
+def trial_table(boards: Boards) -> "pd.DataFrame":
+    """All trials as a flat table for other programs; nested values as `config/lr`."""
+    import pandas as pd
+
+    rows = [row for board in boards.values() for row in board]
+    table = pd.json_normalize(rows, sep="/").drop(columns=["confirmed", "beams"], errors="ignore")
+    return table.convert_dtypes()
 
 
 def stages(run: Run, boards: Boards) -> dict[str, dict[str, int]]:

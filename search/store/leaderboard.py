@@ -128,15 +128,12 @@ def leaderboard_table(records: Records, space: str | None = None) -> "pd.DataFra
     """
     import pandas as pd
 
-    rows = [
-        {k: v for k, v in row.items() if k != "config"}
-        | {f"config/{k}": v for k, v in row["config"].items()}
-        for name in (records.run["spaces"] if space is None else (space,))
-        for row in leaderboard(records, name)
-    ]
-    first = ("trial", "space", "number", "baseline", "state", "epochs", *METRICS)
-    names = dict.fromkeys([*first, *(name for row in rows for name in row)])
-    return pd.DataFrame(rows, columns=list(names)).astype(dict.fromkeys(METRICS, "float64"))
+    spaces = records.run["spaces"] if space is None else (space,)
+    rows = [row for name in spaces for row in leaderboard(records, name)]
+    columns = ("trial", "space", "number", "baseline", "state", "epochs", *METRICS)
+    table = pd.json_normalize(rows, sep="/")
+    table = table.reindex(columns=list(dict.fromkeys([*columns, *table.columns])))
+    return table.astype(dict.fromkeys(METRICS, "float64"))
 
 
 def epochs_table(records: Records) -> "pd.DataFrame":

@@ -199,7 +199,7 @@
     $("#choose").value = name;
     for (const row of rows) row.dataset.trial === name ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current");
     const facts = [`${trial.space}, ${trial.state} at epoch ${trial.epochs}`, trial.rank && `rank ${trial.rank} in ${trial.space}`,
-      trial.seed !== null && `seed ${trial.seed}`, trial.minutes !== null && `${shown(trial.minutes)} min`, trial.device,
+      trial.seed !== null && `seed ${trial.seed}`, trial.minutes !== null && `${trial.minutes.toFixed(1)} min`, trial.device,
       trial.num_misread !== null && trial.num_images !== null && `${trial.num_misread} of ${trial.num_images} misread`,
       trial.valid_cer !== null && `CER ${(100 * trial.valid_cer).toFixed(2)} %`];
     place.replaceChildren(element("p", facts.filter(Boolean).join("; ") + "."));

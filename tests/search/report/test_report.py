@@ -14,7 +14,7 @@ from search.report.advice import at_a_bound
 from search.report.misread import NOTHING, calibration, confusions
 from search.report.report import Report
 from search.report.terminal import show
-from search.report.trials import table_rows
+from search.report.trials import trial_table
 from tests.search.report import runs
 
 
@@ -117,10 +117,10 @@ def test_the_object_of_json_has_every_part(found: Report) -> None:
 
 
 def test_the_table_has_a_row_per_trial_with_its_parameters(found: Report) -> None:
-    heads, rows = table_rows(found.boards)
-    assert len(rows) == 10
-    assert all(len(row) == len(heads) for row in rows)
-    assert {"trial", "valid_nll", "nll_low", "seed", "config/lr", "error"} <= set(heads)
+    table = trial_table(found.boards)
+    assert len(table) == 10
+    assert {"trial", "valid_nll", "nll_low", "seed", "config/lr", "error"} <= set(table.columns)
+    assert not {"confirmed", "beams", "config"} & set(table.columns)
 
 
 def advice_of(path: Path, **values: Any) -> str:
