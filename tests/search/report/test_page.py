@@ -185,7 +185,7 @@ def test_sort_filter_and_a_trial_at_a_desk(opened: Any, tmp_path: Path) -> None:
     tab.fill("#filter-text", "")
     tab.select_option("#filter-state", "completed")
     tab.locator("#board tr[data-trial=pooled-009] button").click()
-    assert tab.locator("#trial-body .scatterlayer .js-line").count() == 3
+    assert tab.locator("#trial-body .scatterlayer .js-line").count() == 4
     assert tab.locator("#trial-body .gallery img").count() == 1
     tab.locator("#figure-gap summary").click()
     assert tab.locator("#figure-gap table tbody tr").count() == 18
