@@ -121,7 +121,7 @@ def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
     table = [
         [name, one["search_nll"], *map(one["nll"].get, ("mean", "low", "high")), one["num_fits"],
          ", ".join(map(str, one["seeds"])), one["exact_match"]["mean"],
-         one.get("cer", {}).get("mean"), one["gap"]["mean"]]
+         one["cer"], one["gap"]["mean"]]
         for name, one in rows
     ]  # fmt: skip
     return Figure(

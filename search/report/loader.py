@@ -35,8 +35,8 @@ class Run:
     Attributes:
         records: trials and epochs.
         predictions: what the trials predicted for the validation images.
-        fits: successful trainings of the confirmation by space and candidate, without those that
-            were scored on the test set.
+        fits: successful trainings of the confirmation by space and candidate.
+        tested: those of them that were scored on the test set, likewise.
         confirmed: confirmed/SPACE.json by space.
         evaluations: test-set evaluations that this run made.
         notes: what is damaged or missing, in words.
@@ -45,6 +45,7 @@ class Run:
     records: Records
     predictions: Readings
     fits: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
+    tested: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
     confirmed: dict[str, Row] = field(default_factory=dict)
     evaluations: list[Row] = field(default_factory=list)
     notes: tuple[str, ...] = ()
@@ -89,9 +90,11 @@ def load(path: Path) -> Run:
             records.add_epoch({"device": None, "checkpoint": None, **row, **figures})
     predictions = read_readings(path)
     fits: dict[str, dict[str, list[Row]]] = {}
+    tested: dict[str, dict[str, list[Row]]] = {}
     for row in _fit_rows(path / "confirmed", notes):
-        if row.get("error") is None and row.get("fold") is not None and _scored(row):
-            fits.setdefault(str(row.get("arch")), {}).setdefault(row["name"], []).append(row)
+        if row.get("error") is None and _scored(row):
+            kind = tested if row.get("fold") is None else fits
+            kind.setdefault(str(row.get("arch")), {}).setdefault(row["name"], []).append(row)
     log = _rows(path.resolve().parent / LEDGER_FILE, notes, needed=False)
     evaluations = [
         row
@@ -100,7 +103,7 @@ def load(path: Path) -> Run:
     ]
     confirmed = _confirmed(path / "confirmed", tuple(records.run["spaces"]), notes)
     unique = tuple(dict.fromkeys([*notes, *predictions.notes]))
-    return Run(records, predictions, fits, confirmed, evaluations, unique)
+    return Run(records, predictions, fits, tested, confirmed, evaluations, unique)
 
 
 def number(value: object) -> float | int | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from captcha_models.training.metrics import edits
 from search.confirmation.intervals import wilson
 from search.report.loader import Run
 
@@ -50,16 +51,18 @@ def misread_images(run: Run, trials: Sequence[str]) -> list[dict[str, Any]]:
     """Images that some of the trials misread, most often first.
 
     Each with `index`, `image`, `label`, `num_misread` of `num_trials`, and `predictions`: `trial`,
-    `prediction` and `confidence`.
+    `prediction`, `confidence` and `edits`, the edit distance to the label.
     """
     found: dict[int, list[dict[str, Any]]] = {}
+    known = len(run.predictions.labels)
     for name in trials:
         row = run.predictions.trials[name]
         for index, prediction in row["wrong"].items():
             sure = row["confidences"][int(index)]
-            one = {"trial": name, "prediction": prediction, "confidence": sure}
+            one = {"trial": name, "prediction": prediction, "confidence": sure, "edits": None}
+            if int(index) < known:
+                one["edits"] = edits(prediction, run.predictions.labels[int(index)])
             found.setdefault(int(index), []).append(one)
-    known = len(run.predictions.labels)
     return [
         {
             "index": index,

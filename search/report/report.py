@@ -9,7 +9,7 @@ from search.report.advice import advice
 from search.report.loader import Run, load
 from search.report.misread import LEADING, calibration, confusions, leading, misread_images
 from search.report.parameters import importance
-from search.report.trials import confirmation, cost, stages, trial_rows
+from search.report.trials import confirmation, cost, error_rate_of, stages, trial_rows
 from search.store.leaderboard import summary
 
 BASELINE = "baseline"
@@ -67,6 +67,16 @@ class Report:
                 one = confirmation(self.run, space, name) or {}
                 found.setdefault(space, {})[name] = {**one, "search_nll": before.get(name)}
         return found
+
+    @cached_property
+    def tested_cer(self) -> dict[str, float | None]:
+        """Character error rate of each space's winner on the locked test set."""
+        chosen = {space: found["chosen"] for space, found in self.run.confirmed.items()}
+        return {
+            space: error_rate_of(rows[name])
+            for space, name in chosen.items()
+            if name in (rows := self.run.tested.get(space, {}))
+        }
 
     @cached_property
     def leading(self) -> list[str]:

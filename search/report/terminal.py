@@ -138,11 +138,9 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
 def _show_confirmed(found: Mapping[str, Row], out: Console) -> None:
     if not found:
         return
-    with_cer = any("cer" in one for one in found.values())
     rows = []
     for name, one in sorted(found.items(), key=lambda item: float(item[1]["nll"]["mean"])):
         nll = one["nll"]
-        cer = [formats.share(one["cer"]["mean"] if "cer" in one else None, 2)] if with_cer else []
         rows.append(
             [
                 name + (" (chosen)" if one["chosen"] else ""),
@@ -150,13 +148,12 @@ def _show_confirmed(found: Mapping[str, Row], out: Console) -> None:
                 f"{nll['mean']:.4f}",
                 f"{nll['low']:.4f} to {nll['high']:.4f}",
                 formats.share(one["exact_match"]["mean"]),
-                *cer,
+                formats.share(one["cer"], 2),
                 f"{one['gap']['mean']:.4f}",
             ]
         )
-    more = ["CER"] if with_cer else []
     out.print()
-    _print_table(out, ("confirmed", "fits", "nll", "95 %", "captchas", *more, "gap"), rows)
+    _print_table(out, ("confirmed", "fits", "nll", "95 %", "captchas", "CER", "gap"), rows)
 
 
 def show_both(

@@ -1,11 +1,12 @@
 """Trials of a run: leaderboard rows with intervals, confirmation and cost; stages; totals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from captcha_models.training.metrics import edits
 from search.confirmation.intervals import Observations, estimate, wilson
 from search.confirmation.summary import summarise
 from search.report.loader import Run, number
@@ -33,6 +34,7 @@ def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
     found = []
     valid = run.about["split"].get("num_valid")
     images = valid if isinstance(valid, int) and valid > 0 else None
+    labels = run.predictions.labels
     for rank, row in enumerate(leaderboard(run.records, space), start=1):
         name, match = row["trial"], row["valid_exact_match"]
         trial = run.records.trials[name]
@@ -40,6 +42,8 @@ def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
         kept = run.predictions.trials.get(name, {})
         if kept.get("epoch") != row["epochs"]:
             kept = {}
+        pairs = ((kept["wrong"].get(str(i), own), own) for i, own in enumerate(labels))
+        cer = error_rate(pairs) if kept else None
         misread = None if match is None or images is None else round((1 - match) * images)
         found.append(
             {
@@ -52,6 +56,7 @@ def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
                 "gpu_seconds": number(trial.get("gpu_seconds")),
                 "money": number(trial.get("cost")),
                 **_intervals(match, kept.get("nlls", ()), images),
+                "valid_cer": row["valid_cer"] if row["valid_cer"] is not None else cer,
                 "num_misread": len(kept["wrong"]) if kept else misread,
                 "num_images": len(kept["nlls"]) if kept else images,
                 "beams": kept.get("beams"),
@@ -65,8 +70,8 @@ def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
 def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     """What new seeds and folds say of a candidate; None if it was not confirmed.
 
-    `nll`, `exact_match`, `gap`, and `cer` where it was recorded, with `mean`, `low` and `high`;
-    `num_fits`, `seeds`; `chosen` once the choice is made.
+    `nll`, `exact_match` and `gap` with `mean`, `low` and `high`; `cer`; `num_fits`, `seeds`;
+    `chosen` once the choice is made.
     """
     rows = run.fits.get(space, {}).get(name)
     if not rows:
@@ -79,12 +84,25 @@ def confirmation(run: Run, space: str, name: str) -> dict[str, Any] | None:
     values = made if all(k in made for k in SUMMARY) else summarise(rows)
     chosen = result["chosen"]
     return {
-        **{k: values[k] for k in (*SUMMARY, "cer") if k in values},
+        **{k: values[k] for k in SUMMARY},
+        "cer": error_rate_of(rows),
         # Version 0.1 wrote intervals of an NLL that went below 0.
         "nll": {**values["nll"], "low": max(0.0, values["nll"]["low"])},
         "seeds": sorted({row["seed"] for row in rows}),
         "chosen": None if chosen is None else chosen == name,
     }
+
+
+def error_rate_of(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Character error rate of trainings of a confirmation; None without any."""
+    return error_rate(p for row in rows for p in zip(row["read"], row["labels"], strict=True))
+
+
+def error_rate(pairs: Iterable[tuple[str, str]]) -> float | None:
+    """Character error rate of (prediction, label): edits over the labels' length; or None."""
+    counted = [(edits(prediction, label), len(label)) for prediction, label in pairs]
+    wrong, total = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0)
+    return wrong / total if total else None
 
 
 def trial_table(boards: Boards) -> "pd.DataFrame":

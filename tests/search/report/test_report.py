@@ -46,6 +46,22 @@ def test_rows_have_ranks_intervals_seeds_and_cost(found: Report) -> None:
     assert (failed["nll_low"], failed["error"]) == (None, "RuntimeError: no")
 
 
+def test_the_error_rate_of_an_old_run_comes_from_its_predictions(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "r", names=("pooled",))
+    text = (path / "epochs.jsonl").read_text()
+    (path / "epochs.jsonl").write_text(text.replace('"valid_cer"', '"other"'))
+    board = Report.of(path).boards["pooled"]
+    # Two of eight labels of five characters are misread, one character each.
+    assert {row["trial"]: row["valid_cer"] for row in board[:2]} == {
+        "pooled-004": 2 / 40,
+        "pooled-001": 1 / 40,
+    }
+    out = Console(file=io.StringIO(), width=100)
+    show(Report.of(path), 10, out)
+    assert "5.00 %" in out.file.getvalue()  # type: ignore[attr-defined]
+    assert "position-wise" in out.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_stages_and_cost_add_up(found: Report) -> None:
     assert found.stages["pooled"] == {
         "tried": 5, "stopped": 1, "failed": 1, "unfinished": 0, "completed": 3, "confirmed": 0,
@@ -94,6 +110,7 @@ def test_the_hardest_images_come_first(found: Report) -> None:
         "trial": "crnn-004",
         "prediction": "8g4do",
         "confidence": 0.97,
+        "edits": 1,
     }
     assert (second["label"], second["num_misread"]) == ("yx6nb", 4)
 
@@ -189,6 +206,7 @@ def test_the_recorded_search_on_real_images_is_read_with_its_confirmation() -> N
     assert "baseline" in found.confirmed["crnn"]
     assert found.confirmed["crnn"]["crnn-014"]["num_fits"] == 5
     assert found.confirmed["crnn"]["crnn-014"]["chosen"]
+    assert 0 < found.confirmed["crnn"]["crnn-014"]["cer"] < 0.02
     assert found.calibration == {}
     assert found.advice.startswith("crnn-014 is confirmed, not yet tested")
 
