@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.table import Table
 from captcha_models.cli import ALL_FAILED, OK, assignments
 from captcha_models.config import Config, read_values
 from captcha_models.errors import InputError
+
+if TYPE_CHECKING:
+    from search.tuning.list_run import ListRun
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:
@@ -34,7 +37,7 @@ def fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
         [
             click.option("--data", required=True, help="Folder or zip of LABEL.png, or synthetic."),
             click.option("--rows", type=click.Path(path_type=Path), required=True,
-                         help="Table of finished fits; those in it are not run again."),
+                         help="Folder of finished trials; those in it are not run again."),
             click.option("--no-train", is_flag=True, help="Only what the rows say."),
             click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a local one."),
             click.option("--gpus-per-trial", help="1/n or whole; one where there are GPUs."),
@@ -95,21 +98,30 @@ def train_fits(
 
     `first` is called when all is ready, if anything has to be trained.
     """
-    from search.confirmation.batch import Batch
-
     check_fits(fits, images)
-    names = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
-    batch = Batch(
-        options["rows"],
+    run = list_run(images, options, first)
+    if not options["no_train"]:
+        return run.run(fits)
+    rows = run.rows()
+    return [rows.get(fit.key(images.digest)) for fit in fits]
+
+
+def list_run(
+    images: Any, options: dict[str, Any], first: Callable[[], None] = lambda: None
+) -> "ListRun":
+    """The list's folder, `--rows`; a table of that name and `.jsonl` of earlier versions counts."""
+    from search.tuning.list_run import ListRun
+
+    rows: Path = options["rows"]
+    names = ("gpus_per_trial", "cpus_per_trial", "max_concurrent")
+    return ListRun(
+        rows.with_suffix("") if rows.suffix == ".jsonl" else rows,
         images,
         lambda line: click.echo(line, err=True),
+        options["address"],
+        resources={name: options[name] for name in names if options[name] is not None},
         first=first,
-        **{name: options[name] for name in names},
     )
-    if not options["no_train"]:
-        return batch.run(fits)
-    rows = batch.rows()
-    return [rows.get(fit.key(images.digest)) for fit in fits]
 
 
 def open_data(spec: str) -> Any:

@@ -123,12 +123,12 @@ def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
     if options["start"] != "config":
         groups["baseline"] = {"baseline": baseline, **variants(baseline, names, "with")}
 
-    from search.confirmation.fits import Fit
+    from search.store.listed import ListedTrial
 
     images = open_data(options["data"])
     fits = {
         (group, name): [
-            Fit(name, arch, variant.model_dump(), seed, options["fold"], options["folds"])
+            ListedTrial(name, arch, variant.model_dump(), seed, options["fold"], options["folds"])
             for seed in seeds
         ]
         for group, made in groups.items()

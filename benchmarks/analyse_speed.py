@@ -22,7 +22,8 @@ from PIL import Image
 import spaces
 from search.store.jsonl import write_json
 from search.store.predictions import HEIGHT, IMAGES, TABLE, THUMBNAILS, WIDTH
-from search.store.records import RunFolder, now
+from search.store.records import now
+from search.store.run_folder import RunFolder
 from search.tuning.settings import Settings
 from spaces.space import Space
 

@@ -20,6 +20,7 @@ import click
 from benchmarks._fits import (
     exit_code,
     fit_options,
+    list_run,
     numbers,
     open_data,
     print_table,
@@ -65,10 +66,9 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     if max(only) >= folds:
         raise InputError(f"--only {options['only']}: the folds are 0..{folds - 1}")
 
-    from search.confirmation.batch import Batch
-    from search.confirmation.fits import Fit
     from search.confirmation.summary import leaving_out, misread, summarise
     from search.confirmation.temperature import across_folds
+    from search.store.listed import ListedTrial
     from search.store.test_set_log import Ledger, locked_digest
 
     config = read_config(arch, config_name, pairs)
@@ -76,10 +76,10 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     images = open_data(options["data"])
     left_out = _labels(options["without"], images.labels)
 
-    def fit(fold: int, seed: int) -> Fit:
+    def fit(fold: int, seed: int) -> ListedTrial:
         split_seed = options["split_seed"]
         values = config.model_dump()
-        return Fit(name, arch, values, seed, fold, folds, split_seed, all_images=all_images)
+        return ListedTrial(name, arch, values, seed, fold, folds, split_seed, all_images=all_images)
 
     every = [fit(fold, seed) for seed in seeds for fold in range(folds)]
     keys = [one.key(images.digest) for one in every]
@@ -94,7 +94,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
             )
 
     trained = train_fits(chosen, images, options, first)
-    finished = Batch(options["rows"], images, click.echo).rows()
+    finished = list_run(images, options).rows()
     every_row = [finished[key] for key in keys if key in finished]
     rows = across_folds(every_row)
     part = "all images, the locked test set too" if all_images else "outside the locked test set"

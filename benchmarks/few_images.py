@@ -78,13 +78,13 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
 @fit_options
 def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
     """Train configurations on few images and print the curve."""
-    from search.confirmation.fits import Fit
     from search.confirmation.summary import interval, summarise
+    from search.store.listed import ListedTrial
 
     seeds = numbers(options["seeds"], "--seeds")
     limits = numbers(options["limits"], "--limit")
     images = open_data(options["data"])
-    fits: dict[tuple[str, bool, int], list[Fit]] = {}
+    fits: dict[tuple[str, bool, int], list[ListedTrial]] = {}
     for name in names:
         config = read_config(arch, name)
         generates = bool(config.synthetic_share or config.synthetic_steps)
@@ -94,7 +94,9 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
                 values = point(config, generated, limit, options["passes"]).model_dump()
                 title = f"{name}, generated" if generated else name
                 fits[name, generated, limit] = [
-                    Fit(title, arch, values, seed, options["fold"], options["folds"], 0, limit)
+                    ListedTrial(
+                        title, arch, values, seed, options["fold"], options["folds"], 0, limit
+                    )
                     for seed in seeds
                 ]
     trained = train_fits([fit for own in fits.values() for fit in own], images, options)

@@ -52,12 +52,12 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
     import spaces
     from benchmarks._simulated import Workers
     from search.cluster.connection import Share, connect
-    from search.store.records import RunFolder
+    from search.store.run_folder import RunFolder
     from search.tuning.progress import Progress
     from search.tuning.settings import Settings
-    from search.tuning.space_run import SpaceRun
-    from search.tuning.stopping import Control
-    from search.tuning.tuner import search_space
+    from search.tuning.space_search import SpaceSearch
+    from search.tuning.stopping import Stopping
+    from search.tuning.tuner import run_trials
 
     settings = Settings.parse({"spaces": ("crnn",), "trials": trials, "epochs": EPOCHS})
     Workers.most, Workers.epochs, Workers.rungs = concurrent, EPOCHS, settings.rungs
@@ -66,7 +66,7 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
     vars(tune_controller)["RayActorManager"] = Workers
     run = {"started": "", "settings": settings.model_dump(mode="json")}
     folder = RunFolder.create(place, {**run, "sittings": [{}], "spaces": {"crnn": {}}})
-    control = Control()
+    control = Stopping()
     control.start_budget(None)
     quiet = Console(file=open("/dev/null", "w"))  # noqa: SIM115
     with (
@@ -76,8 +76,8 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
     ):
         each = Share(cpus=1, gpus=0.0, concurrent=concurrent)
         begin = time.perf_counter()
-        space_run = SpaceRun(folder, spaces.load("crnn"), settings, {"epochs": EPOCHS})
-        search_space(space_run, None, each, control, progress, _never)
+        space_run = SpaceSearch(folder, spaces.load("crnn"), settings, {"epochs": EPOCHS})
+        run_trials(space_run, None, each, control, progress, _never)
         wall_s = time.perf_counter() - begin
         assert ray.is_initialized()
     found = Workers.last

@@ -63,7 +63,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             raise InputError(f"--space {space}: the run has {', '.join(chosen)}")
         chosen = (space,)
 
-    from search.confirmation.confirm_run import Confirmation
+    from search.confirmation.confirmation import Confirmation
     from search.confirmation.terminal import print_confirmation
 
     try:

@@ -53,7 +53,7 @@ def dashboard(
     records = read_run(place)
     study = place / "study.db"
     if not study.is_file():
-        raise InputError(f"{place} holds no study.db yet: nothing has been tried")
+        raise InputError(f"{place} holds no study.db yet: its search has not ended")
     ports = _port(optuna_port, 8080), _port(tensorboard_port, 6006)
     # Read only: no click in the browser shall delete what a search goes on with.
     database = f"sqlite:///file:{study.resolve()}?mode=ro&uri=true"

@@ -136,7 +136,7 @@ def search(**options: Any) -> int:
     settings = None if resume else Settings.parse(given)
 
     from search.store.leaderboard import errors, extra_columns, leaderboard, missed, summary
-    from search.store.records import RunFolder, assert_free
+    from search.store.run_folder import RunFolder, assert_free
 
     # What can be refused without the seconds that torch and Ray need to load.
     if not resume:
@@ -145,9 +145,9 @@ def search(**options: Any) -> int:
         RunFolder.open(place).close()
 
     from search.report.terminal import print_leaderboard
-    from search.tuning.experiment import Sitting
+    from search.tuning.session import Session
 
-    sitting = Sitting(
+    sitting = Session(
         place,
         lambda line: click.echo(hide(line), err=as_json),
         options["address"],
@@ -164,7 +164,7 @@ def search(**options: Any) -> int:
         names = records.run["spaces"]
         notes = [line for name in names if (line := missed(records, name))]
         notes += [line for name in names for line in errors(records, name)]
-        _closing(summary(records), notes, sitting.control.interrupted)
+        _closing(summary(records), notes, sitting.stopping.interrupted)
     if as_json:
         _print_json(summary(records) if records else {"run": None, "spaces": {}})
     return code

@@ -28,7 +28,7 @@ FORBIDDEN = {
     "search.run": HEAVY,
     "search.confirm": (*HEAVY, "optuna"),
     "search.confirmation.intervals": (*HEAVY, "optuna", "captcha_models"),
-    "search.confirmation.fits": (*HEAVY, "optuna"),
+    "search.store.listed": (*HEAVY, "optuna"),
     "search.tuning.task": ("ray",),
     # What a search plans with while Ray starts; torch is as much as it may wait for.
     "captcha_models.training.checks, captcha_models.architectures.crnn": (
@@ -36,7 +36,7 @@ FORBIDDEN = {
         "torchvision",
         "ray",
     ),
-    "search.tuning.experiment": HEAVY,
+    "search.tuning.session": HEAVY,
 }
 
 

@@ -107,6 +107,48 @@ def make_split(
     )
 
 
+@dataclass(frozen=True)
+class SplitSpec:
+    """How a trial divides the images, as its record says.
+
+    Attributes:
+        fold: which fold is held out and scored; None trains on all that are not locked and scores
+            the locked test set.
+        folds: how many there are.
+        seed: what the folds were drawn with.
+        limit: train on so many images only; None is all.
+        limit_seed: chooses them.
+        all_images: the folds are of all images, the locked ones too.
+    """
+
+    fold: int | None
+    folds: int
+    seed: int = 0
+    limit: int | None = None
+    limit_seed: int = 0
+    all_images: bool = False
+
+    def of(self, names: Sequence[str]) -> Split:
+        """The split of these images.
+
+        Raises:
+            InputError: no such fold, or too few images.
+        """
+        if not self.all_images:
+            return make_split(
+                names, fold=self.fold, folds=self.folds, seed=self.seed, limit=self.limit,
+                limit_seed=self.limit_seed,
+            )  # fmt: skip
+        if self.fold is None or not 0 <= self.fold < self.folds <= len(names) or self.limit:
+            raise InputError("folds of all images: fold must lie in 0..folds-1, and no limit")
+        rows = _ranked(np.arange(len(names)), names, f"all:{self.seed}")
+        held = np.arange(len(rows)) % self.folds == self.fold
+        none = np.array([], dtype=np.intp)
+        return Split(
+            np.sort(rows[~held]), np.sort(rows[held]), none, self.fold, self.folds, self.seed
+        )
+
+
 def everything(names: Sequence[str]) -> Split:
     """All images train; for a model to be used, after its configuration has been judged."""
     none = np.array([], dtype=np.intp)

@@ -1,10 +1,19 @@
 """What a model read on the validation images, image by image, and how wide its search had to be."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from captcha_models.architectures.base import Recogniser
 from captcha_models.architectures.heads import CTCRecogniser
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.splits import Split
+from captcha_models.errors import NonFiniteLossError
+from captcha_models.training.evaluation import evaluate, nlls_over_grid
 from captcha_models.training.metrics import Scores
 
 BEAM_WIDTHS = (1, 2, 5, 10, 25)
@@ -51,3 +60,54 @@ def _by_width(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[
     finally:
         model.beam_width = own
     return found
+
+
+def held_out(model: Recogniser, images: LabelledImages, split: Split, seed: int) -> dict[str, Any]:
+    """Scores of the held-out images one by one, and of as many training images together.
+
+    Held out are the images that validate or, where none does, the locked test set.
+
+    Args:
+        model: trained on the split's training images.
+        images: all images.
+        split: of the training.
+        seed: chooses the training images that are scored.
+
+    Returns:
+        Plain values; `nlls_over_grid` (G, N) and `train_nll_over_grid` (G,), nats at each
+        temperature of the grid, only from a calibrated model with images that validate.
+
+    Raises:
+        NonFiniteLossError: an NLL is infinite or not a number.
+    """
+    rows = split.valid if len(split.valid) else split.test
+    subset = np.random.default_rng(seed).permutation(split.train)[: len(rows)]
+    scores, seen = (evaluate(model, *_parts(images, part)) for part in (rows, subset))
+    if not (math.isfinite(scores.nll) and math.isfinite(seen.nll)):
+        raise NonFiniteLossError(f"the NLL is {scores.nll}, on training images {seen.nll}")
+    over_grid = {}
+    if len(split.valid) and model.config.calibrate:
+        found, before = (
+            nlls_over_grid(model, *_parts(images, part)).double().numpy() for part in (rows, subset)
+        )
+        over_grid = {
+            "nlls_over_grid": np.round(found, 6).tolist(),
+            "train_nll_over_grid": before.mean(axis=1).tolist(),
+        }
+    return {
+        "num_train": len(split.train),
+        "num_images": len(rows),
+        **scores.figures(),
+        "train_nll": seen.nll,
+        "gap": scores.nll - seen.nll,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "images": [images.names[i] for i in rows],
+        "labels": [images.labels[i] for i in rows],
+        "nlls": list(scores.nlls),
+        "read": list(scores.predictions),
+        **over_grid,
+    }
+
+
+def _parts(images: LabelledImages, rows: NDArray[np.intp]) -> tuple[torch.Tensor, list[str]]:
+    return torch.from_numpy(images.pixels[rows]), [images.labels[i] for i in rows]

@@ -10,11 +10,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.cluster.connection import Cluster
 from search.tuning.settings import gpu_share
 
 TRIED = (1, 2, 4, 8)
@@ -73,6 +74,20 @@ def probe(arch: str, config: Mapping[str, Any]) -> float:
         if choose(found) < trials:
             break
     return gpu_share(f"1/{choose(found)}")
+
+
+def measured_share(
+    cluster: Cluster, arch: str, config: Mapping[str, Any], say: Callable[[str], None]
+) -> float:
+    """The share of a GPU that a trial should get, measured on a machine of the cluster; or 0."""
+    if not any(node.gpus >= 1 for node in cluster.machines):
+        return 0.0
+    import ray
+
+    say("GPU sharing: measuring how many trials share a GPU best (some minutes)")
+    # A process for this alone: one that has seen a GPU keeps it.
+    measuring = ray.remote(num_gpus=1, max_calls=1)(probe)
+    return float(ray.get(measuring.remote(arch, config)))
 
 
 def measure(

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search.confirmation import summary as scores
-from search.confirmation.fits import Fit, Row
 from search.confirmation.intervals import one_standard_error
 from search.confirmation.temperature import across_folds
 from search.store.leaderboard import leaderboard
+from search.store.listed import ListedTrial, Row
 from search.store.records import Records, now
 from spaces.space import Space
 
@@ -62,20 +62,20 @@ class Candidate:
     baseline: bool
     search_nll: float | None
 
-    def fits(self, plan: Plan) -> list[Fit]:
+    def fits(self, plan: Plan) -> list[ListedTrial]:
         """Each seed on its own fold."""
         first = FRESH + plan.seed
         return [
-            Fit(self.name, self.arch, self.config, first + i, i, plan.seeds, first)
+            ListedTrial(self.name, self.arch, self.config, first + i, i, plan.seeds, first)
             for i in range(plan.seeds)
         ]
 
-    def test_fits(self, plan: Plan, temperature: float) -> list[Fit]:
+    def test_fits(self, plan: Plan, temperature: float) -> list[ListedTrial]:
         """Trained on all that is not locked, scored on what is."""
         first = FRESH_TEST + plan.seed
         config = with_temperature(self.arch, self.config, temperature)
         return [
-            Fit(self.name, self.arch, config, first + i, None, plan.seeds)
+            ListedTrial(self.name, self.arch, config, first + i, None, plan.seeds)
             for i in range(plan.test_seeds)
         ]
 
@@ -207,7 +207,7 @@ def judge(
     }
 
 
-def plan_digest(fits: Sequence[Fit], data_digest: str, plan: Plan) -> str:
+def plan_digest(fits: Sequence[ListedTrial], data_digest: str, plan: Plan) -> str:
     """Sha256 (hex) of what is confirmed; tells one look at the test set from another."""
     keys = " ".join(sorted(fit.key(data_digest) for fit in fits))
     return hashlib.sha256(f"{keys} {asdict(plan)}".encode()).hexdigest()

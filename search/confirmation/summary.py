@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from captcha_models.training.metrics import GRID, char_matches
-from search.confirmation.fits import Row
 from search.confirmation.intervals import Estimate, Observations, estimate, estimate_share
 from search.confirmation.temperature import OVER_GRID, shared_temperature
+from search.store.listed import Row
 
 
 def nlls(rows: Sequence[Row]) -> Observations:

@@ -16,7 +16,8 @@ from captcha_models.renamed import renamed
 from search.confirmation.summary import summarise
 from search.store.jsonl import check_version
 from search.store.leaderboard import METRICS
-from search.store.predictions import Readings, read_readings
+from search.store.listed import folder_rows
+from search.store.predictions import Predictions, read_predictions
 from search.store.records import Records, read_run_file
 from search.store.test_set_log import LEDGER_FILE
 
@@ -43,7 +44,7 @@ class Run:
     """
 
     records: Records
-    predictions: Readings
+    predictions: Predictions
     fits: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
     tested: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
     confirmed: dict[str, Row] = field(default_factory=dict)
@@ -88,7 +89,7 @@ def load(path: Path) -> Run:
                 # Version 0.1 recorded it for CTC, too, where positions have no meaning.
                 figures["valid_position_accuracy"] = None
             records.add_epoch({"device": None, "checkpoint": None, **row, **figures})
-    predictions = read_readings(path)
+    predictions = read_predictions(path)
     fits: dict[str, dict[str, list[Row]]] = {}
     tested: dict[str, dict[str, list[Row]]] = {}
     for row in _fit_rows(path / "confirmed", notes):
@@ -194,8 +195,12 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[Row]
 
 
 def _fit_rows(folder: Path, notes: list[str]) -> Iterator[Row]:
-    """A row for each training of the confirmation."""
-    return _rows(folder / "fits.jsonl", notes, needed=False)
+    """A row for each training of the confirmation, those of an earlier version among them."""
+    yield from _rows(folder / "fits.jsonl", notes, needed=False)
+    try:
+        yield from map(clean, folder_rows(folder / "fits").values())
+    except InputError as error:
+        notes.append(f"{error}: the confirmation's trials are left out")
 
 
 def _confirmed(folder: Path, spaces: tuple[str, ...], notes: list[str]) -> dict[str, Row]:

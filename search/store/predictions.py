@@ -1,10 +1,11 @@
-"""What each trial read of the validation images: kept when it ends, for whoever looks at the run.
+"""Predictions of each trial for the images it was scored on, kept for whoever looks at the run.
 
-    valid.json       names and labels of the validation images, the same for all trials of a run
-    readings.jsonl   a row per trial: what it misread, confidences, NLLs, accuracy by beam width
-    thumbnails/      a small picture of each validation image that some trial misread: POSITION.png
+    valid.json         names and labels of the validation images, the same for all trials of a run
+    predictions.jsonl  a row per trial: what it misread, confidences, NLLs, accuracy by beam width;
+                       a trial of a list: its own images, labels, predictions and NLLs
+    thumbnails/        POSITION.png, small, of each validation image that some trial misread
 
-Runs of earlier programs have none of them, and runs whose images are not at hand only the table.
+Runs of earlier versions call the table readings.jsonl, or have none.
 """
 
 import json
@@ -19,7 +20,8 @@ from search.store.jsonl import Table, read_table, write_json
 if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
 
-TABLE = "readings.jsonl"
+TABLE = "predictions.jsonl"
+OLD_TABLE = "readings.jsonl"
 IMAGES = "valid.json"
 THUMBNAILS = "thumbnails"
 WIDTH, HEIGHT = 140, 35
@@ -27,7 +29,7 @@ WIDTH, HEIGHT = 140, 35
 
 
 @dataclass(frozen=True)
-class Readings:
+class Predictions:
     """What a run folder says of the validation images.
 
     Attributes:
@@ -43,25 +45,27 @@ class Readings:
     notes: tuple[str, ...] = ()
 
 
-def keep_readings(run: Path, trial: str, epoch: int, found: Mapping[str, Any], data: Any) -> None:
-    """Append what a trial read; the driver alone calls this.
+def keep_predictions(
+    run: Path, trial: str, epoch: int, found: Mapping[str, Any], data: Any
+) -> None:
+    """Append the predictions of a trial; the driver alone calls this.
 
     Args:
         run: the run folder.
         trial: its name.
-        epoch: which the readings are of.
+        epoch: of the predictions.
         found: see `captcha_models.inference.predictions`.
         data: the search's `Data`; of another kind, no images are kept.
     """
     from search.tuning.task import Data
 
-    if isinstance(data, Data):
+    if isinstance(data, Data) and "wrong" in found:
         _keep_images(run, data, [int(place) for place in found["wrong"]])
     with Table(run / TABLE) as table:
         table.append({"trial": trial, "epoch": epoch, **found})
 
 
-def read_readings(run: Path) -> Readings:
+def read_predictions(run: Path) -> Predictions:
     """What was kept; nothing of a run that kept none."""
     notes: list[str] = []
     images: dict[str, Any] = {}
@@ -76,17 +80,31 @@ def read_readings(run: Path) -> Readings:
         names, labels = (), ()
         notes.append(f"{IMAGES} cannot be read ({error}): no labels of misread images")
     try:
-        rows = read_table(run / TABLE) if (run / TABLE).exists() else []
+        rows = _rows(run)
         trials = {row["trial"]: row for row in rows if _whole(row, len(names))}
         if len(rows) > sum(_whole(row, len(names)) for row in rows):
-            notes.append(f"{TABLE} has damaged rows, which are left out")
+            notes.append("the predictions have damaged rows, which are left out")
     except InputError as error:
-        notes.append(f"{error}: what the trials read is left out")
-    return Readings(names, labels, trials, tuple(notes))
+        notes.append(f"{error}: the predictions are left out")
+    return Predictions(names, labels, trials, tuple(notes))
+
+
+def last_predictions(run: Path) -> dict[str, dict[str, Any]]:
+    """The last row of each trial, as it was kept.
+
+    Raises:
+        InputError: a damaged table.
+    """
+    return {row["trial"]: row for row in _rows(run)}
+
+
+def _rows(run: Path) -> list[dict[str, Any]]:
+    tables = [run / name for name in (OLD_TABLE, TABLE) if (run / name).exists()]
+    return [row for table in tables for row in read_table(table)]
 
 
 def _whole(row: Mapping[str, Any], num_images: int) -> bool:
-    """Whether a row is what `keep_readings` wrote."""
+    """Whether a row is what `keep_predictions` wrote."""
     try:
         figures = [*row["confidences"], *row["nlls"], *row["beams"].values()]
         places = [int(place) for place in row["wrong"]]

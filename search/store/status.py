@@ -3,8 +3,8 @@
     version       of this schema
     state         running, then finished, interrupted or failed (an error, or every trial failed)
     pid, host     of the process that searches; one that was killed leaves `running` behind
-    started       this sitting, UTC; `updated` is when the file was written, every few seconds
-    elapsed_s     of this sitting; `left_s` is an estimate, null until there is something to go by
+    started       this session, UTC; `updated` is when the file was written, every few seconds
+    elapsed_s     of this session; `left_s` is an estimate, null until there is something to go by
     images_per_s  trained on by the running trials together, as their last epochs say; or null
     trials        wanted, ended, running, completed, stopped, failed: of all spaces
     spaces        the same of each, and its `best` so far, with both sides and the gap; or null
@@ -35,7 +35,7 @@ _BEST = ("valid_nll", "train_nll", "gap", "valid_exact_match", "valid_position_a
 
 
 class Status:
-    """Keeps the status of one sitting.
+    """Keeps the status of one session.
 
     Args:
         records: of the run, kept up to date by the recorder.
@@ -56,7 +56,7 @@ class Status:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the sitting began to search."""
+        """Seconds since the session began to search."""
         return time.monotonic() - self._start
 
     def look(

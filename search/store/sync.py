@@ -1,21 +1,17 @@
-"""The copy of a run in its storage, so that it goes on elsewhere when this machine is gone.
+"""Copy of a run in its storage, from which the run goes on when this machine is gone.
 
-    copy/state.json         which of the following belong together; written last
-    copy/TABLE/NUMBER       parts of each table, for object storage cannot append
-    copy/study-NUMBER.db    Optuna's database, by SQLite's own backup
-    copy/files/             all else that lies in the run folder and is no checkpoint
-
-The study stays on the driver's disk, where SQLite can lock it.
+copy/state.json         which of the following belong together; written last
+copy/TABLE/NUMBER       parts of each table, for object storage cannot append
+copy/files/             all else that lies in the run folder and is no checkpoint
 """
 
 import json
 import math
 import shutil
-import sqlite3
 import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +19,10 @@ from captcha_models.errors import InputError, one_line
 from search.store.storage import Storage
 
 STATE = "copy/state.json"
-STUDY = "study.db"
-_LOCAL = (STUDY, "ray", ".lock")
+_LOCAL = ("ray", ".lock")
 
 
-class Mirror:
+class Copy:
     """Keeps the copy of one run folder.
 
     What belongs together is read at once, on the driver's thread, when no trial is half recorded;
@@ -37,7 +32,7 @@ class Mirror:
     def __init__(self, path: Path, store: Storage) -> None:
         self._path, self._store = path, store
         self._state: dict[str, Any] = _state(store) if is_kept(store) else {
-            "number": 0, "study": None, "tables": {}, "files": {}
+            "number": 0, "tables": {}, "files": {}
         }  # fmt: skip
         self._thread = ThreadPoolExecutor(1)
         self._sending: Future[dict[str, Any]] | None = None
@@ -86,11 +81,8 @@ class Mirror:
     def _snapshot(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         """The next state, and the files it needs by their names in the storage."""
         before, number = self._state, self._state["number"] + 1
-        state: dict[str, Any] = {"number": number, "study": None, "tables": {}, "files": {}}
+        state: dict[str, Any] = {"number": number, "tables": {}, "files": {}}
         send: dict[str, bytes] = {}
-        if (self._path / STUDY).is_file():
-            state["study"] = f"study-{number:06d}.db"
-            send[f"copy/{state['study']}"] = _study(self._path / STUDY)
         for place in sorted(self._path.rglob("*")):
             name = place.relative_to(self._path).as_posix()
             if place.is_dir() or name.startswith(_LOCAL) or name.endswith(".tmp"):
@@ -113,12 +105,9 @@ class Mirror:
         return state, send
 
     def _send(self, state: dict[str, Any], send: dict[str, bytes]) -> dict[str, Any]:
-        former = self._state["study"]
         for name, data in send.items():
             self._store.write(name, data)
         self._store.write(STATE, json.dumps(state).encode())
-        if former and former != state["study"]:
-            self._store.delete(f"copy/{former}")
         return state
 
 
@@ -146,8 +135,6 @@ def fetch(store: Storage, path: Path) -> None:
             for name in state["files"]:
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 store.fetch(f"copy/files/{name}", place / name)
-            if state["study"]:
-                store.fetch(f"copy/{state['study']}", place / STUDY)
         except OSError as error:
             text = f"the run in {store.place} cannot be fetched: {one_line(error)}"
             raise InputError(text) from None
@@ -156,12 +143,3 @@ def fetch(store: Storage, path: Path) -> None:
 
 def _state(store: Storage) -> dict[str, Any]:
     return dict(json.loads(store.read(STATE)))
-
-
-def _study(database: Path) -> bytes:
-    """The database as of now, whole, though it is open and being written."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / STUDY
-        with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(place)) as copy:
-            live.backup(copy)
-        return place.read_bytes()

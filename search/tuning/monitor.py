@@ -1,4 +1,4 @@
-"""What the driver keeps an eye on while trials run: money, silence, and who waits for what."""
+"""Monitor of running trials and machines: their cost, silence, and what waits for resources."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class _Trial:
 
 
 @dataclass
-class Watch:
+class Monitor:
     """Told of trials by the recorder, and called at each of Ray Tune's steps.
 
     Attributes:
@@ -52,7 +52,7 @@ class Watch:
     _said: float = 0.0
 
     @property
-    def is_too_dear(self) -> bool:
+    def cost_reached(self) -> bool:
         """Whether the run has cost as much as it may."""
         return self.max_cost is not None and self.spent >= self.max_cost
 

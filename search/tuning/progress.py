@@ -1,4 +1,4 @@
-"""One quiet live table on standard error; without a terminal, a line now and then. And the status.
+"""Progress of a session: a live table on a terminal, elsewhere a line now and then; its status.
 
 A live table is drawn in a thread of its own, from the last status; only the status reads records.
 """
@@ -16,7 +16,7 @@ from captcha_models.secrets import hide
 from search.store.leaderboard import METRICS, state_of
 from search.store.records import Records
 from search.store.status import EVERY_S, RunState, Status
-from search.tuning.stopping import Control
+from search.tuning.stopping import Stopping
 
 LINE_EVERY_S = 30.0
 """At first; later a twentieth of the time so far, so that a night's log stays short."""
@@ -33,7 +33,7 @@ class Progress:
         trials: how many each space is to have.
         epochs: full budget of a trial whose configuration does not say.
         console: where to draw; standard error by default.
-        control: knows whether the search was interrupted.
+        stopping: knows whether the search was interrupted.
         ends: `time.monotonic()` at which the time budget is spent; None is never.
     """
 
@@ -44,12 +44,12 @@ class Progress:
         epochs: int,
         console: Console | None = None,
         *,
-        control: Control | None = None,
+        stopping: Stopping | None = None,
         ends: float | None = None,
     ) -> None:
         self._records = records
         self._console = console or Console(stderr=True)
-        self._control = control
+        self._stopping = stopping
         self._status = Status(records, trials, epochs, ends)
         self._running: dict[str, None] = {}
         self._found = self._status.look(())
@@ -79,7 +79,7 @@ class Progress:
             self._live.__exit__(kind, error, trace)
         self._running.clear()
         state: RunState = "failed" if error or self._status.all_failed() else "finished"
-        if isinstance(error, KeyboardInterrupt) or (self._control and self._control.interrupted):
+        if isinstance(error, KeyboardInterrupt) or (self._stopping and self._stopping.interrupted):
             state, error = "interrupted", None
         self._look(state, one_line(error) if error else None)
 
@@ -116,7 +116,9 @@ class Progress:
 
     def _ending(self, trial: str) -> str:
         row = self._records.trials[trial]
-        text = f"{trial} {state_of(row)} at {self._at(trial)}"
+        # A trial of a list is known by what it says of itself.
+        name = f"{row['says']}:" if "says" in row else trial
+        text = f"{name} {state_of(row)} at {self._at(trial)}"
         why = row["error"] or row.get("reason")
         return f"{text}: {why}" if why else text
 

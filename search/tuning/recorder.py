@@ -1,4 +1,4 @@
-"""What happens on Ray becomes records: each trial's start, epochs and end, and the best model."""
+"""Recorder of what happens on Ray: each trial's epochs and end, and the best model."""
 
 import json
 from contextlib import suppress
@@ -9,26 +9,30 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from search.store.leaderboard import ranking
-from search.store.predictions import keep_readings
-from search.store.records import RunFolder, State
+from search.store.predictions import keep_predictions
+from search.store.records import State
+from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.tuning.progress import Progress
-from search.tuning.space_run import SPENT, TOO_DEAR, SpaceRun
-from search.tuning.stopping import Control
+from search.tuning.source import Source
+from search.tuning.stopping import Stopping
 from search.tuning.trainable import FULL, READINGS
 
 
 class Recorder(Callback):
-    """Writes the run folder as trials report; the only writer, on the driver."""
+    """Writes the run folder as trials report; the only writer, on the driver.
 
-    def __init__(
-        self, run: SpaceRun, control: Control, progress: Progress, data: Any = None
-    ) -> None:
-        self._run = run
-        self._folder = run.folder
-        self._control = control
-        self._progress = progress
-        self._data = data
+    Args:
+        source: of the trials.
+        stopping: knows whether the session is interrupted or out of budget.
+        progress: is shown what changes.
+        data: of the search, from which images are kept.
+    """
+
+    def __init__(self, source: Source, stopping: Stopping, progress: Progress, data: Any) -> None:
+        self._source, self._folder = source, source.folder
+        self._stopping, self._monitor = stopping, stopping.monitor
+        self._progress, self._data = progress, data
         self._read: dict[str, tuple[int, str]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -38,35 +42,34 @@ class Recorder(Callback):
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Record that a trial starts, or starts again."""
-        config = trial.config
-        if config["trial"] not in self._folder.records.trials:
-            self._run.start_trial(config["number"], config["values"])
-        if self._control.watch:
-            self._control.watch.started(config["trial"])
-        self._progress.update(running=config["trial"])
+        """Show that a trial starts, or starts again."""
+        if self._monitor:
+            self._monitor.started(trial.config["trial"])
+        self._progress.update(running=trial.config["trial"])
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Record an epoch; stop everything when a trial finds no room for its checkpoint."""
-        if self._control.watch:
-            self._control.watch.heard(trial.config["trial"], result.get("node_ip", ""))
+        name = trial.config["trial"]
+        if self._monitor:
+            self._monitor.heard(name, result.get("node_ip", ""))
         if FULL in result:
-            raise OSError(f"{trial.config['trial']}: {result[FULL]}")
+            raise OSError(f"{name}: {result[FULL]}")
         if "metrics" not in result:
             return
-        name = result.get("checkpoint_dir_name")
-        assert trial.storage is not None
-        path = f"{trial.storage.trial_fs_path}/{name}"
-        checkpoint = self._folder.store.relative(path) if name else None
-        self._folder.add_epoch(
-            trial=trial.config["trial"], **result["metrics"], checkpoint=checkpoint
-        )
-        if checkpoint:
-            _discard_older(self._folder, trial.config["trial"])
         if READINGS in result:
-            self._read[trial.config["trial"]] = result["epoch"], result[READINGS]
+            self._read[name] = result["epoch"], result[READINGS]
+            if result["epoch"] >= trial.config["config"]["epochs"]:
+                # Before the epoch's row: a trial that is whole has its predictions.
+                self._keep_predictions(name)
+        folder = result.get("checkpoint_dir_name")
+        assert trial.storage is not None
+        path = f"{trial.storage.trial_fs_path}/{folder}"
+        checkpoint = self._folder.store.relative(path) if folder else None
+        self._folder.add_epoch(trial=name, **result["metrics"], checkpoint=checkpoint)
+        if checkpoint:
+            _discard_older(self._folder, name)
         self._progress.update()
 
     def on_trial_complete(
@@ -75,8 +78,8 @@ class Recorder(Callback):
         """Record how a trial ended, keep its model if it is the best, free its checkpoints."""
         name = trial.config["trial"]
         error = trial.last_result.get("error")
-        whole = self._run.is_whole(name)
-        if self._control.interrupted and not (error or whole):
+        whole = self._source.records.is_whole(name)
+        if self._stopping.interrupted and not (error or whole):
             return
         self._end(name, "failed" if error else "completed" if whole else "stopped", error)
         _forget(trial)
@@ -85,7 +88,7 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Record a trial that Ray gave up."""
-        if not self._control.interrupted:
+        if not self._stopping.interrupted:
             self._end(trial.config["trial"], "failed", _reason(trial))
             _forget(trial)
 
@@ -101,31 +104,31 @@ class Recorder(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Let the progress line move, and look after trials and machines."""
-        if self._control.watch:
-            self._control.watch.step(trials)
+        if self._monitor:
+            self._monitor.step(trials)
         self._progress.tick()
 
     def _end(self, name: str, state: State, error: str | None) -> None:
-        epoch, text = self._read.pop(name, (0, "null"))
-        if found := json.loads(text):
-            keep_readings(self._folder.path, name, epoch, found, self._data)
-        if name in self._folder.records.trials:
-            reason = None
-            if state == "stopped":
-                spent = TOO_DEAR if self._control.too_dear else SPENT
-                reason = spent if self._control.spent else self._run.why_stopped(name)
-            cost = self._control.watch.ended(name) if self._control.watch else {}
-            self._folder.end_trial(name, state, error, reason, **cost)
-            _keep_best(self._folder, self._run.space.name)
-            _discard_checkpoints(self._folder, name)
+        self._keep_predictions(name)
+        cost = self._monitor.ended(name) if self._monitor else {}
+        self._source.end_trial(name, state, self._stopping, error=error, **cost)
+        if self._source.keeps_best:
+            _keep_best(self._folder, self._source.name)
+        _discard_checkpoints(self._folder, name)
         self._progress.update(ended=name)
 
+    def _keep_predictions(self, name: str) -> None:
+        epoch, text = self._read.pop(name, (0, "null"))
+        if found := json.loads(text):
+            keep_predictions(self._folder.path, name, epoch, found, self._data)
 
-def tidy(run: SpaceRun) -> None:
-    """Keep the space's best model, and under ray/ nothing but checkpoints to go on from."""
-    folder, records = run.folder, run.folder.records
-    _keep_best(folder, run.space.name)
-    running = [name for name, row in records.trials.items() if row["state"] == "running"]
+
+def tidy(source: Source) -> None:
+    """Keep the best model, and under ray/ nothing but checkpoints to go on from."""
+    folder = source.folder
+    if source.keeps_best:
+        _keep_best(folder, source.name)
+    running = [n for n, row in folder.records.trials.items() if row["state"] == "running"]
     _prune(folder.store, "ray", {kept[1] for name in running if (kept := folder.checkpoint(name))})
 
 

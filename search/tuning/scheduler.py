@@ -1,16 +1,17 @@
-"""Who may be stopped before its full budget; each way survives a resume."""
+"""Schedulers that stop trials before their full budget; each survives a resume."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from search.tuning.settings import REDUCTION
-from search.tuning.space_run import SpaceRun
 from search.tuning.trainable import VALUE
+
+if TYPE_CHECKING:
+    from search.tuning.space_search import SpaceSearch
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Rungs(ASHAScheduler):
     Source: Li et al. 2020 (ASHA); the decision itself is Ray's.
     """
 
-    def __init__(self, run: SpaceRun) -> None:
-        settings = run.settings
+    def __init__(self, search: "SpaceSearch") -> None:
+        settings = search.settings
         super().__init__(
             time_attr="epoch",
             metric=VALUE,
@@ -38,17 +39,25 @@ class Rungs(ASHAScheduler):
             grace_period=settings.grace,
             reduction_factor=REDUCTION,
         )
-        self._replay(run)
+        self._decided: dict[str, str] = {}
+        self._replay(search)
 
-    def _replay(self, run: SpaceRun) -> None:
-        """Fill the rungs with what an earlier sitting reported."""
-        records, metric = run.folder.records, run.settings.objective.metric
-        for name, row in records.trials.items():
-            if row["space"] == run.space.name:
-                for epoch, metrics in sorted(records.epochs.get(name, {}).items()):
-                    if metrics[metric] is not None:
-                        value = self._metric_op * metrics[metric]
-                        self._brackets[0].on_result(cast(Any, _Named(name)), epoch, value)
+    def has_stopped(self, trial: str) -> bool:
+        """Whether an earlier session's last report of a trial made it stop."""
+        return self._decided.get(trial) == TrialScheduler.STOP
+
+    def _replay(self, search: "SpaceSearch") -> None:
+        """Decide once more on all that earlier sessions reported, in its order."""
+        names, records = {name for name, _ in search.own()}, search.records
+        for name in names:
+            super().on_trial_add(cast(Any, None), cast(Any, _Named(name)))
+        for name, epoch in records.order:
+            value = records.epochs[name][epoch].get(search.settings.objective.metric)
+            if name in names and value is not None:
+                result = {"epoch": epoch, VALUE: value}
+                self._decided[name] = super().on_trial_result(
+                    cast(Any, None), cast(Any, _Named(name)), result
+                )
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take in a trial, or one that is tried again."""
@@ -70,16 +79,19 @@ class Rungs(ASHAScheduler):
 class Bound(FIFOScheduler):
     """Stops a trial that has cost as much as the cheapest one that reached the target.
 
-    It could not win any more, so that nothing is lost; unlike ASHA it ranks nobody by an
+    It could not win any more, so that nothing is lost; unlike ASHA it ranks no trial by an
     unfinished cycle.
     """
 
-    def __init__(self, run: SpaceRun) -> None:
+    def __init__(self, search: "SpaceSearch") -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._run = run
-        self._objective = run.settings.objective
-        ours = [n for n, row in run.folder.records.trials.items() if row["space"] == run.space.name]
-        self._bound = min(map(self._bound_by, ours), default=math.inf)
+        self._search, self._objective = search, search.settings.objective
+        self._bound = min((self._bound_by(name) for name, _ in search.own()), default=math.inf)
+
+    def has_stopped(self, trial: str) -> bool:
+        """Whether a trial's last report made it stop."""
+        cost = self._search.records.last(trial).get(str(self._objective.cost))
+        return cost is not None and cost >= self._bound
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Whether the trial goes on."""
@@ -96,21 +108,8 @@ class Bound(FIFOScheduler):
         return FIFOScheduler, ()
 
     def _bound_by(self, name: str) -> float:
-        records = self._run.folder.records
-        whole = self._run.is_whole(name)
-        return self._objective.bound(
-            [records.epochs[name][records.last_epoch(name)]] if whole else []
-        )
-
-
-def scheduler_for(run: SpaceRun) -> TrialScheduler:
-    """The scheduler of the run's objective, knowing what earlier sittings reported."""
-    kinds: dict[str, Callable[[SpaceRun], TrialScheduler]] = {"halving": Rungs, "bound": Bound}
-    return kinds.get(run.settings.objective.stopping, _stop_nobody)(run)
-
-
-def _stop_nobody(run: SpaceRun) -> TrialScheduler:
-    return FIFOScheduler()  # type: ignore[no-untyped-call]
+        records = self._search.records
+        return self._objective.bound([records.last(name)] if records.is_whole(name) else [])
 
 
 def _named(trial: Trial) -> Any:

@@ -1,4 +1,4 @@
-"""When to stop: the time budget, and the person."""
+"""Stopping of a whole search: the time budget, the cost limit, and the person."""
 
 import signal
 import threading
@@ -9,10 +9,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.tuning.monitor import Watch
+    from search.tuning.monitor import Monitor
 
 
-class Control:
+class Stopping:
     """Asked by the searcher and by Ray whether to go on.
 
     The budget drains: when it is spent no trial begins and those that run stop at their next
@@ -20,12 +20,12 @@ class Control:
 
     Attributes:
         interrupted: whether Ctrl-C or SIGTERM has been received.
-        watch: on money, silence and waiting; None keeps none.
+        monitor: of cost, silence and waiting; None keeps none.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
-        self.watch: Watch | None = None
+        self.monitor: Monitor | None = None
         self._searching = False
         self._deadline: float | None = None
         self._grace = 0.0
@@ -41,20 +41,20 @@ class Control:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     @property
-    def spent(self) -> bool:
-        """Whether the time budget is over, or the money."""
+    def budget_spent(self) -> bool:
+        """Whether the time budget is over, or the cost limit reached."""
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return late or self.too_dear
+        return late or self.cost_reached
 
     @property
-    def too_dear(self) -> bool:
+    def cost_reached(self) -> bool:
         """Whether the run has cost as much as it may."""
-        return self.watch is not None and self.watch.is_too_dear
+        return self.monitor is not None and self.monitor.cost_reached
 
     @property
     def closed(self) -> bool:
         """Whether no further trial shall begin."""
-        return self.interrupted or self.spent
+        return self.interrupted or self.budget_spent
 
     @property
     def cut(self) -> bool:

@@ -1,4 +1,4 @@
-"""One trial: a sampled point becomes a configuration, is trained, and says how good it is.
+"""One trial: a configuration is trained on a split of the images and scored.
 
 Knows nothing of Ray. A search is given such a function, so that a benchmark or a test can put a
 cheaper one in its place.
@@ -8,11 +8,15 @@ import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from captcha_models.data.images import LabelledImages
-from captcha_models.data.splits import Split
+from captcha_models.data.splits import Split, SplitSpec
+from captcha_models.errors import InputError
 from captcha_models.training.metrics import EpochMetrics
+
+if TYPE_CHECKING:
+    from captcha_models.training.state import Snapshot
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Task:
         seed: of weights, order and augmentation.
         cpus: threads it may use.
         gpus: its share of a GPU, or whole GPUs; 0 trains on the CPU.
+        split: which images train, validate and are held out; None is the split of the data. A
+            task with its own is scored once, at its end, image by image.
     """
 
     arch: str
@@ -32,11 +38,12 @@ class Task:
     seed: int
     cpus: int = 1
     gpus: float = 0.0
+    split: SplitSpec | None = None
 
 
 @dataclass(frozen=True)
 class Data:
-    """What every trial of a search reads."""
+    """What every trial of a search reads; the split is that of tasks without their own."""
 
     images: LabelledImages
     split: Split
@@ -52,18 +59,18 @@ class Savable(Protocol):
         """Write `model.safetensors`."""
 
     def readings(self) -> dict[str, Any] | None:
-        """What was read of the validation images, in plain values; None if nothing was kept."""
+        """Predictions for the held-out images, in plain values; None if nothing was kept."""
 
 
 OnEpoch = Callable[[EpochMetrics, Savable], None]
-Objective = Callable[[Task, Any, OnEpoch, Path | None], None]
+Trainable = Callable[[Task, Any, OnEpoch, Path | None], None]
 """Trains a task on the data, calls back after each epoch; may go on from a checkpoint's folder."""
 
 
-def train(
-    task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None, *, every_epoch: bool = True
-) -> None:
-    """Train a task for all its epochs, and score each, or only the last one.
+def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> None:
+    """Train a task for all its epochs and report each.
+
+    Every epoch is scored; of a task with a split of its own the last one alone.
 
     Raises:
         InputError: the configuration cannot be, or cannot read these labels.
@@ -78,28 +85,60 @@ def train(
     if 0 < task.gpus < 1:
         # Shares are Ray's bookkeeping alone; without this one trial could take all the memory.
         torch.cuda.set_per_process_memory_fraction(task.gpus)
+    config = config_class(task.arch).parse(task.config)
+    split = data.split if task.split is None else task.split.of(data.images.names)
     reported = 0
 
-    def report(metrics: EpochMetrics, snapshot: Savable) -> None:
+    def report(metrics: EpochMetrics, state: Savable) -> None:
         nonlocal reported
         reported = metrics.epoch
-        on_epoch(metrics, snapshot)
+        if task.split is not None:
+            last = metrics.epoch == config.epochs
+            state = _HeldOut(cast("Snapshot", state), data.images, split, task.seed, last)
+        on_epoch(metrics, state)
+
+    def go(start: Path | None) -> "Snapshot":
+        return fit(
+            config, data.images, split, seed=task.seed, device=None if task.gpus else "cpu",
+            on_epoch=report, resume=start, every_epoch=task.split is None,
+        )  # fmt: skip
 
     try:
-        last = fit(
-            config_class(task.arch).parse(task.config),
-            data.images,
-            data.split,
-            seed=task.seed,
-            device=None if task.gpus else "cpu",
-            on_epoch=report,
-            resume=resume,
-            every_epoch=every_epoch,
-        )
+        try:
+            last = go(resume)
+        except InputError:
+            if resume is None:
+                raise
+            # A checkpoint of another version of the program: begin afresh.
+            last = go(None)
         if reported < last.metrics.epoch:
             # The checkpoint was of the last epoch: there was nothing left to train.
-            on_epoch(last.metrics, last)
+            report(last.metrics, last)
     finally:
         if task.gpus:
             gc.collect()
             torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """A training's state whose predictions are those for the held-out images of its own split."""
+
+    state: "Snapshot"
+    images: LabelledImages
+    split: Split
+    seed: int
+    is_last: bool
+
+    def save_checkpoint(self, folder: Path) -> object:
+        return self.state.save_checkpoint(folder)
+
+    def save_model(self, folder: Path) -> object:
+        return self.state.save_model(folder)
+
+    def readings(self) -> dict[str, Any] | None:
+        from captcha_models.inference.predictions import held_out
+
+        if not self.is_last:
+            return None
+        return held_out(self.state.model, self.images, self.split, self.seed)

@@ -1,4 +1,4 @@
-"""What runs on a worker: one trial, reporting each epoch to Ray Tune."""
+"""The trainable: one trial on a worker, reporting each epoch to Ray Tune."""
 
 import json
 import math
@@ -11,17 +11,17 @@ from typing import Any
 
 from ray import tune
 
+from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.training.metrics import EpochMetrics
 from search.store.disk_full import is_full
-from search.tuning import objectives
-from search.tuning.objectives import exceeded
-from search.tuning.task import Objective, Savable, Task
+from search.tuning.objectives import Objective, exceeded
+from search.tuning.task import Savable, Task, Trainable
 
 VALUE = "objective"
 """Key of the objective in what a trial reports."""
 READINGS = "readings"
-"""Key of what was read of the validation images; as text, which Ray's loggers leave alone."""
+"""Key of the predictions in a report; as text, which Ray's loggers leave alone."""
 FULL = "full"
 """Key of the error of a trial that found no room on the disk."""
 
@@ -32,42 +32,37 @@ EARLY_S = 2.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What all trials of a space have in common.
+    """What all trials of a source have in common.
 
     Attributes:
-        arch: the architecture.
-        base: fields of its Config, `epochs` among them, before a point is put over them.
         caps: the most that a trial may cost; see `objectives.exceeded`.
         rungs: epochs after which a trial may be stopped.
-        objective: what counts as better; a function in it is called here.
-        seed: added to the trial's number.
+        objective: what counts as better, its function called here; None if nothing is compared.
         cpus: of a trial.
         gpus: of a trial.
         deadline: time (Unix) after which the next report is the last; None is never.
     """
 
-    arch: str
-    base: Mapping[str, Any]
     caps: Mapping[str, float]
     rungs: tuple[int, ...]
-    objective: objectives.Objective
-    seed: int
+    objective: Objective | None
     cpus: int
     gpus: float
     deadline: float | None
 
 
-def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: Plan) -> None:
+def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan) -> None:
     """Train one trial; the function that Ray Tune calls.
 
-    A checkpoint and the readings go with a report wherever the trial may end: at the rungs, at the
-    last epoch, past a cap and after the deadline, and otherwise once a minute. An error of the
+    A checkpoint and the predictions go with a report wherever the trial may end: at the rungs, at
+    the last epoch, past a cap and after the deadline, and otherwise once a minute. An error of the
     trial's own is reported rather than raised, for raising makes Ray try again what would only fail
     again; a lost worker or a lack of memory still is tried again.
 
     Args:
-        config: `number` and `values` from the searcher; `resume`, a checkpoint's place, or None.
-        objective: what to run.
+        config: from the searcher: `arch`, `config`, `seed` and `split` of the task; `resume`, a
+            checkpoint's place, or None; `left_s`, seconds of the time budget, or None.
+        train: what a trial does.
         data: its second argument.
         plan: what all trials share.
     """
@@ -76,32 +71,36 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
     # Of a GPU a trial that ran out of memory has more than the others: search/tuning/recorder.py.
     own = tune.get_context().get_trial_resources().required_resources
     task = Task(
-        arch=plan.arch,
-        config={**plan.base, **config["values"]},
-        seed=plan.seed + config["number"],
+        arch=config["arch"],
+        config=config["config"],
+        seed=config["seed"],
         cpus=plan.cpus,
         gpus=own.get("GPU", plan.gpus),
+        split=SplitSpec(**config["split"]) if config["split"] else None,
     )
     epoch, last_saved = 0, time.monotonic()
-    ends = _ends(plan, config.get("left_s"))
+    ends = _ends(plan, config["left_s"])
 
-    def on_epoch(metrics: EpochMetrics, snapshot: Savable) -> None:
+    def on_epoch(metrics: EpochMetrics, state: Savable) -> None:
         nonlocal epoch, last_saved
-        found = plan.objective.measured(metrics)
-        for name in (plan.objective.metric, "train_nll", "valid_nll"):
+        found = plan.objective.measured(metrics) if plan.objective else metrics.as_dict()
+        compared = (plan.objective.metric, "train_nll", "valid_nll") if plan.objective else ()
+        for name in compared:
             value = math.nan if found[name] is None else found[name]
             if not math.isfinite(value):
                 raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
         epoch = metrics.epoch
-        row = {"epoch": epoch, VALUE: found[plan.objective.metric], "metrics": found}
+        row = {"epoch": epoch, "metrics": found}
+        if plan.objective:
+            row[VALUE] = found[plan.objective.metric]
         whole = epoch >= task.config["epochs"]
         if whole or exceeded(plan.caps, found) or _due(plan, epoch, last_saved, ends):
             with tempfile.TemporaryDirectory() as folder:
-                snapshot.save_model(Path(folder))
+                state.save_model(Path(folder))
                 if not whole:
-                    snapshot.save_checkpoint(Path(folder))
+                    state.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
-                row[READINGS] = json.dumps(snapshot.readings())
+                row[READINGS] = json.dumps(state.readings())
                 tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
         else:
             tune.report(row)
@@ -114,9 +113,9 @@ def run_trial(config: dict[str, Any], *, objective: Objective, data: Any, plan: 
             with kept.as_directory() as folder:
                 # The last report brought the model alone: all is trained, only its end was missed.
                 if (Path(folder) / CHECKPOINT_FILE).exists():
-                    objective(task, data, on_epoch, Path(folder))
+                    train(task, data, on_epoch, Path(folder))
         else:
-            objective(task, data, on_epoch, None)
+            train(task, data, on_epoch, None)
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise

@@ -1,14 +1,13 @@
-"""Run the trials of one space on Ray Tune, from wherever an earlier sitting left off."""
+"""Runs the trials of a source on Ray Tune, from wherever an earlier session left off."""
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import optuna
 from optuna.exceptions import ExperimentalWarning
 from ray import tune
-from ray.tune import Stopper
+from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
 from search.cluster.connection import Share
@@ -16,13 +15,10 @@ from search.store.disk_full import writing
 from search.tuning.loggers import tracker_callbacks
 from search.tuning.objectives import exceeded
 from search.tuning.progress import Progress
-from search.tuning.reconcile import finish_leftovers, reconcile
 from search.tuning.recorder import Recorder, tidy
-from search.tuning.scheduler import scheduler_for
-from search.tuning.searcher import StudySearch, close_study, open_study
-from search.tuning.space_run import SpaceRun
-from search.tuning.stopping import Control
-from search.tuning.task import Objective
+from search.tuning.source import Source
+from search.tuning.stopping import Stopping
+from search.tuning.task import Trainable
 from search.tuning.trainable import Plan, run_trial
 
 RETRIES = 2
@@ -30,120 +26,99 @@ RETRIES = 2
 
 
 class _Stop(Stopper):
-    """Ends a trial past a cap, and asks Control; see there how a search ends."""
+    """Ends a trial that exceeds a cap, and all trials when the session has to end."""
 
-    def __init__(self, control: Control, caps: Mapping[str, float]) -> None:
-        self._control = control
+    def __init__(self, stopping: Stopping, caps: Mapping[str, float]) -> None:
+        self._stopping = stopping
         self._caps = caps
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         capped = "metrics" in result and exceeded(self._caps, result["metrics"]) is not None
-        return capped or self._control.spent
+        return capped or self._stopping.budget_spent
 
     def stop_all(self) -> bool:
-        return self._control.cut
+        return self._stopping.cut
 
 
-def search_space(
-    run: SpaceRun,
+def run_trials(
+    source: Source,
     data: Any,
     share: Share,
-    control: Control,
+    stopping: Stopping,
     progress: Progress,
-    objective: Objective,
+    train: Trainable,
+    callbacks: Sequence[Callback] = (),
 ) -> None:
-    """Search one space until it has its trials, the budget is spent, or the person stops it.
+    """Run the trials of a source until none is missing, a budget is spent, or the person stops it.
 
     Ray has to be connected. May be called again for the same folder: finished trials stay as they
     are, unfinished ones go on from their last checkpoint.
 
     Args:
-        run: what is searched, and where it is recorded.
-        data: what the objective reads; put into Ray's object store once.
+        source: a space or a list, and where its trials are recorded.
+        data: what trials read; put into Ray's object store once.
         share: of each trial.
-        control: tells when to stop; its budget is running.
-        progress: shown to.
-        objective: what a trial is.
+        stopping: says when to stop; its budget is running.
+        progress: shows it.
+        train: what a trial does.
+        callbacks: further callbacks of Ray Tune's.
     """
-    _quieten()
-    with writing(run.folder.path):
-        _search(run, data, share, control, progress, objective)
-
-
-def _search(
-    run: SpaceRun,
-    data: Any,
-    share: Share,
-    control: Control,
-    progress: Progress,
-    objective: Objective,
-) -> None:
-    study = open_study(run)
-    unfinished = reconcile(run, study)
-    tidy(run)
-    ended = sum(t.state.is_finished() for t in study.get_trials(deepcopy=False))
-    missing = run.settings.trials - ended
-    if missing > 0 and not control.closed:
-        searcher = StudySearch(run, study, unfinished, control)
-        trainable = tune.with_resources(
-            tune.with_parameters(
-                run_trial, objective=objective, data=data, plan=_plan(run, share, control)
-            ),
-            {"cpu": share.cpus, "gpu": share.gpus},
-        )
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                scheduler=scheduler_for(run),
-                num_samples=missing,
-                # Without it a searcher's trials start one by one.
-                max_concurrent_trials=share.concurrent,
-                reuse_actors=True,
-                trial_name_creator=_name,
-                trial_dirname_creator=_name,
-            ),
-            run_config=tune.RunConfig(
-                # Each sitting its own folder: Ray numbers checkpoints from 0 again.
-                name=f"{run.space.name}-{len(run.folder.records.run['sittings'])}",
-                storage_path=run.folder.store.child("ray").place,
-                callbacks=[
-                    Recorder(run, control, progress, data),
-                    *tracker_callbacks(run.settings.log_to, run.folder.path, run.space.name),
-                ],
-                stop=_Stop(control, run.settings.caps),
-                failure_config=tune.FailureConfig(max_failures=RETRIES),
-                verbose=0,
-            ),
-        )
-        with control.searching():
-            tuner.fit()
-    if not control.interrupted:
-        finish_leftovers(run, study)
-    close_study(study)
-    tidy(run)
+    # TPESampler's multivariate and group; tested with the locked version.
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    with writing(source.folder.path):
+        found = source.searcher(stopping)
+        tidy(source)
+        if found is not None and not stopping.closed:
+            searcher, missing = found
+            plan = _plan(source, share, stopping)
+            trainable = tune.with_resources(
+                tune.with_parameters(run_trial, train=train, data=data, plan=plan),
+                {"cpu": share.cpus, "gpu": share.gpus},
+            )
+            tuner = tune.Tuner(
+                trainable,
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    scheduler=source.scheduler(),
+                    num_samples=missing,
+                    # Without it a searcher's trials start one by one.
+                    max_concurrent_trials=share.concurrent,
+                    reuse_actors=True,
+                    trial_name_creator=_name,
+                    trial_dirname_creator=_name,
+                ),
+                run_config=tune.RunConfig(
+                    # Each session its own folder: Ray numbers checkpoints from 0 again.
+                    name=f"{source.name}-{len(source.records.run['sittings'])}",
+                    storage_path=source.folder.store.child("ray").place,
+                    callbacks=[
+                        Recorder(source, stopping, progress, data),
+                        *tracker_callbacks(source.settings.log_to, source.folder.path, source.name),
+                        *callbacks,
+                    ],
+                    stop=_Stop(stopping, source.settings.caps),
+                    failure_config=tune.FailureConfig(max_failures=RETRIES),
+                    verbose=0,
+                ),
+            )
+            with stopping.searching():
+                tuner.fit()
+        if not stopping.interrupted:
+            source.finish()
+        tidy(source)
 
 
 def _name(trial: Trial) -> str:
     return str(trial.config["trial"])
 
 
-def _plan(run: SpaceRun, share: Share, control: Control) -> Plan:
-    left = control.remaining_s
+def _plan(source: Source, share: Share, stopping: Stopping) -> Plan:
+    left = stopping.remaining_s
     return Plan(
-        arch=run.space.arch,
-        base=run.base,
-        caps=run.settings.caps,
-        rungs=run.settings.rungs,
-        objective=run.settings.objective,
-        seed=run.settings.seed,
+        caps=source.settings.caps,
+        rungs=source.rungs(),
+        objective=source.objective,
         cpus=share.cpus,
         gpus=share.gpus,
         deadline=None if left is None else time.time() + left,
     )
-
-
-def _quieten() -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # TPESampler's multivariate and group; tested with the locked version.
-    warnings.filterwarnings("ignore", category=ExperimentalWarning)

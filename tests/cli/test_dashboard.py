@@ -19,7 +19,6 @@ import pytest
 
 from search import dashboard
 from search.store.curves import Curves
-from search.tuning.study_file import WrittenAhead
 from tests.cli.conftest import Done
 from tests.search import _runs
 from tests.search.store.test_leaderboard import write
@@ -29,10 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def study_in(run: Path) -> optuna.Study:
     """A study as a search keeps it, with one trial, open for writing."""
-    storage = optuna.storages.RDBStorage(
-        f"sqlite:///{run / 'study.db'}", engine_kwargs={"connect_args": {"factory": WrittenAhead}}
-    )
-    study = optuna.create_study(storage=storage, study_name="crnn")
+    study = optuna.create_study(storage=f"sqlite:///{run / 'study.db'}", study_name="crnn")
     study.add_trial(optuna.trial.create_trial(value=0.5))
     return study
 
@@ -119,7 +115,8 @@ def test_a_run_without_a_study_and_a_taken_port_are_one_line(
     done = called("search.dashboard", tmp_path / "run")
     assert done.returncode == 2
     assert (
-        done.stderr == f"error: {tmp_path / 'run'} holds no study.db yet: nothing has been tried\n"
+        done.stderr
+        == f"error: {tmp_path / 'run'} holds no study.db yet: its search has not ended\n"
     )
     (tmp_path / "run" / "study.db").touch()
     with socket.socket() as taken:

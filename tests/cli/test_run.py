@@ -196,7 +196,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
 def test_a_confirmation_that_cannot_be_is_one_line(
     tmp_path: Path, arguments: tuple[str, ...], text: str
 ) -> None:
-    from search.store.records import RunFolder
+    from search.store.run_folder import RunFolder
 
     RunFolder.create(tmp_path / "run", _runs.run_json()).close()
     assert text in error_of(call("confirm", tmp_path / "run", *arguments))
@@ -306,7 +306,7 @@ class TestAnalyse:
         assert "no run in" in error_of(called("search.analyse", "--runs-dir", tmp_path))
 
     def test_a_run_without_a_trial(self, tmp_path: Path, called: Callable[..., Done]) -> None:
-        from search.store.records import RunFolder
+        from search.store.run_folder import RunFolder
 
         RunFolder.create(tmp_path / "run", _runs.run_json()).close()
         done = called("search.analyse", tmp_path / "run")

@@ -10,6 +10,7 @@ import optuna
 from search.store.jsonl import read_table
 from search.store.leaderboard import best, counts
 from search.store.records import Records
+from search.store.study import load_studies
 from tests.faults import _driver
 
 
@@ -24,8 +25,7 @@ def assert_agreed(records: Records, trials: int) -> None:
     for trial in records.trials:
         assert [row["state"] for row in rows if row["trial"] == trial][-1] != "running"
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.load_study(study_name="pooled", storage=f"sqlite:///{records.path / 'study.db'}")
+    study = optuna.load_study(study_name="pooled", storage=load_studies(records.path))
     words = {"COMPLETE": "completed", "PRUNED": "stopped"}
     assert len(study.trials) == trials
     for trial in study.trials:

@@ -20,11 +20,11 @@ import spaces
 from captcha_models.cli import INTERRUPTED, OK, WRONG_INPUT
 from captcha_models.errors import InputError
 from search.cluster.connection import connect, share
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from search.tuning.progress import Progress
 from search.tuning.settings import Settings
-from search.tuning.space_run import SpaceRun
-from search.tuning.stopping import Control
+from search.tuning.space_search import SpaceSearch
+from search.tuning.stopping import Stopping
 from search.tuning.task import Task
 from tests.search import _fake
 
@@ -56,7 +56,7 @@ def _sit(
         budget_s: of the sitting.
     """
     os.setsid()
-    code, control = OK, Control()
+    code, control = OK, Stopping()
     try:
         with control.signals():
             _search(control, address, run, log, trials, epoch_s, most_bytes, budget_s)
@@ -72,12 +72,12 @@ def _sit(
 
 
 def _search(
-    control: Control, address: str, run: Path, log: Path, trials: int, epoch_s: float,
+    control: Stopping, address: str, run: Path, log: Path, trials: int, epoch_s: float,
     most_bytes: int | None, budget_s: float | None,
 ) -> None:  # fmt: skip
     import ray
 
-    from search.tuning.tuner import search_space
+    from search.tuning.tuner import run_trials
 
     space = spaces.load("pooled")
     settings = Settings(spaces=("pooled",), trials=trials, epochs=EPOCHS)
@@ -85,7 +85,7 @@ def _search(
         folder = RunFolder.open(run)
     else:
         about = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
-        folder = RunFolder.create(run, {**about, "spaces": {"pooled": {}}})
+        folder = RunFolder.create(run, {**about, "spaces": {"pooled": {"space": space.to_json()}}})
     with folder:
         ray.init(address=address, logging_level="critical", log_to_driver=False)
         ray.cloudpickle.register_pickle_by_value(_fake)
@@ -98,8 +98,8 @@ def _search(
                 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
                 resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
             with Progress(folder.records, trials, EPOCHS) as progress:
-                search_space(
-                    SpaceRun(folder, space, settings, {"epochs": EPOCHS}), None,
+                run_trials(
+                    SpaceSearch(folder, space, settings, {"epochs": EPOCHS}), None,
                     share(cluster, settings), control, progress,
                     _fake.objective(_noting(log, epoch_s)),
                 )  # fmt: skip

@@ -7,11 +7,11 @@ import torch
 
 import spaces
 from search.cluster.connection import connect, share
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from search.tuning.progress import Progress
 from search.tuning.settings import Settings
-from search.tuning.space_run import SpaceRun
-from search.tuning.stopping import Control
+from search.tuning.space_search import SpaceSearch
+from search.tuning.stopping import Stopping
 from search.tuning.task import Task
 from tests.search import _fake
 
@@ -19,7 +19,7 @@ from tests.search import _fake
 def main(path: Path, log: Path) -> None:
     import ray
 
-    from search.tuning.tuner import search_space
+    from search.tuning.tuner import run_trials
 
     def greedy(task: Task, epoch: int) -> None:
         with log.open("a") as file:
@@ -33,15 +33,15 @@ def main(path: Path, log: Path) -> None:
     run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": [{}]}
     ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     ray.cloudpickle.register_pickle_by_value(_fake)
-    control = Control()
+    control = Stopping()
     control.start_budget(None)
     with (
         RunFolder.create(path, {**run, "spaces": {"pooled": {}}}) as folder,
         connect() as cluster,
         Progress(folder.records, 1, 2) as progress,
     ):
-        search_space(
-            SpaceRun(folder, spaces.load("pooled"), settings, {"epochs": 2}), None,
+        run_trials(
+            SpaceSearch(folder, spaces.load("pooled"), settings, {"epochs": 2}), None,
             share(cluster, settings), control, progress, _fake.objective(greedy),
         )  # fmt: skip
 

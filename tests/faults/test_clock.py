@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from search.store.leaderboard import best
-from search.store.records import RunFolder, newest_run
+from search.store.records import newest_run
+from search.store.run_folder import RunFolder
 from search.tuning.task import Task
 from search.tuning.trainable import Plan, _due, _ends
 from tests.search import _runs
@@ -56,7 +57,7 @@ def test_a_trial_saves_before_the_deadline_whatever_its_clock_says(
     monotonic = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: monotonic[0])
     monkeypatch.setattr(time, "time", lambda: 1e9 + shift)
-    plan = Plan("crnn", {}, {}, (), "valid_nll", 0, 1, 0.0, deadline=1e9 + 30)
+    plan = Plan({}, (), "valid_nll", 1, 0.0, deadline=1e9 + 30)
     ends = _ends(plan, left_s=30.0)
     monotonic[0] = 129.0
     assert _due(plan, 1, last_saved=100.0, ends=ends)

@@ -14,10 +14,14 @@ import torch
 
 from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import read_tensors, write_tensors
+from search.store.disk_full import writing
 from search.store.jsonl import write_json
 from search.store.records import read_run
+from search.store.run_folder import RunFolder
+from search.store.study import write_study
 from tests.faults import _driver
 from tests.faults._agree import assert_agreed, assert_models, size, wait
+from tests.search.report import runs
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
@@ -63,7 +67,7 @@ def largest_file(most: int) -> Iterator[None]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.fault(
-    "disk full while a search runs (checkpoints, tables, study)",
+    "disk full while a search runs (checkpoints, tables)",
     "stops in one line; with room again resumed to its end",
 )
 def test_a_full_disk_stops_the_search_and_loses_nothing(
@@ -92,26 +96,18 @@ def test_a_full_disk_stops_the_search_and_loses_nothing(
     record_property("lost", "epochs since the last checkpoints, no trial")
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.fault(
-    "disk full while the study is written", "stops in one line; with room again resumed to its end"
+    "disk full while the study file is written", "the former file stays whole, one clear error"
 )
-def test_a_study_that_does_not_fit(tmp_path: Path, address: str) -> None:
-    run, log = tmp_path / "run", tmp_path / "log"
-    driver = _driver.start(address, run, log, trials=4)
-    wait(lambda: size(run) >= 2, driver)
-    _driver.kill(driver)
-    most = max((run / name).stat().st_size for name in ("study.db", "study.db-wal"))
-    driver = _driver.start(address, run, log, trials=4, most_bytes=most)
-    driver.join(120)
-    assert driver.exitcode == 2
-    said = (tmp_path / "error").read_text()
-    assert "--resume" in said
-    driver = _driver.start(address, run, log, trials=4)
-    driver.join(120)
-    assert driver.exitcode == 0
-    assert_agreed(read_run(run), 4)
+def test_a_study_that_does_not_fit_leaves_the_former(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    RunFolder.create(run, runs.run_json()).close()
+    write_study(run)
+    before = (run / "study.db").read_bytes()
+    with largest_file(4096), pytest.raises(InputError, match="--resume"), writing(run):
+        write_study(run)
+    assert (run / "study.db").read_bytes() == before
+    assert not [file for file in run.iterdir() if file.name.endswith(".tmp")]
 
 
 @pytest.mark.fault(

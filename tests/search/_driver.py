@@ -7,11 +7,11 @@ from pathlib import Path
 
 import spaces
 from search.cluster.connection import connect, share
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from search.tuning.progress import Progress
 from search.tuning.settings import Settings
-from search.tuning.space_run import SpaceRun
-from search.tuning.stopping import Control
+from search.tuning.space_search import SpaceSearch
+from search.tuning.stopping import Stopping
 from search.tuning.task import Task
 from tests.search import _fake
 
@@ -23,7 +23,7 @@ def main(path: Path, log: Path, trials: int) -> None:
         folder = RunFolder.open(path)
     else:
         run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
-        folder = RunFolder.create(path, {**run, "spaces": {"pooled": {}}})
+        folder = RunFolder.create(path, {**run, "spaces": {"pooled": {"space": space.to_json()}}})
 
     def note(task: Task, epoch: int) -> None:
         handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -34,15 +34,15 @@ def main(path: Path, log: Path, trials: int) -> None:
     with folder, connect("local", num_cpus=2) as cluster:
         import ray
 
-        from search.tuning.tuner import search_space
+        from search.tuning.tuner import run_trials
 
         ray.cloudpickle.register_pickle_by_value(_fake)
         folder.update_run(sittings=[*folder.records.run["sittings"], {}])
-        control = Control()
+        control = Stopping()
         control.start_budget(None)
         with Progress(folder.records, trials, 4) as progress:
-            search_space(
-                SpaceRun(folder, space, settings, {"epochs": 4}), None,
+            run_trials(
+                SpaceSearch(folder, space, settings, {"epochs": 4}), None,
                 share(cluster, settings), control, progress, _fake.objective(note),
             )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 
 
 def run_json(objective: str = "nll", spaces: tuple[str, ...] = ("crnn",)) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Any
 import spaces
 from captcha_models.architectures import config_class
 from search.confirmation.candidates import FRESH, Candidate, Plan, candidates, confirm
-from search.store.records import Records, RunFolder
+from search.store.records import Records
+from search.store.run_folder import RunFolder
 from tests.search import _runs
-from tests.search.confirmation.test_fits import row
+from tests.search.confirmation.test_summary import row
 
 PLAN = Plan(top=2, seeds=2, test_seeds=1, baseline_epochs=None, seed=3)
 

@@ -13,12 +13,12 @@ from captcha_models.config import read_values
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import is_locked
 from captcha_models.errors import InputError
-from search.confirmation.confirm_run import Confirmation
+from search.confirmation.confirmation import Confirmation
 from search.confirmation.terminal import print_confirmation
 from search.store.jsonl import read_table
 from search.store.records import Records, read_run
 from search.store.test_set_log import LEDGER_FILE
-from search.tuning.experiment import Sitting
+from search.tuning.session import Session
 from search.tuning.settings import Settings
 
 pytestmark = [
@@ -47,7 +47,7 @@ def searched(place: Path, images: LabelledImages, *, noise: bool) -> Records:
         shown = rng.integers(0, 256, pixels[0].shape, dtype=np.uint8) if blank else pixels[0]
         Image.fromarray(shown).save(data / name)
     given = {"spaces": ("crnn",), "data": str(data), "trials": 2, "epochs": 2, "fixed": CHEAP}
-    sitting = Sitting(place / "runs" / "r", lambda line: None)
+    sitting = Session(place / "runs" / "r", lambda line: None)
     assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     return read_run(place / "runs" / "r")
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 import spaces
 from search.store.jsonl import write_json
-from search.store.predictions import IMAGES, THUMBNAILS, keep_readings
-from search.store.records import RunFolder
+from search.store.predictions import IMAGES, THUMBNAILS, keep_predictions
+from search.store.run_folder import RunFolder
 from search.tuning.settings import Settings
 
 LABELS = ("2b827", "3nxmp", "8g4dc", "wwwww", "p5e7y", "c2c2c", "m3m3m", "yx6nb")
@@ -86,7 +86,7 @@ def _trial(
             seconds=30.0 * epoch, device="cpu", checkpoint=None,
         )  # fmt: skip
     if state in ("completed", "stopped") and labels:
-        keep_readings(folder.path, name, last, readings(number, len(labels)), None)
+        keep_predictions(folder.path, name, last, readings(number, len(labels)), None)
     if state != "running":
         told = error if state == "failed" else None
         why = "behind others" if state == "stopped" else None

@@ -39,11 +39,11 @@ def test_other_images_are_reported_and_nobody_wins(tmp_path: Path) -> None:
 
 def test_a_run_whose_interval_lies_below_wins(tmp_path: Path) -> None:
     one, two = runs.write(tmp_path / "a"), runs.write(tmp_path / "b")
-    text = (two / "readings.jsonl").read_text().splitlines()
+    text = (two / "predictions.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in text]
     for row in rows[1:]:
         row["nlls"] = [value / 1000 for value in row["nlls"]]
-    (two / "readings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (two / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     epochs = (two / "epochs.jsonl").read_text().replace('"valid_nll": 0.', '"valid_nll": 0.0')
     (two / "epochs.jsonl").write_text(epochs)
     assert both(one, two)["spaces"]["crnn"]["winner"] == 1

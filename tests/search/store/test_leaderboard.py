@@ -17,7 +17,7 @@ from search.store.leaderboard import (
     ranking,
     summary,
 )
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from tests.search import _runs
 
 

@@ -12,7 +12,7 @@ from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import make_split
 from captcha_models.inference.predictions import BEAM_WIDTHS, readings
 from captcha_models.training.evaluation import evaluate
-from search.store.predictions import keep_readings, read_readings
+from search.store.predictions import keep_predictions, read_predictions
 from search.tuning.task import Data
 
 FOUND = {"wrong": {"1": "abc"}, "beams": {"greedy": 0.5}}
@@ -54,9 +54,9 @@ def test_what_is_kept_is_read_with_a_picture_of_each_misread_image(
     data = Data(drawn, make_split(drawn.names))
     valid = data.split.valid.tolist()
     row = {"confidences": [0.5] * len(valid), "nlls": [0.25] * len(valid), **FOUND}
-    keep_readings(tmp_path, "crnn-000", 2, row, data)
-    keep_readings(tmp_path, "crnn-000", 3, row, data)
-    found = read_readings(tmp_path)
+    keep_predictions(tmp_path, "crnn-000", 2, row, data)
+    keep_predictions(tmp_path, "crnn-000", 3, row, data)
+    found = read_predictions(tmp_path)
     assert found.images == tuple(drawn.names[i] for i in valid)
     assert found.labels == tuple(drawn.labels[i] for i in valid)
     assert found.trials == {"crnn-000": {"trial": "crnn-000", "epoch": 3, **row}}
@@ -68,7 +68,7 @@ def test_what_is_kept_is_read_with_a_picture_of_each_misread_image(
 
 
 def test_a_run_of_an_earlier_program_has_none(tmp_path: Path) -> None:
-    found = read_readings(tmp_path)
+    found = read_predictions(tmp_path)
     assert (found.images, found.trials, found.notes) == ((), {}, ())
 
 
@@ -83,10 +83,10 @@ def test_a_run_of_an_earlier_program_has_none(tmp_path: Path) -> None:
 )
 def test_a_damaged_row_is_left_out_and_told(tmp_path: Path, row: dict[str, object]) -> None:
     good = {"confidences": [0.5, 0.5], "nlls": [0.1, 0.1], **FOUND}
-    keep_readings(tmp_path, "b", 1, good, None)
-    with open(tmp_path / "readings.jsonl", "a") as file:
+    keep_predictions(tmp_path, "b", 1, good, None)
+    with open(tmp_path / "predictions.jsonl", "a") as file:
         file.write(json.dumps(row) + "\n")
     (tmp_path / "valid.json").write_text('{"images": 7}')
-    found = read_readings(tmp_path)
+    found = read_predictions(tmp_path)
     assert list(found.trials) == ["b"]
     assert len(found.notes) == 2

@@ -7,7 +7,8 @@ import pytest
 
 from captcha_models.errors import InputError
 from search.store.jsonl import Table, read_table, write_json
-from search.store.records import RunFolder, newest_run, read_run
+from search.store.records import newest_run, read_run
+from search.store.run_folder import RunFolder
 from tests.search import _runs
 
 
@@ -127,7 +128,7 @@ def test_a_row_that_does_not_fit_the_disk_leaves_the_table_whole(tmp_path: Path)
 @pytest.mark.fault("second search on the same run folder", "refused; readers are not")
 def test_two_writers_are_refused_and_readers_are_not(path: Path) -> None:
     with RunFolder.open(path):
-        with pytest.raises(InputError, match="another search is writing"):
+        with pytest.raises(InputError, match="another process is writing"):
             RunFolder.open(path)
         assert len(read_run(path).trials) == 2
     RunFolder.open(path).close()

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from captcha_models.errors import InputError
-from search.store.records import RunFolder, read_run
+from search.store.records import read_run
+from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
-from search.tuning.experiment import Sitting
+from search.tuning.session import Session
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.search import _fake, _runs
@@ -125,7 +126,7 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     def note(task: Task, epoch: int) -> None:
         log.write_text(f"{log.read_text() if log.exists() else ''}{task.seed} {epoch}\n")
 
-    first = Sitting(place, lambda line: None, storage=storage, objective=_fake.objective(slow))
+    first = Session(place, lambda line: None, storage=storage, train=_fake.objective(slow))
     stopper = threading.Thread(target=stop_half_way, args=(first,))
     stopper.start()
     assert first.begin(settings) == 130
@@ -136,8 +137,8 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     shutil.rmtree(place)
 
     with pytest.raises(InputError, match="holds a run of that name"):
-        Sitting(place, lambda line: None, storage=storage).begin(settings)
-    second = Sitting(place, lambda line: None, storage=storage, objective=_fake.objective(note))
+        Session(place, lambda line: None, storage=storage).begin(settings)
+    second = Session(place, lambda line: None, storage=storage, train=_fake.objective(note))
     assert second.resume({}) == 0
     records = read_run(place)
     assert records.trials["pooled-000"] == before["pooled-000"]
@@ -150,7 +151,7 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     assert Storage(storage).names("r") == ["copy"]
 
 
-def stop_half_way(sitting: Sitting) -> None:
+def stop_half_way(sitting: Session) -> None:
     """What Ctrl-C does, when the second trial has done half."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
@@ -166,7 +167,7 @@ def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> 
         {"spaces": ("pooled",), "data": "synthetic:60", "trials": 1, "epochs": 1}
     )
     quick = _fake.objective(lambda task, epoch: None)
-    search = Sitting(tmp_path / "r", lambda line: None, storage=str(tmp_path), objective=quick)
+    search = Session(tmp_path / "r", lambda line: None, storage=str(tmp_path), objective=quick)
     assert search.begin(settings) == 0
     assert not (tmp_path / "r" / "copy").exists()
     assert "storage" not in read_run(tmp_path / "r").run
@@ -174,4 +175,4 @@ def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> 
 
 def test_nothing_to_go_on_with_is_said(storage: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no run at .*, and none in "):
-        Sitting(tmp_path / "r", lambda line: None, storage=storage).resume({})
+        Session(tmp_path / "r", lambda line: None, storage=storage).resume({})

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 
 from search.cluster.connection import _look, share
 from search.tuning.progress import Progress
-from search.tuning.stopping import Control
+from search.tuning.stopping import Stopping
 from search.tuning.task import Task
 from tests.search import _fake
 from tests.search.tuning.test_search import run_of
@@ -26,7 +26,7 @@ def test_ended_trials_leave_next_to_nothing_with_ray_and_optuna(tmp_path: Path) 
     from ray.tune import Checkpoint
     from ray.tune.experiment import Trial
 
-    from search.tuning.tuner import search_space
+    from search.tuning.tuner import run_trials
 
     trials, epochs = 8, 8
     held: list[tuple[int, int, int, int]] = []
@@ -51,11 +51,11 @@ def test_ended_trials_leave_next_to_nothing_with_ray_and_optuna(tmp_path: Path) 
         return 1.0 / epoch
 
     run = run_of(tmp_path / "run", trials=trials, epochs=epochs, max_concurrent=1)
-    control = Control()
+    control = Stopping()
     control.start_budget(None)
     with run.folder as folder, Weighing(folder.records, trials, epochs) as progress:
         each = share(_look("the tests' Ray"), run.settings)
-        search_space(run, None, each, control, progress, _fake.objective(always))
+        run_trials(run, None, each, control, progress, _fake.objective(always))
     assert len(held) == trials
     grown = [last - first for first, last in zip(held[2], held[-1], strict=True)]
     # A key that a condition had left out so far is new; each trial brought dozens.

@@ -8,7 +8,7 @@ import pytest
 from captcha_models.errors import InputError
 from search.store.records import read_run
 from search.tuning import loggers as trackers
-from tests.search.tuning.test_experiment import settings, sitting
+from tests.search.tuning.test_session import settings, sitting
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("ray")]
 

@@ -7,9 +7,9 @@ import pytest
 
 from captcha_models.errors import InputError
 from search.cluster.connection import Node, Share
-from search.tuning.monitor import Watch
+from search.tuning.monitor import Monitor
 from search.tuning.settings import Settings, prices
-from search.tuning.stopping import Control
+from search.tuning.stopping import Stopping
 
 HEAD = Node(0, 0, "head", "10.0.0.1")
 BOX = Node(4, 1, "gpu", "10.0.0.2")
@@ -24,9 +24,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return world
 
 
-def watch(said: list[str], **values: Any) -> Watch:
+def watch(said: list[str], **values: Any) -> Monitor:
     given = {"prices": {"head": 0.1, "gpu": 1.0}, "max_cost": None, "stall_s": None, **values}
-    return Watch(share=Share(2, 0.5, 2), say=said.append, **given)
+    return Monitor(share=Share(2, 0.5, 2), say=said.append, **given)
 
 
 def trial(name: str, status: str, actor: object = None) -> SimpleNamespace:
@@ -75,15 +75,15 @@ def test_without_prices_a_trial_has_no_cost_but_its_gpu_seconds(clock: SimpleNam
 
 
 def test_a_search_that_has_cost_enough_begins_no_trial(clock: SimpleNamespace) -> None:
-    control = Control()
-    control.watch = watch([], max_cost=1.0)
-    control.watch.step([])
+    control = Stopping()
+    control.monitor = watch([], max_cost=1.0)
+    control.monitor.step([])
     clock.now += 1800
-    control.watch.step([])
+    control.monitor.step([])
     assert not control.closed
     clock.now += 1800
-    control.watch.step([])
-    assert control.too_dear
+    control.monitor.step([])
+    assert control.cost_reached
     assert control.closed
     assert not control.cut
 

@@ -10,10 +10,12 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from search.store.leaderboard import best, leaderboard, summary
+from search.store.study import load_studies
 from search.tuning.objectives import Objective
 from search.tuning.plan import plan_spaces
+from search.tuning.searcher import rebuild, tell
 from search.tuning.settings import Settings
-from search.tuning.space_run import SpaceRun
+from search.tuning.space_search import SpaceSearch
 from search.tuning.task import Task
 from spaces.space import Space
 from tests.search import _fake
@@ -29,7 +31,7 @@ def space_of(**values: Any) -> Space:
 
 
 def study_in(path: Path) -> Study:
-    return optuna.load_study(study_name="pooled", storage=f"sqlite:///{path / 'study.db'}")
+    return optuna.load_study(study_name="pooled", storage=load_studies(path))
 
 
 def cycle(epochs: int, epoch: int) -> float:
@@ -37,24 +39,22 @@ def cycle(epochs: int, epoch: int) -> float:
     return 1.0 - 0.4 * epoch / epochs if epoch < epochs else 0.099 * NEEDED / epochs
 
 
-def one_by_one(run: SpaceRun, trials: int) -> Study:
+def one_by_one(run: SpaceSearch, trials: int) -> Study:
     """A search for the cheapest without Ray: the real study, records, bound and sampler."""
-    from search.tuning.searcher import open_study, tell
-
-    study, objective, records = open_study(run), run.settings.objective, run.folder.records
+    (study, _), objective, records = rebuild(run, []), run.settings.objective, run.folder.records
     for _ in range(trials):
         trial = study.ask()
-        run.start_trial(trial.number, run.space.suggest(trial))
+        run.start_point(trial.number, run.space.suggest(trial))
         name = run.trial_name(trial.number)
-        whole = [rows[max(rows)] for n, rows in records.epochs.items() if run.is_whole(n)]
+        whole = [rows[max(rows)] for n, rows in records.epochs.items() if records.is_whole(n)]
         epochs = records.trials[name]["config"]["epochs"]
         for epoch in range(1, epochs + 1):
             row = _fake.metrics(epoch, cycle(epochs, epoch)).as_dict()
             run.folder.add_epoch(trial=name, checkpoint=None, **row)
             if row["images_seen"] >= objective.bound(whole):
                 break
-        run.folder.end_trial(name, "completed" if run.is_whole(name) else "stopped")
-        tell(run, study, trial.number)
+        run.folder.end_trial(name, "completed" if records.is_whole(name) else "stopped")
+        tell(run, study, trial)
     return study
 
 
@@ -74,32 +74,6 @@ def test_tpe_finds_the_shortest_cycle_that_reaches_the_target(tmp_path: Path) ->
     assert short
     assert all(t.constraints["nll"] > 0 for t in short)
     assert all(t.value == t.params["epochs"] for t in study.trials if t.state.name == "COMPLETE")
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.fault(
-    "kill between two writes that belong together",
-    "study and tables are made to agree",
-)
-def test_a_kill_between_constraint_and_state_ends_the_trial_as_stopped(tmp_path: Path) -> None:
-    from search.tuning.reconcile import reconcile
-    from search.tuning.searcher import open_study
-
-    run = run_of(tmp_path / "run", max_gap=0.1)
-    with run.folder as folder:
-        study = open_study(run)
-        trial = study.ask()
-        run.start_trial(0, run.space.suggest(trial))
-        row = _fake.metrics(1, 2.0).as_dict()
-        folder.add_epoch(trial="pooled-000", checkpoint=None, **row)
-        trial.set_constraint("gap", 0.4)
-        assert reconcile(run, study) == []
-        assert states(folder.records) == {"pooled-000": "stopped"}
-    told, *waiting = study.trials  # Known points that no trial was left for.
-    assert all(trial.state == TrialState.WAITING for trial in waiting)
-    assert (told.state, told.constraints) == (TrialState.PRUNED, {"gap": 0.4})
-    assert told.intermediate_values == {1: 2.0}
-    assert told.user_attrs["valid_exact_match"] == 0.5
 
 
 @pytest.mark.ray
@@ -127,7 +101,7 @@ class TestOnRay:
         order = [row["number"] for row in leaderboard(records, "pooled")]
         assert order == [1, 4, 0, 2, 3]
         reasons = {row["reason"] for row in records.trials.values() if row["state"] == "stopped"}
-        assert reasons == {"behind others at a rung"}
+        assert reasons == {"behind other trials at a rung"}
 
     def test_cycles_differ_in_length_and_end_where_they_cannot_win(self, tmp_path: Path) -> None:
         given = {**COST, "epochs": 12, "trials": 12}
@@ -146,7 +120,7 @@ class TestOnRay:
             if cost > least:
                 assert trial.state == TrialState.PRUNED
                 assert records.last_epoch(name) == least
-                assert records.trials[name]["reason"].startswith("as dear as the cheapest")
+                assert records.trials[name]["reason"].startswith("cost bound exceeded")
                 continue
             assert (trial.state, trial.value) == (TrialState.COMPLETE, cost)
             assert (trial.constraints["nll"] <= 0) == reached

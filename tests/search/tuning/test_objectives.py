@@ -12,7 +12,8 @@ import pytest
 from captcha_models.errors import InputError
 from search.report.terminal import print_leaderboard
 from search.store.leaderboard import best, leaderboard, missed, ranking, summary
-from search.store.records import RunFolder, read_run
+from search.store.records import read_run
+from search.store.run_folder import RunFolder
 from search.tuning.objectives import Constraint, Objective, exceeded, front, objective_of
 from search.tuning.plan import plan_spaces
 from search.tuning.settings import Settings

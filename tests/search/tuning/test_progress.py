@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from search.tuning.progress import Progress
-from search.tuning.stopping import Control
+from search.tuning.stopping import Stopping
 from tests.search import _runs
 from tests.search.store.test_leaderboard import write
 
@@ -122,9 +122,9 @@ def test_the_status_file_says_how_it_stands_and_how_it_ended(tmp_path: Path) -> 
 def test_the_status_file_ends_as_the_search_does(
     tmp_path: Path, error: BaseException | None, interrupted: bool, state: str, told: str | None
 ) -> None:
-    control = Control()
+    control = Stopping()
     with RunFolder.create(tmp_path / "run", _runs.run_json()) as folder:
-        progress = Progress(folder.records, 1, 2, Console(file=io.StringIO()), control=control)
+        progress = Progress(folder.records, 1, 2, Console(file=io.StringIO()), stopping=control)
         with contextlib.suppress(KeyboardInterrupt, ValueError), progress:
             control.interrupted = interrupted
             if error:

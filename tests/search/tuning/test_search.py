@@ -4,6 +4,7 @@ The numbered pitfalls are those of Ray Tune's OptunaSearch that this project wor
 """
 
 import json
+import math
 import os
 import pickle
 import time
@@ -14,20 +15,24 @@ from typing import Any, cast
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
 from search.cluster.connection import Cluster, Node, Share, _look, knock, share
 from search.store.leaderboard import best, counts
-from search.store.predictions import read_readings
-from search.store.records import Records, RunFolder, read_run
+from search.store.predictions import read_predictions
+from search.store.records import Records, read_run
+from search.store.run_folder import RunFolder
+from search.store.study import load_studies, write_study
 from search.tuning.progress import Progress
+from search.tuning.searcher import StudySearcher
 from search.tuning.settings import Settings
-from search.tuning.space_run import SpaceRun
-from search.tuning.stopping import Control
-from search.tuning.study_file import OwnStorage
-from search.tuning.task import Objective, Task
+from search.tuning.space_search import SpaceSearch
+from search.tuning.stopping import Stopping
+from search.tuning.task import Task, Trainable
+from search.tuning.tuner import run_trials
 from spaces.space import Condition, Space
 from tests.search import _fake
 
@@ -38,7 +43,7 @@ pytestmark = [
 ]
 
 
-def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceRun:
+def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceSearch:
     """A new run folder, or an existing one taken up again."""
     space = space or spaces.load("pooled")
     # One worker comes up in half the time of two on a small machine.
@@ -48,32 +53,27 @@ def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceRun:
         folder = RunFolder.open(path)
     else:
         run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
-        folder = RunFolder.create(path, {**run, "spaces": {space.name: {}}})
+        folder = RunFolder.create(path, {**run, "spaces": {space.name: {"space": space.to_json()}}})
     folder.update_run(sittings=[*folder.records.run["sittings"], {}])
-    return SpaceRun(folder, space, settings, {"epochs": settings.epochs})
+    return SpaceSearch(folder, space, settings, {"epochs": settings.epochs})
 
 
 def search(
-    path: Path, hook: _fake.Hook, control: Control | None = None, space: Space | None = None,
-    trains: Objective | None = None, **values: Any,
+    path: Path, hook: _fake.Hook, control: Stopping | None = None, space: Space | None = None,
+    trains: Trainable | None = None, **values: Any,
 ) -> tuple[Records, list[FrozenTrial]]:  # fmt: skip
     """Search one space to its end; what the records and the study then say."""
-    from search.tuning.tuner import search_space
-
     run = run_of(path, space, **values)
-    control = control or Control()
+    control = control or Stopping()
     control.start_budget(run.settings.time_budget_s)
     with run.folder as folder, Progress(folder.records, 3, 3) as progress:
         each = share(_look("the tests' Ray"), run.settings)
-        search_space(run, None, each, control, progress, trains or _fake.objective(hook))
+        run_trials(run, None, each, control, progress, trains or _fake.objective(hook))
     return read_run(path), study_of(path, run.space.name)
 
 
 def study_of(path: Path, name: str = "pooled") -> list[FrozenTrial]:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.load_study(study_name=name, storage=f"sqlite:///{path / 'study.db'}")
-    # Known points that no trial was left for wait.
-    return [trial for trial in study.trials if trial.state != TrialState.WAITING]
+    return optuna.load_study(study_name=name, storage=load_studies(path)).trials
 
 
 def states(records: Records) -> dict[str, str]:
@@ -111,7 +111,7 @@ def test_baseline_is_trial_0_and_every_epoch_reaches_study_and_records(tmp_path:
     found = best(records, "pooled")
     assert found
     assert Path(found["model"]).read_text() == "model of epoch 3"
-    read = read_readings(records.path).trials
+    read = read_predictions(records.path).trials
     assert {name: row["epoch"] for name, row in read.items()} == dict.fromkeys(states(records), 3)
     assert read["pooled-000"]["wrong"] == {"0": "x"}
     assert dashboard(records.path)["study_summaries"][0]["study_name"] == "pooled"
@@ -121,6 +121,7 @@ def dashboard(run: Path) -> dict[str, Any]:
     """What optuna-dashboard says of the studies in a run folder."""
     import optuna_dashboard
 
+    write_study(run)
     app = optuna_dashboard.wsgi(f"sqlite:///{run / 'study.db'}")
     status: list[str] = []
     environment: dict[str, Any] = {"QUERY_STRING": ""}
@@ -257,7 +258,7 @@ def test_what_hangs_past_the_budget_is_cut_off_and_recorded(tmp_path: Path) -> N
         if epoch == 2:
             time.sleep(60)
 
-    class Impatient(Control):
+    class Impatient(Stopping):
         def start_budget(self, budget_s: float | None) -> None:
             # From here on, and not before the worker has come up.
             self._deadline = time.monotonic() + 15
@@ -324,7 +325,7 @@ def test_conditional_and_pinned_parameters_reach_the_trial(tmp_path: Path) -> No
 
 def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
     """What an interrupt cuts off stays open in study and records, then ends once."""
-    control, log = Control(), tmp_path / "log"
+    control, log = Stopping(), tmp_path / "log"
     holder: dict[str, Any] = {}
 
     def slow(task: Task, epoch: int) -> None:
@@ -337,13 +338,11 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
             if self._records.epochs.get("pooled-001", {}).keys() >= {3}:
                 control.interrupted = True
 
-    from search.tuning.tuner import search_space
-
     run = run_of(tmp_path / "run", trials=3, epochs=6, max_concurrent=1)
     control.start_budget(None)
     with run.folder as folder, Interrupting(folder.records, 3, 6) as progress:
         each = share(_look("the tests' Ray"), run.settings)
-        search_space(run, None, each, control, progress, _fake.objective(slow))
+        run_trials(run, None, each, control, progress, _fake.objective(slow))
     holder["before"] = states(read_run(tmp_path / "run"))
     assert holder["before"] == {"pooled-000": "completed", "pooled-001": "running"}
     assert [t.state.name for t in study_of(tmp_path / "run")] == ["COMPLETE", "RUNNING"]
@@ -364,95 +363,131 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 class TestAfterAKill:
-    """Pitfall 5: a kill falls between two writes; study and records have to agree again."""
+    """Pitfall 5: a kill falls between two rows; what the tables say is what goes on."""
 
-    def prepare(self, path: Path) -> SpaceRun:
+    def prepare(self, path: Path) -> SpaceSearch:
         records, trials = search(path, lambda t, e: 1.0, trials=3, max_concurrent=1)
         assert agreed(records, trials)
         return run_of(path, trials=4)
 
-    def goes_on(self, path: Path) -> tuple[Records, list[FrozenTrial], list[int]]:
+    def goes_on(self, path: Path, **values: Any) -> tuple[Records, list[FrozenTrial], list[int]]:
         begun = path.parent / "begun"
         begun.touch()
 
         def note(task: Task, epoch: int) -> float:
-            if epoch == 1:
-                with begun.open("a") as file:
-                    file.write(f"{task.seed}\n")
+            with begun.open("a") as file:
+                file.write(f"{task.seed}\n")
             return 1.0
 
-        records, trials = search(path, note, trials=4, max_concurrent=1)
-        return records, trials, [int(line) for line in begun.read_text().split()]
+        given = {"trials": 4, "max_concurrent": 1, **values}
+        records, trials = search(path, note, **given)
+        assert agreed(records, trials)
+        assert len(trials) == given["trials"]
+        seeds = [int(line) for line in begun.read_text().split()]
+        return records, trials, sorted(set(seeds))
 
     def drop_last_row(self, file: Path, rows: int = 1) -> None:
         lines = file.read_bytes().splitlines(keepends=True)
         file.write_bytes(b"".join(lines[:-rows]))
 
-    @pytest.mark.fault(
-        "kill between two writes that belong together",
-        "study and tables are made to agree",
-    )
-    def test_study_ahead_of_the_records(self, tmp_path: Path) -> None:
+    @pytest.mark.fault("kill between two rows of a trial", "the tables alone say what goes on")
+    def test_the_row_that_ends_a_whole_trial_is_lost(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         self.prepare(path).folder.close()
         self.drop_last_row(path / "trials.jsonl")
         assert read_run(path).trials["pooled-002"]["state"] == "running"
-        records, trials, begun = self.goes_on(path)
+        records, _, begun = self.goes_on(path)
         assert begun == [3]
-        assert agreed(records, trials)
-        assert len(trials) == 4
+        assert states(records)["pooled-002"] == "completed"
 
-    @pytest.mark.fault(
-        "kill between two writes that belong together",
-        "study and tables are made to agree",
-    )
-    def test_records_ahead_of_the_study(self, tmp_path: Path) -> None:
+    @pytest.mark.fault("kill between two rows of a trial", "the tables alone say what goes on")
+    def test_the_row_that_ends_a_stopped_trial_is_lost(self, tmp_path: Path) -> None:
+        """The scheduler decides once more on the same reports, in the same order."""
+        path, given = tmp_path / "run", {"trials": 3, "epochs": 8, "max_concurrent": 1}
+        values = [1.0, 2.0, 9.0]
+        before, _ = search(path, lambda task, epoch: values[task.seed], **given)
+        assert states(before)["pooled-002"] == "stopped"
+        self.drop_last_row(path / "trials.jsonl")
+        records, _, begun = self.goes_on(path, **given)
+        assert begun == []
+        for key in ("state", "epochs", "reason"):
+            assert records.trials["pooled-002"][key] == before.trials["pooled-002"][key]
+
+    @pytest.mark.fault("kill between two rows of a trial", "the tables alone say what goes on")
+    def test_all_epochs_but_no_end(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         run = self.prepare(path)
-        from search.tuning.searcher import open_study
-
-        study = open_study(run)
-        trial = study.ask()
-        run.start_trial(3, run.space.suggest(trial))
+        run.start_point(3, run.space.active(run.space.baseline))
         for epoch in (1, 2, 3):
             row = _fake.metrics(epoch, 0.25).as_dict()
             run.folder.add_epoch(trial="pooled-003", checkpoint=None, **row)
         run.folder.close()
         records, trials, begun = self.goes_on(path)
         assert begun == []
-        assert agreed(records, trials)
         assert trials[3].value == 0.25
         assert states(records)["pooled-003"] == "completed"
 
-    @pytest.mark.fault(
-        "kill between two writes that belong together",
-        "study and tables are made to agree",
-    )
+    @pytest.mark.fault("kill between two rows of a trial", "the tables alone say what goes on")
     def test_suggested_but_not_begun(self, tmp_path: Path) -> None:
         path = tmp_path / "run"
         run = self.prepare(path)
-        from search.tuning.searcher import open_study
-
-        trial = open_study(run).ask()
-        lr = trial.suggest_float("lr", 3e-4, 1e-2, log=True)
-        cast(OwnStorage, trial.storage).write_params()  # As before any worker is told of it.
+        point = run.space.active({**run.space.baseline, "lr": 0.00123})
+        run.start_point(3, point)
         run.folder.close()
         records, trials, begun = self.goes_on(path)
         assert begun == [3]
-        assert agreed(records, trials)
-        assert len(trials) == 4
-        assert records.trials["pooled-003"]["config"]["lr"] == lr
+        assert trials[3].params == point
+        assert records.trials["pooled-003"]["config"]["lr"] == 0.00123
+
+    @pytest.mark.fault("kill between two rows of a trial", "the tables alone say what goes on")
+    def test_a_number_without_a_row_is_drawn_again(self, tmp_path: Path) -> None:
+        """Earlier versions wrote a trial's row when it began, later ones when it is suggested."""
+        path = tmp_path / "run"
+        run = self.prepare(path)
+        run.start_point(4, run.space.active(run.space.baseline))
+        run.folder.close()
+        records, _, begun = self.goes_on(path, trials=5)
+        assert begun == [3, 4]
+        assert set(states(records).values()) == {"completed"}
+
+
+def test_the_study_that_learns_is_the_one_the_tables_give(tmp_path: Path) -> None:
+    """While a search runs its study is told trial by trial; a resumed one is rebuilt."""
+    values = {0: 9.0, 1: 1.0, 2: 8.0, 3: 8.5, 4: 0.5, 5: math.nan}
+    run = run_of(tmp_path / "run", trials=6, epochs=8, max_gap=0.1)
+    learnt: list[Study] = []
+
+    class Seen(SpaceSearch):
+        def searcher(self, stopping: Stopping) -> Any:
+            found = super().searcher(stopping)
+            assert found and isinstance(found[0], StudySearcher)
+            learnt.append(found[0].study)
+            return found
+
+    seen = Seen(run.folder, run.space, run.settings, run.base)
+    stopping = Stopping()
+    with run.folder as folder, Progress(folder.records, 6, 8) as progress:
+        each = share(_look("the tests' Ray"), run.settings)
+        hook = _fake.objective(lambda task, epoch: values[task.seed])
+        run_trials(seen, None, each, stopping, progress, hook)
+    rebuilt = study_of(tmp_path / "run")
+    live = [t for t in learnt[0].trials if t.state != TrialState.WAITING]
+    assert {t.state.name for t in live} == {"COMPLETE", "PRUNED", "FAIL"}
+    for one, other in zip(live, rebuilt, strict=True):
+        for part in ("number", "state", "values", "params", "distributions", "constraints"):
+            assert getattr(one, part) == getattr(other, part), part
+        assert one.intermediate_values == other.intermediate_values
+        assert one.user_attrs == other.user_attrs
 
 
 def test_the_searcher_pickles_nothing_of_ours(tmp_path: Path) -> None:
     """Pitfall 6: a space that cannot be pickled would kill the run at Ray's first snapshot."""
-    from search.tuning.searcher import StudySearch, open_study
-
     run = run_of(tmp_path / "run")
     with run.folder:
-        searcher = StudySearch(run, open_study(run), [], Control())
-        assert type(pickle.loads(pickle.dumps(searcher))) is object
-        searcher.save(str(tmp_path / "snapshot"))
+        found = run.searcher(Stopping())
+        assert found
+        assert type(pickle.loads(pickle.dumps(found[0]))) is object
+        found[0].save(str(tmp_path / "snapshot"))
         assert (tmp_path / "snapshot").read_bytes() == b""
 
 

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from search.tuning.stopping import Control
+from search.tuning.stopping import Stopping
 
 
 def test_without_a_budget_nothing_ever_stops() -> None:
-    control = Control()
+    control = Stopping()
     control.start_budget(None)
     assert control.remaining_s is None
-    assert not (control.closed or control.spent or control.cut)
+    assert not (control.closed or control.budget_spent or control.cut)
 
 
 def test_a_spent_budget_closes_first_and_cuts_after_the_grace(
@@ -21,18 +21,18 @@ def test_a_spent_budget_closes_first_and_cuts_after_the_grace(
 ) -> None:
     clock = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: clock)
-    control = Control()
+    control = Stopping()
     control.start_budget(80.0)
     seen = []
     for clock in (179.0, 180.0, 199.0, 200.0):  # noqa: B007
-        seen.append((control.closed, control.spent, control.cut))
+        seen.append((control.closed, control.budget_spent, control.cut))
     assert seen == [(False,) * 3, (True, True, False), (True, True, False), (True,) * 3]
     assert control.remaining_s == 0.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_asks_while_trials_run_and_a_second_one_insists(number: int) -> None:
-    control = Control()
+    control = Stopping()
     before = signal.getsignal(number)
     with control.signals():
         # As Ray does when it connects.
@@ -50,7 +50,7 @@ def test_a_signal_asks_while_trials_run_and_a_second_one_insists(number: int) ->
 
 @pytest.mark.fault("Ctrl-C or SIGTERM before the first trial", "ends at once, nothing written")
 def test_a_signal_before_any_trial_ends_at_once() -> None:
-    control = Control()
+    control = Stopping()
     with pytest.raises(KeyboardInterrupt), control.signals():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)

@@ -6,7 +6,7 @@ import pytest
 
 from captcha_models.config import read_values
 from captcha_models.errors import InputError
-from search.store.records import RunFolder
+from search.store.run_folder import RunFolder
 from search.tuning.plan import SpacePlan, plan_spaces
 from search.tuning.settings import Settings
 from search.tuning.warm_start import warm_start

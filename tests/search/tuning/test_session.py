@@ -11,7 +11,7 @@ import pytest
 from captcha_models.errors import InputError
 from search.store.leaderboard import summary
 from search.store.records import read_run
-from search.tuning.experiment import Sitting
+from search.tuning.session import Session
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.search import _fake
@@ -27,9 +27,9 @@ def quick(task: Task, epoch: int) -> None:
     return None
 
 
-def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[Sitting, list[str]]:
+def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[Session, list[str]]:
     said: list[str] = []
-    return Sitting(place, said.append, objective=_fake.objective(hook)), said
+    return Session(place, said.append, train=_fake.objective(hook)), said
 
 
 def settings(**values: Any) -> Settings:

@@ -1,4 +1,4 @@
-"""One sitting of a confirmation: data, fits, the choice, the look, and what is written."""
+"""Confirmation of a search: its trials, the choice, the test-set evaluation, the files."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,6 @@ from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 from captcha_models.training.checks import check
-from search.confirmation.batch import Batch
 from search.confirmation.candidates import (
     Candidate,
     Plan,
@@ -21,15 +20,18 @@ from search.confirmation.candidates import (
     plan_digest,
     with_temperature,
 )
-from search.confirmation.fits import Fit, Row
 from search.store.jsonl import write_json
+from search.store.listed import ListedTrial, Row
 from search.store.records import Records, now
 from search.store.test_set_log import Ledger, locked_digest
+from search.tuning.list_run import ListRun
 from search.tuning.plan import load_data
 from search.tuning.settings import Settings
 
 FOLDER = "confirmed"
-BATCH = ("address", "gpus_per_trial", "cpus_per_trial", "max_concurrent")
+TRIALS = "fits"
+"""Folder of the trials within it; fits.jsonl beside it is their table of earlier versions."""
+RESOURCES = ("gpus_per_trial", "cpus_per_trial", "max_concurrent")
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Confirmation:
         return found
 
     def run(self) -> dict[str, Any]:
-        """Confirm all spaces, then look at the test set once; results by space.
+        """Confirm all spaces, then evaluate once on the test set; results by space.
 
         Raises:
             InputError: other images than the search's, or another look at the test set.
@@ -81,8 +83,10 @@ class Confirmation:
         if looks:
             # Before hours are spent on what would then be refused.
             ledger.assert_free(plan, force)
-        batch = self._batch(images)
-        groups = iter(_dealt(batch, [one.fits(self.plan) for own in found.values() for one in own]))
+        trials = self._list(images)
+        groups = iter(
+            _dealt(trials, [one.fits(self.plan) for own in found.values() for one in own])
+        )
         results = {
             name: {
                 **about(self.records, self.plan),
@@ -98,7 +102,7 @@ class Confirmation:
         if looks and any(result["chosen"] for result in results.values()):
             ledger.take(plan, str(self.records.path), force, spaces=list(self.spaces))
             self.say(f"test set: looking at it, which {ledger.path} records")
-            if self._judge(batch, found, results, digest):
+            if self._judge(trials, found, results, digest):
                 ledger.finish(plan)
         return results
 
@@ -114,15 +118,17 @@ class Confirmation:
             )
         return images
 
-    def _batch(self, images: LabelledImages) -> Batch:
-        where = {k: self.options[k] for k in BATCH if self.options[k] is not None}
-        before = {k: self.settings[k] for k in BATCH[1:]}
-        path = self._folder / "fits.jsonl"
-        return Batch(path, images, self.say, num_cpus=self.num_cpus, **{**before, **where})
+    def _list(self, images: LabelledImages) -> ListRun:
+        before = {k: self.settings[k] for k in RESOURCES}
+        given = {k: self.options[k] for k in RESOURCES if self.options[k] is not None}
+        return ListRun(
+            self._folder / TRIALS, images, self.say, self.options["address"], self.num_cpus,
+            {**before, **given},
+        )  # fmt: skip
 
     def _judge(
         self,
-        batch: Batch,
+        trials: ListRun,
         found: Mapping[str, list[Candidate]],
         results: dict[str, Any],
         digest: str,
@@ -143,7 +149,7 @@ class Confirmation:
                 # A baseline that failed before is tried again; nothing was fitted to it.
                 temperature = told[wanted]["temperature"] if wanted in told else 1.0
                 groups.append(one.test_fits(self.plan, temperature))
-        dealt = iter(_dealt(batch, groups))
+        dealt = iter(_dealt(trials, groups))
         whole = True
         for name, line in lines.items():
             winner, baseline = next(dealt), next(dealt)
@@ -178,13 +184,13 @@ class Confirmation:
             config_class(arch).parse(values).save(self._folder / f"{name}.toml")
 
 
-def _dealt(batch: Batch, groups: Sequence[Sequence[Fit]]) -> list[list[Row | None]]:
+def _dealt(trials: ListRun, groups: Sequence[Sequence[ListedTrial]]) -> list[list[Row | None]]:
     """Train groups of fits as one list; the rows, in the same groups.
 
     Seed by seed, so that one that is interrupted says as much of each candidate.
     """
     fits = [fit for group in groups for fit in group]
     order = sorted(range(len(fits)), key=lambda i: fits[i].seed)
-    rows = dict(zip(order, batch.run([fits[i] for i in order]), strict=True))
+    rows = dict(zip(order, trials.run([fits[i] for i in order]), strict=True))
     place = iter(range(len(fits)))
     return [[rows[next(place)] for _ in group] for group in groups]

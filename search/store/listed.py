@@ -1,0 +1,139 @@
+"""Listed trials: what decides the outcome of each, and the rows of those that have finished.
+
+Confirmation, cross-validation, ablation and training on few images are lists of trials, each with
+its own configuration, seed and split. A trial is found again by the digest of all that decides its
+outcome, so a list is stopped and taken up at will.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from captcha_models.data.splits import Split, SplitSpec
+from search.store.jsonl import read_table
+from search.store.predictions import last_predictions
+from search.store.records import read_run, whole
+
+Row = dict[str, Any]
+"""A finished trial of a list: what it was, what it cost, its predictions image by image."""
+
+
+@dataclass(frozen=True)
+class ListedTrial:
+    """What is trained on which images, and on which it is scored.
+
+    Attributes:
+        name: of the candidate, for the person; not part of the key.
+        arch: the architecture.
+        config: every field of its Config.
+        seed: of the training, and of the choice of `limit_train`.
+        fold: which fold is held out and scored; None trains on all that are not locked and scores
+            the locked test set.
+        folds: how many there are.
+        split_seed: what the folds were drawn with.
+        limit_train: train on so many images only; None is all.
+        all_images: the folds are of all images, the locked ones too.
+    """
+
+    name: str
+    arch: str
+    config: Mapping[str, Any]
+    seed: int
+    fold: int | None
+    folds: int
+    split_seed: int = 0
+    limit_train: int | None = None
+    all_images: bool = False
+
+    def key(self, data_digest: str) -> str:
+        """Sha256 (hex) of all that decides the outcome, but for the program's versions.
+
+        Fields of the configuration at their defaults do not count, so that a new field, off by
+        default, leaves the keys as they were.
+        """
+        from captcha_models.architectures import config_class
+
+        config = config_class(self.arch).parse(self.config)
+        defaults = type(config)().model_dump()
+        changed = {k: v for k, v in config.model_dump().items() if v != defaults[k]}
+        decides = {**asdict(self), "config": changed, "data": data_digest}
+        del decides["name"]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def spec(self) -> SplitSpec:
+        """How it divides the images."""
+        return SplitSpec(
+            self.fold, self.folds, self.split_seed, self.limit_train, self.seed, self.all_images
+        )
+
+    def split(self, names: tuple[str, ...]) -> Split:
+        """Which image is for what.
+
+        Raises:
+            InputError: no such fold, or too few images.
+        """
+        return self.spec.of(names)
+
+    def __str__(self) -> str:
+        part = "test set" if self.fold is None else f"fold {self.fold} of {self.folds}"
+        limit = f", {self.limit_train} images" if self.limit_train else ""
+        return f"{self.name}, {part}, seed {self.seed}{limit}"
+
+
+def name_of(key: str) -> str:
+    """Name of a listed trial in the records."""
+    return f"trial-{key[:16]}"
+
+
+def read_rows(place: Path) -> dict[str, Row]:
+    """The finished trials of a list by their keys.
+
+    Args:
+        place: the list's run folder; PLACE.jsonl, a table of an earlier version, counts too.
+
+    Raises:
+        InputError: a damaged file, or one of another version.
+    """
+    before = place.with_name(f"{place.name}.jsonl")
+    old = read_table(before) if before.is_file() else []
+    return {row["key"]: row for row in old if row["error"] is None} | folder_rows(place)
+
+
+def folder_rows(place: Path) -> dict[str, Row]:
+    """The finished trials of a list's run folder by their keys; none if there is no folder.
+
+    Raises:
+        InputError: a damaged folder.
+    """
+    if not place.is_dir():
+        return {}
+    records, read = read_run(place), last_predictions(place)
+    with whole(place):
+        return {
+            row["key"]: _joined(row, records.last(name), read[name], records.run)
+            for name, row in records.trials.items()
+            if row["state"] == "completed" and name in read
+        }
+
+
+def _joined(row: Row, last: Row, read: Row, run: Row) -> Row:
+    """One row of a trial's three: what it was, what its last epoch cost, what it read."""
+    costs = {k: last[k] for k in ("temperature", "images_seen", "seconds", "device")}
+    about = ("arch", "config", "seed", "fold", "folds", "split_seed", "limit_train", "all_images")
+    return {
+        "key": row["key"],
+        "name": row["title"],
+        **{name: row[name] for name in about},
+        "error": None,
+        **costs,
+        "epochs": last["epoch"],
+        **{k: v for k, v in read.items() if k not in ("trial", "epoch")},
+        "ended": row["ended"],
+        "data": run["data"]["digest"],
+        "versions": run["versions"],
+        "git_revision": run["git_revision"],
+    }

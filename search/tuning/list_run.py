@@ -1,0 +1,95 @@
+"""Run of a list of trials in a folder, where finished ones are found again by their keys."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.splits import everything
+from captcha_models.errors import InputError
+from search.store.listed import ListedTrial, Row, name_of, read_rows
+from search.store.records import read_run
+from search.tuning.run_file import describe_list
+from search.tuning.session import Session
+from search.tuning.settings import Settings
+from search.tuning.task import Data, Trainable, train
+
+
+@dataclass
+class ListRun:
+    """A folder of listed trials, and where they run.
+
+    A trial that is recorded is not run again; one that failed is tried again by the next start. A
+    trial that was interrupted goes on from its last checkpoint.
+
+    Attributes:
+        place: the folder.
+        images: all images.
+        say: prints one line.
+        address: of Ray; see `cluster.connection.connect`.
+        num_cpus: of a private local Ray; None is all.
+        resources: the settings `gpus_per_trial`, `cpus_per_trial` and `max_concurrent`, if given.
+        first: called when all is ready and something is left to be trained; it may refuse.
+        train: what a trial does.
+    """
+
+    place: Path
+    images: LabelledImages
+    say: Callable[[str], None]
+    address: str | None = None
+    num_cpus: int | None = None
+    resources: dict[str, Any] = field(default_factory=dict)
+    first: Callable[[], None] = lambda: None
+    train: Trainable = train
+
+    def run(self, trials: Sequence[ListedTrial]) -> list[Row | None]:
+        """Train what has no row yet.
+
+        Returns:
+            The row of each trial, in their order; None for one that failed, which is printed.
+
+        Raises:
+            InputError: another process is writing the folder, or the cluster cannot hold a trial.
+            KeyboardInterrupt: the rows of what had ended are kept.
+        """
+        wanted = {trial.key(self.images.digest): trial for trial in trials}
+        done = self.rows()
+        missing = {key: trial for key, trial in wanted.items() if key not in done}
+        self.say(f"trials: {len(wanted) - len(missing)} of {len(wanted)} are done: {self.place}")
+        if missing:
+            self._train(missing)
+            done = self.rows()
+            for key, trial in missing.items():
+                if key not in done:
+                    self.say(f"{trial} failed: {self._errors().get(key, 'it was cut off')}")
+        return [done.get(trial.key(self.images.digest)) for trial in trials]
+
+    def rows(self) -> dict[str, Row]:
+        """The rows of finished trials, by key."""
+        return read_rows(self.place)
+
+    def _train(self, missing: dict[str, ListedTrial]) -> None:
+        from search.tuning.trial_list import TrialList
+
+        if str(self.resources.get("gpus_per_trial")) == "auto":
+            raise InputError("--gpus-per-trial auto: a search measures it; here give 1/n or whole")
+        names = {name_of(key) for key in missing}
+        rows = read_run(self.place).trials if self.place.is_dir() else {}
+        count = len(missing) + len(rows.keys() - names)
+        settings = Settings.parse({"spaces": ("list",), "trials": count, **self.resources})
+        session = Session(
+            self.place, self.say, self.address, num_cpus=self.num_cpus, train=self.train
+        )
+        self.place.parent.mkdir(parents=True, exist_ok=True)
+        session.run_list(
+            describe_list(settings, self.images) | {"spaces": {"list": {}}},
+            Data(self.images, everything(self.images.names)),
+            lambda folder: TrialList(folder, settings, missing),
+            settings,
+            self.first,
+        )
+
+    def _errors(self) -> dict[str, str]:
+        rows = read_run(self.place).trials.values() if self.place.is_dir() else ()
+        return {row["key"]: row["error"] for row in rows if row["state"] == "failed"}
