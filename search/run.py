@@ -111,7 +111,13 @@ def _told_in_json() -> Iterator[None]:
     help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
     "or gs://...; by default the run folder itself.  [env: CAPTCHA_STORAGE]",
 )
-@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Fix one parameter.")
+@click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Fix a parameter, or give it another range, 1e-4..1e-3, or choices, 32,64; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")
 def search(**options: Any) -> int:
     """Search for the best configuration; leaves a run folder."""

@@ -1,4 +1,4 @@
-"""A search space: a table of distributions, the conditions between them, and a baseline.
+"""Search space: a table of distributions, the conditions between them, and a baseline.
 
 It knows nothing of models or of Ray, and holds plain data only, so that it can be pickled, written
 as JSON and compared by digest.
@@ -97,7 +97,7 @@ class Space:
             raise ValueError(f"space {self.name}: table and baseline differ in {odd}")
         if self.fixed.keys().isdisjoint(self.parameters):
             for point in (self.baseline, *self.known):
-                self.assert_contains(self.active({**point, **self.fixed}))
+                self.assert_contains(self.start(point))
 
     def active(self, values: Values) -> dict[str, Value]:
         """The values without those parameters whose condition they do not meet."""
@@ -148,33 +148,63 @@ class Space:
             if name not in values and self._appears(name, values):
                 raise ValueError(f"{name} is missing from the point of space {self.name}")
 
-    def pinned(self, values: Values) -> Self:
-        """The space with some parameters fixed; the values need not lie in their old range.
+    def changed(self, changes: Mapping[str, Value | BaseDistribution]) -> Self:
+        """The space with some parameters fixed, or with another range.
+
+        Baseline and known points are moved to the nearest allowed point; of those that become
+        equal one is kept.
+
+        Args:
+            changes: by name, the value that a parameter keeps, which need not lie in its old
+                range, or its new distribution.
 
         Raises:
             ValueError: a name that is no parameter.
         """
-        for name in values:
+        for name in changes:
             if name not in self.parameters and name not in self.fixed:
                 known = ", ".join(self.parameters)
                 raise ValueError(f"unknown parameter {name!r}: space {self.name} has {known}")
-        return replace(
+        fixed = {k: v for k, v in changes.items() if not isinstance(v, BaseDistribution)}
+        ranges = {k: v for k, v in changes.items() if isinstance(v, BaseDistribution)}
+        parameters = {k: ranges.get(k, v) for k, v in self.parameters.items() if k not in fixed}
+
+        def moved(point: Values) -> dict[str, Value]:
+            return {
+                k: nearest_value(k, parameters[k], v) for k, v in point.items() if k in parameters
+            }
+
+        found = replace(
             self,
-            parameters={k: v for k, v in self.parameters.items() if k not in values},
-            baseline={k: v for k, v in self.baseline.items() if k not in values},
+            parameters=parameters,
+            baseline=moved(self.baseline),
             conditions={
                 k: v
                 for k, v in self.conditions.items()
-                if k not in values and self._says_something(v, values)
+                if k not in fixed and self._says_something(v, changes)
             },
-            known=tuple({k: v for k, v in p.items() if k not in values} for p in self.known),
-            fixed={**self.fixed, **values},
+            known=(),
+            fixed={**self.fixed, **fixed},
         )
+        starts: list[Values] = [found.baseline]
+        for point in map(moved, self.known):
+            if found.start(point) not in map(found.start, starts):
+                starts.append(point)
+        return replace(found, known=tuple(starts[1:]))
 
-    def _says_something(self, rule: Condition, fixed: Values) -> bool:
-        """Of a parent fixed at a value outside the table a condition says nothing: it falls."""
-        among = self.parameters.get(rule.parent)
-        return rule.parent not in fixed or among is None or _inside(among, fixed[rule.parent])
+    def start(self, point: Values) -> dict[str, Value]:
+        """The point as a trial begins with it: with what is fixed, and only what appears."""
+        return self.active({**point, **self.fixed})
+
+    def _says_something(
+        self, rule: Condition, changes: Mapping[str, Value | BaseDistribution]
+    ) -> bool:
+        """Whether the parent keeps to the table: of other values a condition says nothing."""
+        among, change = self.parameters.get(rule.parent), changes.get(rule.parent)
+        if among is None or change is None:
+            return True
+        values = ends(change) if isinstance(change, BaseDistribution) else (change,)
+        return all(_inside(among, value) for value in values)
 
     def widened(
         self, name: str, among: BaseDistribution, value: Value, tried: Sequence[Value]
@@ -190,7 +220,7 @@ class Space:
         return replace(
             self,
             parameters={name: among, **self.parameters},
-            baseline={name: value, **self.baseline},
+            baseline={name: nearest_value(name, among, value), **self.baseline},
             known=tuple({**point, name: each} for each in tried for point in self.known),
         )
 
@@ -212,7 +242,7 @@ class Space:
             The values of all parameters that appear.
 
         Raises:
-            ValueError: a choice that the space does not have, or a value that is missing.
+            ValueError: a choice without a nearest one, or a value that is missing.
         """
         moved = {k: _nearest(k, v, values) for k, v in self.parameters.items()}
         point = self.active({**moved, **self.fixed})
@@ -274,19 +304,39 @@ def _suggest(trial: Suggester, name: str, among: BaseDistribution) -> Value:
     return value
 
 
+def ends(among: BaseDistribution) -> tuple[Value, ...]:
+    """Both ends of a range, or all choices."""
+    if isinstance(among, CategoricalDistribution):
+        return tuple(value for value in among.choices if value is not None)
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    return among.low, among.high
+
+
+def nearest_value(name: str, among: BaseDistribution, value: Value) -> Value:
+    """The nearest allowed value, or where there is no nearest one the first."""
+    try:
+        return _nearest(name, among, {name: value})
+    except ValueError:
+        return ends(among)[0]
+
+
 def _nearest(name: str, among: BaseDistribution, values: Values) -> Value:
     if name not in values:
         raise ValueError(f"{name} is missing")
     value = values[name]
     if _inside(among, value):
         return value
-    if isinstance(among, CategoricalDistribution) or isinstance(value, bool | str):
+    numbers = [n for n in ends(among) if not isinstance(n, bool | str)]
+    if isinstance(value, bool | str) or not numbers:
         raise ValueError(f"{name} = {value!r}: must be {_rule(among)}")
+    if isinstance(among, CategoricalDistribution):
+        return min(numbers, key=lambda n: abs(n - value))
     assert isinstance(among, FloatDistribution | IntDistribution), among
     held = min(max(value, among.low), among.high)
     if among.step:
         # Optuna has made the upper end a whole number of steps.
         held = among.low + round((held - among.low) / among.step) * among.step
+        held = min(held, among.high)
     return round(held) if isinstance(among, IntDistribution) else held
 
 

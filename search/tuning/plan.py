@@ -4,27 +4,22 @@ Nothing is written here, so that a refused input leaves nothing behind. What nee
 architectures, and so torch, imports them itself: it runs while Ray starts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from pydantic import TypeAdapter, ValidationError
+from optuna.distributions import IntDistribution
 
 import spaces
 from captcha_models.config import Config
 from captcha_models.data.sources import open_images
 from captcha_models.data.splits import make_split
-from captcha_models.errors import InputError, explain
+from captcha_models.errors import InputError
+from search.tuning.ranges import is_range, read_field, read_range
 from search.tuning.settings import Settings
 from search.tuning.task import Data
-from spaces.space import Space, Value
+from spaces.space import Space, Value, ends, nearest_value
 
 LEAST_EPOCHS = 3
 """The shortest cycle that a search for the cheapest configuration tries."""
@@ -47,7 +42,7 @@ class SpacePlan:
 
 
 def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, SpacePlan]:
-    """The spaces of a search with what `--set` fixes in them, by their names.
+    """The spaces of a search with what `--set` changes in them, by their names.
 
     A field that only some of the architectures have is set in those. Where the cost is a metric the
     length of the cycle varies too, and the known points are tried at half of it, which may be all
@@ -63,6 +58,8 @@ def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, Sp
     """
     from captcha_models.architectures import config_class
 
+    if "epochs" in settings.fixed:
+        raise InputError("--set epochs: use --epochs")
     known: set[str] = set()
     plans: dict[str, SpacePlan] = {}
     for whole in given or load_spaces(settings.spaces):
@@ -75,21 +72,54 @@ def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, Sp
         check_space(whole, fields)
         known |= fields.model_fields.keys()
         typed = {k: v for k, v in settings.fixed.items() if k in fields.model_fields}
-        config = fields.parse({**typed, "epochs": settings.epochs})
-        space = whole.pinned({k: getattr(config, k) for k in typed if k in whole.parameters})
+        single = {k: v for k, v in typed.items() if not is_range(v)}
+        config = fields.parse({**single, "epochs": settings.epochs})
+        space, notes = _changed(whole, typed, fields, config)
         if settings.objective.cost:
             longest = settings.epochs
             least = min(LEAST_EPOCHS, longest)
             cycles = IntDistribution(least, longest, log=True)
             tried = [max(least, longest // 2), max(least, longest // 4), longest]
             space = space.widened("epochs", cycles, longest, list(dict.fromkeys(tried)))
-        plans[space.name] = SpacePlan(space, config.model_dump())
-    if "epochs" in settings.fixed:
-        raise InputError("--set epochs: use --epochs")
+        plans[space.name] = SpacePlan(space, config.model_dump(), notes)
     for name in settings.fixed:
         if name not in known:
             raise InputError(f"--set {name}: unknown; known are {', '.join(sorted(known))}")
     return plans
+
+
+def _changed(
+    space: Space, typed: Mapping[str, str], fields: type[Config], config: Config
+) -> tuple[Space, tuple[str, ...]]:
+    """The space with what was typed, and a note on the starting points that it moved.
+
+    Args:
+        space: as it was found.
+        typed: values, ranges and choices by the name of the field.
+        fields: of the architecture.
+        config: with the values.
+    """
+    ranges = {
+        name: read_range(fields, name, text, space.parameters.get(name))
+        for name, text in typed.items()
+        if is_range(text)
+    }
+    for name, among in ranges.items():
+        if name not in space.parameters:
+            default: Value = getattr(config, name)
+            space = space.widened(name, among, default, [nearest_value(name, among, default)])
+    fixed = {k: getattr(config, k) for k in typed if k in space.parameters and k not in ranges}
+    found = space.changed({**fixed, **ranges})
+    moves = {
+        f"{name} {point[name]} -> {value}": None
+        for name, among in ranges.items()
+        for point in (space.baseline, *space.known)
+        if name in point and (value := nearest_value(name, among, point[name])) != point[name]
+    }
+    notes = [f"moved to the nearest allowed: {', '.join(moves)}"] if moves else []
+    if gone := len(space.known) - len(found.known):
+        notes.append(f"{gone} left out for being equal to another")
+    return found, (f"starting points of space {space.name}: {'; '.join(notes)}",) if notes else ()
 
 
 def load_spaces(refs: Sequence[str]) -> list[Space]:
@@ -116,30 +146,19 @@ def check_space(space: Space, fields: type[Config]) -> None:
             raise InputError(f"space {space.name}: {space.arch} has no {name!r}; it has {known}")
         if name == "epochs":
             raise InputError(f"space {space.name}: epochs is set by --epochs: leave it out")
-        field = fields.model_fields[name]
-        # The field alone: what it may be together with others only a whole point can tell.
-        kind: Any = Annotated[field.annotation, field]
-        reads = TypeAdapter(kind)
-        for value in _ends(among):
+        for value in ends(among):
             try:
-                found = reads.validate_python(value)
-                rule = "" if type(found) is type(value) else f"must be a {type(found).__name__}"
-            except ValidationError as error:
-                rule = explain(error).partition(": ")[2]
-            if rule:
-                raise InputError(f"space {space.name}: {name} = {value!r}: {rule}")
+                found = read_field(fields, name, value)
+            except ValueError as error:
+                raise InputError(f"space {space.name}: {error}") from None
+            if type(found) is not type(value):
+                kind = type(found).__name__
+                raise InputError(f"space {space.name}: {name} = {value!r}: must be of type {kind}")
     for point in (space.baseline, *space.known):
         try:
-            fields.parse(space.active({**point, **space.fixed}))
+            fields.parse(space.start(point))
         except InputError as error:
             raise InputError(f"space {space.name}: {error}") from None
-
-
-def _ends(among: BaseDistribution) -> tuple[Value, ...]:
-    if isinstance(among, CategoricalDistribution):
-        return tuple(value for value in among.choices if value is not None)
-    assert isinstance(among, FloatDistribution | IntDistribution), among
-    return among.low, among.high
 
 
 def load_data(settings: Settings) -> Data:
@@ -167,7 +186,7 @@ def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     from captcha_models.training.checks import check
 
     for plan in plans.values():
-        start = plan.space.active({**plan.space.baseline, **plan.space.fixed})
+        start = plan.space.start(plan.space.baseline)
         check(config_class(plan.space.arch).parse({**plan.base, **start}), data.images, data.split)
 
 

@@ -86,7 +86,7 @@ class Settings(BaseModel):
     folds: int = Field(5, ge=2)
     """How many folds the images outside the locked test set form."""
     fixed: dict[str, str] = Field(default_factory=dict)
-    """Fields of the configuration that do not vary, as they were typed."""
+    """What `--set` says of fields: one value fixes a field, a range or choices change its range."""
 
     @field_validator("spaces")
     @classmethod

@@ -27,7 +27,7 @@ class TestSpace:
         space = spaces.load(name)
         for point in space.known:
             space.assert_contains(space.active(point))
-            pinned = space.pinned({"lr": 1e-3})
+            pinned = space.changed({"lr": 1e-3})
             pinned.assert_contains({**pinned.active(point), "lr": 1e-3})
 
     def test_the_last_known_point_is_the_quick_configuration(self, name: str) -> None:

@@ -72,7 +72,7 @@ def test_assert_contains_refuses_an_incomplete_point() -> None:
 
 
 def test_pinned_takes_the_parameter_out_and_keeps_its_value() -> None:
-    space = small().pinned({"layers": 1})
+    space = small().changed({"layers": 1})
     assert "layers" not in space.parameters
     assert space.active({**space.baseline, **space.fixed}) == {
         "layers": 1,
@@ -88,11 +88,11 @@ def test_pinned_takes_the_parameter_out_and_keeps_its_value() -> None:
     with pytest.raises(ValueError, match="layers = 2: fixed at 1"):
         space.assert_contains({**point, "layers": 2})
     with pytest.raises(ValueError, match="unknown parameter 'depth'"):
-        small().pinned({"depth": 1})
+        small().changed({"depth": 1})
 
 
 def test_pinned_value_may_leave_the_range_and_pins_add_up() -> None:
-    space = small().pinned({"layers": 7}).pinned({"norm": True})
+    space = small().changed({"layers": 7}).changed({"norm": True})
     assert dict(space.fixed) == {"layers": 7, "norm": True}
     assert Space.from_json(json.loads(json.dumps(space.to_json()))) == space
 
@@ -106,7 +106,7 @@ def test_digest_follows_a_bound_a_condition_and_a_pin() -> None:
         base.conditions,
     )
     free = Space(base.name, base.parameters, base.baseline)
-    digests = {s.digest for s in (base, wider, free, base.pinned({"norm": True}))}
+    digests = {s.digest for s in (base, wider, free, base.changed({"norm": True}))}
     assert len(digests) == 4
     assert small().digest == base.digest
 
@@ -115,7 +115,7 @@ def test_arch_is_the_name_unless_given_and_survives_json() -> None:
     plain, named = small(), dataclasses.replace(small(), arch="pooled")
     assert (plain.arch, named.arch) == ("small", "pooled")
     assert plain.digest != named.digest
-    for space in (plain, named, named.pinned({"layers": 1})):
+    for space in (plain, named, named.changed({"layers": 1})):
         assert Space.from_json(json.loads(json.dumps(space.to_json()))) == space
     # Records of before there was an arch have none.
     assert "arch" not in plain.to_json()
@@ -230,11 +230,11 @@ def test_a_parent_pinned_where_the_table_ends_leaves_its_children() -> None:
     def start(space: Space) -> dict[str, Value]:
         return space.active({**space.baseline, **space.fixed})
 
-    assert "width" not in start(small().pinned({"layers": 1}))
+    assert "width" not in start(small().changed({"layers": 1}))
     # Of three layers the table says nothing; that they have no width it does not say.
-    outside = small().pinned({"layers": 3})
+    outside = small().changed({"layers": 3})
     assert start(outside)["width"] == 32
     assert outside.conditions == {}
     pooled = spaces.load("pooled")
     assert "splice" not in start(pooled)
-    assert "splice" in start(pooled.pinned({"joint_weight": 0.5}))
+    assert "splice" in start(pooled.changed({"joint_weight": 0.5}))

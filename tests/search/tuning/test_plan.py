@@ -51,14 +51,14 @@ def test_a_space_given_as_an_object_is_planned_by_its_own_name() -> None:
         ),
         (
             {"parameters": {"cut": FloatDistribution(5, 7)}, "baseline": {"cut": 7.0}},
-            "space own: cut = 5.0: must be a int",
+            "space own: cut = 5.0: must be of type int",
         ),
         (
             {
                 "parameters": {"normalize": CategoricalDistribution(["yes", "no"])},
                 "baseline": {"normalize": "no"},
             },
-            "space own: normalize = 'yes': must be a bool",
+            "space own: normalize = 'yes': must be of type bool",
         ),
         (
             {"parameters": {"epochs": IntDistribution(5, 7)}, "baseline": {"epochs": 7}},

@@ -313,7 +313,7 @@ def test_conditional_and_pinned_parameters_reach_the_trial(tmp_path: Path) -> No
         conditions={"rnn_dropout": Condition("rnn_hidden_2", (128,))},
         baseline={"lr": 3e-3, "cut": 7, "rnn_hidden_2": 128, "rnn_dropout": 0.0},
     )
-    space = whole.pinned({"cut": 5})
+    space = whole.changed({"cut": 5})
     records, trials = search(tmp_path / "run", lambda t, e: None, space=space, trials=12, epochs=1)
     for trial in trials:
         config = records.trials[f"crnn-{trial.number:03d}"]["config"]

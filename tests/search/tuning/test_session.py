@@ -81,7 +81,8 @@ def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Pa
 
     place = tmp_path / "runs" / "r"
     now, _ = sitting(place, note)
-    assert now.begin(settings(spaces=("pooled", f"{tmp_path / 'own.py'}:SMALL"))) == 0
+    two = ("pooled", f"{tmp_path / 'own.py'}:SMALL")
+    assert now.begin(settings(spaces=two, fixed={"lr": "1.5e-3..2.5e-3"})) == 0
     records = read_run(place)
     found = summary(records)["spaces"]
     assert list(found) == ["pooled", "small"]
@@ -92,9 +93,9 @@ def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Pa
         assert part["best"]["trial"].startswith(f"{name}-00")
         # The architecture's own default where the space does not vary it.
         assert part["best"]["config"]["head_size"] == 512
-    lrs = [row["config"]["lr"] for row in records.trials.values() if row["space"] == "small"]
-    assert lrs[0] == 2e-3
-    assert 1e-3 <= lrs[1] <= 3e-3
+    # The baseline of one was moved into the range, that of the other lies in it.
+    assert records.trials["pooled-000"]["config"]["lr"] == 2.5e-3
+    assert records.trials["small-000"]["config"]["lr"] == 2e-3
     assert records.run["spaces"]["small"]["space"]["arch"] == "pooled"
     names = optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")
     assert set(names) == {"pooled", "small"}
@@ -102,7 +103,10 @@ def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Pa
     (tmp_path / "own.py").unlink()
     assert sitting(place)[0].resume({"trials": 3}) == 0
     assert summary(read_run(place))["spaces"]["small"]["trials"]["unfinished"] == 0
-    assert len(read_run(place).trials) == 6
+    assert read_run(place).run["settings"]["fixed"] == {"lr": "1.5e-3..2.5e-3"}
+    lrs = [row["config"]["lr"] for row in read_run(place).trials.values()]
+    assert len(lrs) == 6
+    assert all(1.5e-3 <= lr <= 2.5e-3 for lr in lrs)
 
 
 def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
