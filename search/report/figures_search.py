@@ -171,7 +171,7 @@ def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figu
             each.append({**trace, "type": "bar"})
     columns = ("images_seen", "gpu_seconds", "money")
     one = Figure(
-        "cost", "Cost of each trial", "Minutes in the order of their start, evaluation included.",
+        "cost", "Cost of each trial", "Minutes of each trial, evaluation included.",
         each, ["trial", "state", "minutes", "images seen", "GPU seconds", "money"],
         [[r["trial"], r["state"], r["minutes"], *(r[name] for name in columns)] for r in numbered],
         {"xaxis": axis("trials in the order of their start"), "yaxis": axis("minutes")}, 300,
