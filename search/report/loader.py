@@ -93,9 +93,13 @@ def load(path: Path) -> Run:
     fits: dict[str, dict[str, list[Row]]] = {}
     tested: dict[str, dict[str, list[Row]]] = {}
     for row in _fit_rows(path / "confirmed", notes):
-        if row.get("error") is None and _scored(row):
-            kind = tested if row.get("fold") is None else fits
-            kind.setdefault(str(row.get("arch")), {}).setdefault(row["name"], []).append(row)
+        if row.get("error") is not None or not _scored(row):
+            continue
+        kind = tested if row.get("fold") is None else fits
+        trial = records.trials.get(row["name"])
+        for space, arch in arch_of.items():
+            if arch == row.get("arch") and (trial is None or trial["space"] == space):
+                kind.setdefault(space, {}).setdefault(row["name"], []).append(row)
     log = _rows(path.resolve().parent / LEDGER_FILE, notes, needed=False)
     evaluations = [
         row
