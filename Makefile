@@ -1,13 +1,15 @@
 # Everything needs only make, Python 3.11 or later and a package index; all of it stays in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
+PACKAGES := .venv/.ready
+READY := .venv/.installed
 ARGS ?=
 
 # Trials share the cores: one thread each, unless --cpus-per-trial says otherwise.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: search dashboard test test-fast test-faults test-cluster fuzz audit lint setup lock cluster-token
+.PHONY: search dashboard test test-fast test-faults test-cluster fuzz audit lint setup lock upgrade-check \
+  cluster-token
 search: $(READY)
 	@$(BIN)/python -m search.run --space crnn $(ARGS)
 
@@ -55,8 +57,14 @@ lint: $(READY)
 
 setup: $(READY)
 
+# Editable, so that `import search` works from any folder. Everything it needs is locked.
+$(READY): $(PACKAGES) pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+	  --reinstall-package captcha-search --editable .
+	@touch $@
+
 # The stamp comes last, so a set-up that was cut off is begun afresh.
-$(READY): requirements.lock
+$(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $$($(PYTHON) --version) is too old, 3.11 or later is needed: make PYTHON=python3.12"; exit 2; }
 	@# A link would lead the clearing below to what others use.
@@ -69,8 +77,19 @@ $(READY): requirements.lock
 	@# What programs import is compiled once, also where the environment says not to: torch, fastai
 	@# and Ray otherwise take twice as long to start, in every process of every search.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -W ignore -c \
-	  'import captcha_models.training.fit, fastai.vision.all, search.tuning.experiment, search.tuning.tuner, pytest'
+	  'import captcha_models.training.fit, fastai.vision.all, search.tuning.session, search.tuning.tuner, pytest'
 	@touch $@
+
+# The newest of everything within pyproject's bounds, in an environment of its own, and what the
+# fast tests say there. Outside CI: a new release elsewhere is no fault of a change here.
+NEWEST := .venv-newest/bin
+upgrade-check: $(READY)
+	@$(BIN)/uv venv --quiet --clear .venv-newest
+	@$(BIN)/uv pip install --quiet --python $(NEWEST)/python --upgrade --editable '.[dev]'
+	@$(BIN)/uv pip freeze --python .venv/bin/python > .venv-newest/locked.txt
+	@$(BIN)/uv pip freeze --python $(NEWEST)/python > .venv-newest/newest.txt
+	@echo "locked < > newest:"; diff .venv-newest/locked.txt .venv-newest/newest.txt || true
+	@$(NEWEST)/python -m pytest -m "not ray and not slow and not long" $(ARGS)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \

@@ -1,5 +1,6 @@
-"""Who may import what, seen in a fresh interpreter; see CONTRIBUTING."""
+"""Layers: what a folder may never import, and what a module may not load when it is imported."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "fastai", "ray")
+NEVER = {
+    "captcha_models": ("ray", "optuna", "pandas", "plotly", "spaces", "search"),
+    "captcha_models/inference": ("fastai",),
+    "spaces": (*HEAVY, "torchvision", "pandas", "search"),
+    "search": ("fastai", "torchvision"),
+    "search/report": HEAVY,
+    "search/store": ("fastai", "ray"),
+    "search/confirmation": ("ray",),
+}
+"""Folders, and the packages that no file in them imports, not even within a function."""
 FORBIDDEN = {
     "captcha_models.config": (*HEAVY, "optuna", "pandas"),
     "captcha_models.training.fit": ("ray", "optuna", "spaces", "search"),
@@ -38,6 +49,25 @@ FORBIDDEN = {
     ),
     "search.tuning.session": HEAVY,
 }
+
+
+def imported(file: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("folder", NEVER)
+def test_a_folder_never_imports_what_lies_above_it(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    crossed = {str(f.relative_to(ROOT)): imported(f) & set(NEVER[folder]) for f in files}
+    assert not {file: names for file, names in crossed.items() if names}
 
 
 SLOW = (

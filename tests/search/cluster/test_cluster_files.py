@@ -98,7 +98,7 @@ def test_the_working_copy_goes_to_every_machine(name: str) -> None:
                     imported.add(node.module.partition(".")[0])
     ours = {path.name for path in ROOT.iterdir() if path.is_dir()}
     assert imported & ours <= sent
-    assert {"Makefile", "requirements.lock", "pyproject.toml"} <= sent
+    assert {"Makefile", "README.md", "LICENSE", "requirements.lock", "pyproject.toml"} <= sent
 
 
 def test_cloud_machines_open_nothing_by_themselves_and_are_terminated() -> None:
