@@ -1,4 +1,4 @@
-"""Make a trained model a file that other programs run, with its model card.
+"""Export of a trained model: a file that other programs run, with its model card.
 
     python -m captcha_models.export MODEL --format onnx --out FOLDER
 
@@ -28,18 +28,19 @@ PROBABLE = -10.0
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["onnx", "torchscript", "safetensors"]),
+    type=click.Choice(["onnx", "safetensors"]),
     default="onnx",
     show_default=True,
-    help="The file's; torchscript needs PyTorch, safetensors this project.",
+    help="Of the file; safetensors needs this project to run.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Folder for the model and its card; by default export/ beside MODEL.",
 )
+@click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print the model card as one object.")
-def export(model: str, kind: str, out: Path | None, as_json: bool) -> None:
+def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: bool) -> None:
     """Export MODEL, a model file, the folder of a training, RUN/best/SPACE, or a run folder."""
     if kind == "onnx":
         from captcha_models.inference.onnx_export import needs
@@ -48,47 +49,43 @@ def export(model: str, kind: str, out: Path | None, as_json: bool) -> None:
 
     from captcha_models.architectures.heads import CTCRecogniser
     from captcha_models.inference.model_card import FILES, describe, markdown
-    from captcha_models.inference.onnx_export import write_onnx, write_torchscript
+    from captcha_models.inference.onnx_export import write_onnx
     from captcha_models.training.checkpoint import load_model, save_model, write_whole
 
-    loaded = load_model(model)
+    loaded = load_model(model, arch)
     card, recogniser = loaded.card.without_paths(), loaded.model
     folder = out or loaded.path.parent / "export"
     path = folder / FILES[kind]
-    told = describe(card, kind, isinstance(recogniser, CTCRecogniser))
+    facts = describe(card, kind, isinstance(recogniser, CTCRecogniser))
     if kind == "safetensors":
         save_model(path, recogniser, card)
     else:
-        notes = {
-            "symbols": card.symbols,
-            "model_card": json.dumps(told, ensure_ascii=False, allow_nan=False),
-        }
-        write = write_onnx if kind == "onnx" else write_torchscript
-        write(path, recogniser, notes)
-        difference = _compared(path, kind, recogniser)
+        embedded = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+        write_onnx(path, recogniser, {"symbols": card.symbols, "model_card": embedded})
+        difference = _compared(path, recogniser)
         click.echo(f"compared on 16 images: at most {difference:.1g} nats apart", err=True)
-    write_whole(folder / "model_card.json", json.dumps(told, indent=2, allow_nan=False).encode())
-    write_whole(folder / "MODEL_CARD.md", markdown(told).encode())
+    write_whole(folder / "model_card.json", json.dumps(facts, indent=2, allow_nan=False).encode())
+    write_whole(folder / "MODEL_CARD.md", markdown(facts).encode())
     click.echo(f"{path}, with MODEL_CARD.md and model_card.json", err=as_json)
     if as_json:
-        click.echo(json.dumps({"model": str(path), "card": told}, allow_nan=False))
+        click.echo(json.dumps({"model": str(path), "card": facts}, allow_nan=False))
 
 
-def _compared(path: Path, kind: str, model: "Recogniser") -> float:
+def _compared(path: Path, model: "Recogniser") -> float:
     """The largest difference between the exported and the model's own log-probabilities."""
     import torch
 
     from captcha_models.data.sources import synthetic
-    from captcha_models.inference.onnx_export import Portable, run_onnx, run_torchscript
+    from captcha_models.inference.onnx_export import Portable, run_onnx
 
     pixels = torch.from_numpy(synthetic(16, seed=0).pixels).expand(-1, 3, -1, -1).contiguous()
     with torch.no_grad():
         expected, _ = Portable(model)(pixels)
-    found, _ = (run_onnx if kind == "onnx" else run_torchscript)(path, pixels)
+    found, _ = run_onnx(path, pixels)
     difference = float((found - expected)[expected > PROBABLE].abs().max())
     if not difference < NEAR:
         path.unlink()
-        raise RuntimeError(f"{path.name} answers otherwise than the model: {difference} nats apart")
+        raise RuntimeError(f"{path.name} differs from the model by {difference} nats")
     return difference
 
 

@@ -29,6 +29,8 @@ def load_object(ref: str, group: str) -> Any:
         InputError: no such file, module or name, or its code fails.
     """
     place, colon, name = ref.rpartition(":")
+    if ref.endswith(".py"):
+        raise InputError(f"{ref}: write file.py:NAME or module:NAME")
     if not colon:
         place, name = next(e.value for e in entry_points(group=group, name=ref)).split(":")
     try:

@@ -31,6 +31,7 @@ MISREAD_SHOWN = 20
     show_default=True,
     help="Or hard, extreme, or a TOML file.",
 )
+@click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
 def evaluate(
     model: str,
@@ -39,6 +40,7 @@ def evaluate(
     skip_bad: bool,
     synthetic_seed: int,
     synthetic_preset: str,
+    arch: str | None,
     as_json: bool,
 ) -> None:
     """Score MODEL, a model file or the folder of a training or a search.
@@ -49,12 +51,12 @@ def evaluate(
     import torch
 
     from captcha_models.data.sources import open_images
-    from captcha_models.inference.predictor import read_images
+    from captcha_models.inference.predictor import predict_images
     from captcha_models.training.checkpoint import load_model
     from captcha_models.training.evaluation import evaluate as score
     from search.confirmation.intervals import wilson
 
-    loaded = load_model(model)
+    loaded = load_model(model, arch)
     images = open_images(
         data,
         skip_bad=skip_bad,
@@ -73,7 +75,7 @@ def evaluate(
     misread: list[dict[str, Any]] = [
         {"image": images.names[rows[i]], "label": labels[i], "read": found[0].label,
          "confidence": found[0].confidence}
-        for i, found in zip(wrong, read_images(loaded.model, pixels[wrong]), strict=True)
+        for i, found in zip(wrong, predict_images(loaded.model, pixels[wrong]), strict=True)
     ]  # fmt: skip
     if as_json:
         click.echo(

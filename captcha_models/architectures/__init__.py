@@ -1,11 +1,13 @@
-"""The recognisers, one file each; a file put into this folder is an architecture.
+"""Registry of the recognisers: the built-in ones, those of other packages, and one's own.
 
-A file `NAME.py` gives `Config` (its settings, with `arch = "NAME"`) and `Model` (a `Recogniser`).
-`base.py` says what each owes, `heads.py` holds the two loss families. fastai and torchvision
-are imported where a model is built: they take seconds, and a Config is had without them.
+A file in this folder is a built-in one: `Model`, a `Recogniser`, and its `Config`, whose `arch` is
+the file's name. Others come by an entry point of the group `captcha_search.architectures`, as
+`module:NAME`, as `file.py:NAME`, or by `register`. `base.py` says what each owes.
+fastai and torchvision are imported where a model is built: they take seconds.
 """
 
 import pkgutil
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, cast
@@ -17,32 +19,102 @@ from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.data.images import HEIGHT, WIDTH
 from captcha_models.errors import InputError
+from captcha_models.outside import entry_names, load_object
 
+GROUP = "captcha_search.architectures"
 SHARED = {"base", "heads"}
 """Modules of this folder that are no architecture."""
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """A recogniser that can be trained: its name, its settings' class and the model's class."""
+
+    name: str
+    config_class: type[Config]
+    model_class: type[Recogniser]
+
+
+_own: dict[str, Architecture] = {}
+
+
 @cache
-def names() -> tuple[str, ...]:
-    """The architectures found in this folder, sorted."""
+def built_in() -> tuple[str, ...]:
+    """The architectures of this folder, sorted."""
     found = {module.name for module in pkgutil.iter_modules(__path__)}
     return tuple(sorted(found - SHARED))
 
 
-def config_class(arch: str) -> type[Config]:
-    """The settings of an architecture.
+def names() -> tuple[str, ...]:
+    """All architectures that are known here by name: built-in ones, then the others."""
+    return (*built_in(), *sorted({*_own, *entry_names(GROUP)} - {*built_in()}))
+
+
+def resolve(ref: str) -> Architecture:
+    """The architecture that a name, `module:NAME` or `file.py:NAME` means; known from then on.
 
     Raises:
-        InputError: no such architecture.
+        InputError: there is none, its code fails, or it is no architecture.
     """
-    if arch not in names():
-        raise InputError(f"unknown architecture {arch!r}: choose one of {', '.join(names())}")
-    return cast(type[Config], import_module(f"{__name__}.{arch}").Config)
+    if ref in built_in():
+        model = import_module(f"{__name__}.{ref}").Model
+        return Architecture(ref, model.config_class, model)
+    if ref in _own:
+        return _own[ref]
+    if ":" in ref or ref.endswith(".py") or ref in entry_names(GROUP):
+        return register(load_object(ref, GROUP), ref)
+    raise InputError(
+        f"unknown architecture {ref!r}: choose one of {', '.join(names())}, or give your own as "
+        "file.py:NAME or module:NAME"
+    )
+
+
+def register(model: type[Recogniser], where: str = "") -> Architecture:
+    """Make an architecture of one's own known in this process, under its configuration's `arch`.
+
+    Calling it again is no error; a class of the same name takes the place of the one before.
+
+    Args:
+        model: a Recogniser that can be built, with a `config_class`.
+        where: what error messages call it.
+
+    Raises:
+        InputError: it is no such class, or has the name of a built-in architecture.
+    """
+    where = where or getattr(model, "__qualname__", repr(model))
+    if not (isinstance(model, type) and issubclass(model, Recogniser)):
+        raise InputError(
+            f"{where} is no Recogniser: derive it from CTCRecogniser or PositionalRecogniser of "
+            "captcha_models.architectures.heads"
+        )
+    if missing := sorted(getattr(model, "__abstractmethods__", ())):
+        raise InputError(f"{where} cannot be built: it lacks {', '.join(missing)}")
+    config: Any = getattr(model, "config_class", None)
+    if not (isinstance(config, type) and issubclass(config, Config)):
+        raise InputError(
+            f"{where} has no Config: set config_class to a class derived from "
+            "captcha_models.config.Config (a classifier: from heads.PositionalConfig)"
+        )
+    name = getattr(config, "arch", None)
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise InputError(f'{where}: its Config needs a name of letters and digits: arch = "mine"')
+    if name in built_in():
+        known = resolve(name)
+        if known.model_class is not model:
+            raise InputError(f"{where}: arch = {name!r} is a built-in architecture's name")
+        return known
+    _own[name] = Architecture(name, config, model)
+    return _own[name]
+
+
+def config_class(arch: str) -> type[Config]:
+    """The settings' class of an architecture; raises an InputError if it is not known."""
+    return resolve(arch).config_class
 
 
 def model_class(config: Config) -> type[Recogniser]:
-    """The Recogniser a configuration is for; the configuration's own class decides."""
-    return cast(type[Recogniser], import_module(f"{__name__}.{config.arch}").Model)
+    """The Recogniser that a configuration is for."""
+    return resolve(config.arch).model_class
 
 
 def build(
@@ -51,7 +123,7 @@ def build(
     """A recogniser with fresh weights, drawn from torch's global generator.
 
     Args:
-        config: its settings; their class decides which architecture.
+        config: its settings; they decide which architecture.
         charset: what it can read.
         max_length: L, the characters of the longest label.
         size: height and width of the images, in pixels.

@@ -1,11 +1,12 @@
-"""What every architecture owes: four methods, one unit of loss.
+"""Recogniser: what every architecture owes, in one unit of loss.
 
-Shapes, for the whole project: N batch, C channels, H height, W width, T time steps,
+Shapes, for the whole project: N batch, C channels, H height, W width, T time steps (columns),
 K classes with the blank, L label length.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,21 @@ from captcha_models.data.cutmix import splice
 class Recogniser(nn.Module, ABC):
     """Images in, labels out.
 
-    forward: images (N, 1 or 3, H, W) float32 in [0, 1] -> logits, whose shape the loss family
-    decides. `prepare` has to be the first thing forward does.
+    An architecture derives from one of the two families in `heads.py`, which bring `loss`, `nll`
+    and `read`; one with another loss derives from this class. It owes:
+
+    - `config_class`: a class derived from `captcha_models.config.Config`, with `arch`, the name,
+      and a field with a default and a range for each setting of its own.
+    - `__init__(self, config, charset, max_length, size)`: the settings; the symbols, of which
+      `charset.num_classes` is K; L, the characters of the longest label; (H, W) of the images.
+    - `forward(self, images)`: (N, 1 or 3, H, W) float32 in [0, 1] -> logits, of the shape that its
+      family asks for. It calls `self.prepare(images)` first, which gives (N, 3, H, W).
+
+    In eval mode an image's logits depend on no other image of the batch.
+    `python -m captcha_models.conformance file.py:NAME` tests all this.
     """
+
+    config_class: ClassVar[type[Config]]
 
     stride: int = 1
     """Px from the middle of one column of `columns` to that of the next."""
@@ -33,9 +46,13 @@ class Recogniser(nn.Module, ABC):
         self.temperature: Tensor
         self.register_buffer("temperature", torch.tensor(config.temperature))
 
-    @staticmethod
+    @classmethod
     def check(
-        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+        cls,
+        config: Config,
+        labels: Sequence[str],
+        size: tuple[int, int],
+        length: int | None = None,
     ) -> None:
         """Refuse a configuration that could never read these labels.
 
@@ -58,17 +75,29 @@ class Recogniser(nn.Module, ABC):
         return images.expand(-1, 3, -1, -1)
 
     def tempered(self, logits: Tensor) -> Tensor:
-        """What forward returned, as confident as calibration found right; for reading and `nll`."""
+        """What forward returned, as confident as calibration found right; for `read` and `nll`."""
         return logits.float() / self.temperature
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The criterion as the source defines it, a scalar.
+        """The criterion, a scalar.
 
         Args:
             logits: what forward returned.
             targets: (N, L) class ids in 1..K-1, padded with 0.
         """
+
+    @abstractmethod
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) -ln p(label | image), nats per captcha; the same quantity for every family."""
+
+    @abstractmethod
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[Hypothesis]]:
+        """Per image the most probable labellings, best first, with their log-probabilities."""
+
+    def read_greedily(self, logits: Tensor) -> list[list[int]]:
+        """Per image the class ids read without a search."""
+        return [list(best[0].ids) for best in self.read(logits)]
 
     def objective(self, images: Tensor, targets: Tensor) -> Tensor:
         """The criterion of a training batch, and whatever terms the architecture adds to it."""
@@ -100,15 +129,3 @@ class Recogniser(nn.Module, ABC):
             return images, targets
         log_probs = scores.float().log_softmax(dim=2)
         return splice(images, targets, log_probs, self.stride, self.config.splice)
-
-    @abstractmethod
-    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """(N,) -ln p(label | image), nats per captcha; the same quantity for every family."""
-
-    @abstractmethod
-    def read(self, logits: Tensor, n_best: int = 1) -> list[list[Hypothesis]]:
-        """Per image the most probable labellings, best first, with their log-probabilities."""
-
-    def read_greedily(self, logits: Tensor) -> list[list[int]]:
-        """Per image the class ids read without a search."""
-        return [list(best[0].ids) for best in self.read(logits)]

@@ -19,7 +19,7 @@ from captcha_models.architectures.heads import (
     located_loss,
     stride_of,
 )
-from captcha_models.charset import Charset, min_steps
+from captcha_models.charset import Charset
 from captcha_models.config import Config as BaseConfig
 from captcha_models.errors import InputError
 
@@ -64,6 +64,9 @@ class Config(BaseConfig):
 class Model(CTCRecogniser):
     """Features of columns, read from left to right and back."""
 
+    config_class = Config
+    decided_by = "cut"
+
     def __init__(
         self, config: Config, charset: Charset, max_length: int, size: tuple[int, int]
     ) -> None:
@@ -80,7 +83,7 @@ class Model(CTCRecogniser):
         self.joint_weight = config.joint_weight
         self.body = _body(config.cut, config.pretrained)
         _, channels, height, steps = body_shape(self.body, size)
-        assert steps == num_steps(config.cut, size[1])
+        assert steps == self.num_steps(config, size)
         features = channels if config.pool_height else channels * height
         num_classes = charset.num_classes
         # fastai's LinBnDrop with lin_first=False is dropout, then linear, with no activation.
@@ -107,14 +110,26 @@ class Model(CTCRecogniser):
                 start_orthogonal(layer)
             nn.init.xavier_uniform_(self.dense[-1].weight)
 
-    @staticmethod
+    @classmethod
+    def num_steps(cls, config: Config, size: tuple[int, int]) -> int:
+        """The columns that resnet34 cut so leaves: each stage halves the width.
+
+        The first convolution and the pooling do as well; the first of the four stages does not.
+        """
+        width = size[1]
+        for _ in range(config.cut - 3):
+            width = (width + 1) // 2
+        return width
+
+    @classmethod
     def check(
+        cls,
         config: BaseConfig,
         labels: Sequence[str],
         size: tuple[int, int],
         length: int | None = None,
     ) -> None:
-        """Refuse a cut that leaves fewer steps than some label needs."""
+        """Refuse a cut that leaves too few steps, and a fixed length that labels do not have."""
         assert isinstance(config, Config)
         lengths = {len(label) for label in labels} | ({length} if length else set())
         if config.fixed_length and len(lengths) > 1:
@@ -122,14 +137,7 @@ class Model(CTCRecogniser):
                 f"fixed_length = true: labels have {min(lengths)} to {max(lengths)} characters; "
                 "it needs labels of one length"
             )
-        steps = num_steps(config.cut, size[1])
-        for label in labels:
-            if (needed := min_steps(label)) > steps:
-                raise InputError(
-                    f"cut = {config.cut} leaves {steps} steps of a {size[1]} px wide image, but "
-                    f"label {label!r} needs {needed} (its length plus its equal neighbours); "
-                    "choose a smaller cut"
-                )
+        super().check(config, labels, size, length)
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> features of the columns (N, F, T)."""
@@ -219,16 +227,6 @@ def discount(logits: Tensor, power: float) -> Tensor:
         return logits
     frequency = logits.detach().float().softmax(dim=2).mean(dim=(0, 1)).clamp_min(RAREST)
     return logits - power * frequency.log()
-
-
-def num_steps(cut: int, width: int) -> int:
-    """T, the columns that resnet34 cut so leaves of an image of that width: each stage halves it.
-
-    The first convolution and the pooling do as well; the first of the four stages does not.
-    """
-    for _ in range(cut - 3):
-        width = (width + 1) // 2
-    return width
 
 
 def _body(cut: int, pretrained: bool) -> nn.Module:

@@ -1,8 +1,9 @@
-"""The two loss families: one class per position, and CTC over columns."""
+"""Two loss families: one class per position, and CTC over columns; and what they are built of."""
 
 import heapq
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -10,37 +11,88 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from captcha_models.architectures.base import Recogniser
-from captcha_models.charset import BLANK, Charset
+from captcha_models.charset import BLANK, Charset, min_steps
 from captcha_models.config import Config
 from captcha_models.ctc import loss as ctc
 from captcha_models.errors import InputError
 
 
 class PositionalConfig(Config):
-    """What the classifiers share."""
+    """What recognisers of positions share."""
 
-    cut: int = Field(8, ge=5, le=8)
-    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
-    coordinates: bool = False
-    """Tell the body where it looks: x and y in two of the three channels, after Liu et al., 2018
-    (arXiv:1807.03247); the image is read as a grey one."""
     label_smoothing: float = Field(0.1, ge=0, le=0.9)
     """Share of the target spread evenly over all classes."""
-    joint_weight: float = Field(0.0, ge=0, le=10)
-    """Weight of a second head, which reads columns of the features, in training only; `splice`
-    needs it, and a cut that leaves it 2 L - 1 columns."""
 
 
 class PositionalRecogniser(Recogniser):
-    """A classifier per character position; logits are (N, L, K).
+    """One class per character position; all labels have one length. Logits are (N, L, K).
 
-    K counts class 0, 'unknown', as the source does, though no label contains it.
+    K counts class 0, 'unknown', as the source does, though no label contains it. A recogniser of
+    this family owes `config_class` (derived from `PositionalConfig`), `__init__` and `forward`.
     """
 
     def __init__(self, config: PositionalConfig, charset: Charset, length: int) -> None:
         super().__init__(config, charset)
         self.length = length
         self.label_smoothing = config.label_smoothing
+
+    @classmethod
+    def check(
+        cls, config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
+        """Refuse labels of mixed length, for every position needs a character."""
+        expected = length or len(labels[0])
+        for label in labels:
+            if len(label) != expected:
+                raise InputError(
+                    f"label {label!r} has {len(label)} characters, not {expected}: {config.arch} "
+                    "reads labels of one length"
+                )
+
+    def by_position(self, outputs: Tensor) -> Tensor:
+        """(N, L * K) -> (N, L, K)."""
+        return outputs.view(-1, self.length, self.charset.num_classes)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Label-smoothed cross-entropy, mean over characters."""
+        return F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), label_smoothing=self.label_smoothing
+        )
+
+    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """(N,) the sum of the positions' unsmoothed cross-entropies."""
+        losses = F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+        return losses.sum(dim=1)
+
+    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
+        """Exact n-best: positions are independent, so rankings are merged position by position."""
+        log_probs = logits.float().log_softmax(dim=2)
+        log_probs[:, :, BLANK] = float("-inf")
+        top, ids = log_probs.topk(min(n_best, log_probs.shape[2] - 1), dim=2)
+        return [
+            _merge(scores, classes, n_best)
+            for scores, classes in zip(top.tolist(), ids.tolist(), strict=True)
+        ]
+
+
+class XResNetConfig(PositionalConfig):
+    """What the classifiers on xresnet34's features share."""
+
+    cut: int = Field(8, ge=5, le=8)
+    """How many of xresnet34's children are kept; 5, 6, 7, 8 leave 50, 25, 13, 7 columns."""
+    coordinates: bool = False
+    """Tell the body where it looks: x and y in two of the three channels, after Liu et al., 2018
+    (arXiv:1807.03247); the image is read as a grey one."""
+    joint_weight: float = Field(0.0, ge=0, le=10)
+    """Weight of a second head, which reads columns of the features, in training only; `splice`
+    needs it, and a cut that leaves it 2 L - 1 columns."""
+
+
+class XResNetClassifier(PositionalRecogniser):
+    """A classifier on xresnet34's features, with a second head that reads their columns by CTC."""
+
+    def __init__(self, config: XResNetConfig, charset: Charset, length: int) -> None:
+        super().__init__(config, charset, length)
         self.coordinates = config.coordinates
         self.joint_weight = config.joint_weight
         self.stride = stride_of(config.cut)
@@ -79,23 +131,17 @@ class PositionalRecogniser(Recogniser):
         scores: Tensor = self.joint(self.features(images))
         return scores.permute(2, 0, 1)
 
-    @staticmethod
+    @classmethod
     def check(
-        config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+        cls, config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
     ) -> None:
-        """Refuse labels of mixed length, for every position needs a character, and `pretrained`."""
+        """Refuse `pretrained`, too."""
         if config.pretrained and length is None:
             raise InputError(
                 f"pretrained = true: fastai publishes no weights for xresnet34; {config.arch} "
                 "starts from scratch (crnn can be pretrained)"
             )
-        expected = length or len(labels[0])
-        for label in labels:
-            if len(label) != expected:
-                raise InputError(
-                    f"label {label!r} has {len(label)} characters, not {expected}: {config.arch} "
-                    "reads labels of one length"
-                )
+        super().check(config, labels, size, length)
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W): with `coordinates` the image, x and y, both from -1 to 1."""
@@ -107,31 +153,6 @@ class PositionalRecogniser(Recogniser):
             torch.linspace(-1, 1, n, dtype=grey.dtype, device=grey.device) for n in grey.shape[2:]
         )
         return torch.cat([grey, x.expand_as(grey), y[:, None].expand_as(grey)], dim=1)
-
-    def by_position(self, outputs: Tensor) -> Tensor:
-        """(N, L * K) -> (N, L, K)."""
-        return outputs.view(-1, self.length, self.charset.num_classes)
-
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Label-smoothed cross-entropy, mean over characters."""
-        return F.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), label_smoothing=self.label_smoothing
-        )
-
-    def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """(N,) the sum of the positions' unsmoothed cross-entropies."""
-        losses = F.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-        return losses.sum(dim=1)
-
-    def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
-        """Exact n-best: positions are independent, so rankings are merged position by position."""
-        log_probs = logits.float().log_softmax(dim=2)
-        log_probs[:, :, BLANK] = float("-inf")
-        top, ids = log_probs.topk(min(n_best, log_probs.shape[2] - 1), dim=2)
-        return [
-            _merge(scores, classes, n_best)
-            for scores, classes in zip(top.tolist(), ids.tolist(), strict=True)
-        ]
 
 
 def _merge(
@@ -203,11 +224,39 @@ def even_places(max_length: int, steps: int) -> Tensor:
 
 
 class CTCRecogniser(Recogniser):
-    """Class scores per column, any alignment; logits are (T, N, K), class 0 is the blank."""
+    """Class scores per column of the image, read in any alignment. Logits are (T, N, K).
 
-    beam_width: int
+    Class 0 is the blank. A recogniser of this family owes `config_class`, `__init__`, `forward`
+    and `num_steps`; columns run from left to right.
+    """
+
+    beam_width: int = 10
+    """Prefixes kept while decoding."""
     length: int | None = None
     """Characters of every label it reads; None is any number."""
+    decided_by: ClassVar[str | None] = None
+    """Name of the configuration's field that decides T, for the refusal of long labels."""
+
+    @classmethod
+    @abstractmethod
+    def num_steps(cls, config: Any, size: tuple[int, int]) -> int:
+        """T of images of that height and width, in px, with that configuration."""
+
+    @classmethod
+    def check(
+        cls, config: Config, labels: Sequence[str], size: tuple[int, int], length: int | None = None
+    ) -> None:
+        """Refuse labels that need more steps than there are."""
+        steps, field = cls.num_steps(config, size), cls.decided_by
+        cause = f"{field} = {getattr(config, field)}" if field else config.arch
+        for label in labels:
+            if (needed := min_steps(label)) > steps:
+                raise InputError(
+                    f"{cause} leaves {steps} steps of a {size[1]} px wide image, but label "
+                    f"{label!r} needs {needed} (its length plus its equal neighbours)"
+                    + f"; choose another {field}"
+                    * bool(field)
+                )
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""

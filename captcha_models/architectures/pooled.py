@@ -8,11 +8,11 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from captcha_models.architectures.heads import PositionalConfig, PositionalRecogniser
+from captcha_models.architectures.heads import XResNetClassifier, XResNetConfig
 from captcha_models.charset import Charset
 
 
-class Config(PositionalConfig):
+class Config(XResNetConfig):
     """The pooled classifier's settings."""
 
     arch: ClassVar[str] = "pooled"
@@ -25,8 +25,10 @@ class Config(PositionalConfig):
     """Before the outputs."""
 
 
-class Model(PositionalRecogniser):
+class Model(XResNetClassifier):
     """xresnet34's body, average and maximum over the image, one hidden layer."""
+
+    config_class = Config
 
     def __init__(
         self, config: Config, charset: Charset, length: int, size: tuple[int, int]

@@ -154,10 +154,18 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         reason = " ".join(str(error).split())
         known = "" if "<_io.BytesIO" in reason else f" ({type(error).__name__}: {reason})"
         raise InputError(f"{name} is no readable image{known}") from None
-    size = rgb.size
-    if size != (WIDTH, HEIGHT):
+    return _squished(rgb), rgb.size
+
+
+def fitted(image: Image.Image) -> NDArray[np.uint8]:
+    """(3, 50, 200) pixels of an image of any size and mode, squished to that size."""
+    return _squished(_to_rgb(image))
+
+
+def _squished(rgb: Image.Image) -> NDArray[np.uint8]:
+    if rgb.size != (WIDTH, HEIGHT):
         rgb = rgb.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-    return np.asarray(rgb).transpose(2, 0, 1), size
+    return np.asarray(rgb).transpose(2, 0, 1)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -5,11 +5,7 @@ from typing import Any
 from captcha_models.training.checkpoint import Card
 
 VERSION = 1
-FILES = {
-    "onnx": "model.onnx",
-    "torchscript": "model.torchscript.pt",
-    "safetensors": "model.safetensors",
-}
+FILES = {"onnx": "model.onnx", "safetensors": "model.safetensors"}
 INTENDED_USE = (
     "Research on recognising text in a public benchmark of generated captchas: comparing "
     "architectures, training recipes and hyperparameter searches. Not for defeating live sites, "
@@ -46,25 +42,13 @@ pixels = np.asarray(image).transpose(2, 0, 1)[None]
 log_probs, ids = session.run(None, {{"images": pixels}})
 print("".join(symbols[i - 1] for i in ids[0] if i))
 """
-_TORCHSCRIPT = """\
-import numpy as np
-import torch
-from PIL import Image
-
-notes = {{"symbols": ""}}
-model = torch.jit.load("model.torchscript.pt", _extra_files=notes)
-image = Image.open("captcha.png").convert("RGB").resize(({width}, {height}), Image.BILINEAR)
-pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-log_probs, ids = model(pixels)
-symbols = notes["symbols"].decode()
-print("".join(symbols[i - 1] for i in ids[0] if i))
-"""
 _SAFETENSORS = """\
-from captcha_models.training.checkpoint import load_model
+from captcha_models.inference.predictor import load
 
-model = load_model("model.safetensors").model
+predictor = load("model.safetensors")
+print(predictor.predict(["captcha.png"])[0].label)
 """
-_USE = {"onnx": _ONNX, "torchscript": _TORCHSCRIPT, "safetensors": _SAFETENSORS}
+_USE = {"onnx": _ONNX, "safetensors": _SAFETENSORS}
 
 
 def describe(card: Card, kind: str, by_columns: bool) -> dict[str, Any]:
@@ -127,9 +111,9 @@ def figures(card: Card) -> list[dict[str, Any]]:
     return rows
 
 
-def markdown(told: dict[str, Any]) -> str:
+def markdown(about: dict[str, Any]) -> str:
     """MODEL_CARD.md of what `describe` returns."""
-    model, data, split = told["model"], told["model"]["data"], told["model"]["split"]
+    model, data, split = about["model"], about["model"]["data"], about["model"]["split"]
     length = model["label_length"] or f"up to {model['max_length']}"
     held = "none: every image trains"
     if split:
@@ -145,16 +129,16 @@ def markdown(told: dict[str, Any]) -> str:
         "temperature": f"{model['metrics'].get('temperature', 1.0):.4g}",
         "versions": ", ".join(f"{name} {at}" for name, at in model["versions"].items()),
     }
-    lines = [f"# Model card: {told['file']}", "", *_table(("what", "value"), facts.items())]
+    lines = [f"# Model card: {about['file']}", "", *_table(("what", "value"), facts.items())]
     lines += ["", "## How well it reads", ""]
-    lines += _table(("metric", "value"), ((row["title"], _value(row)) for row in told["metrics"]))
-    if "interface" in told:
+    lines += _table(("metric", "value"), ((row["title"], _value(row)) for row in about["metrics"]))
+    if "interface" in about:
         lines += ["", "## Inputs and outputs", ""]
-        lines += _table(("name", "what"), told["interface"].items())
-    code = _USE[told["format"]].format(width=model["width"], height=model["height"])
+        lines += _table(("name", "what"), about["interface"].items())
+    code = _USE[about["format"]].format(width=model["width"], height=model["height"])
     lines += ["", "## Use", "", "```python", *code.splitlines(), "```"]
-    lines += ["", "## Intended use", "", told["intended_use"]]
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in told["limits"])]
+    lines += ["", "## Intended use", "", about["intended_use"]]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in about["limits"])]
     lines += ["", "## Configuration", ""]
     lines += _table(("field", "value"), model["config"].items())
     return "\n".join(lines) + "\n"

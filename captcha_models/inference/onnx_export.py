@@ -1,6 +1,5 @@
-"""A recogniser as files that other programs run: pixels in, calibrated log-probabilities out."""
+"""ONNX file of a recogniser: pixels in, calibrated log-probabilities out."""
 
-import io
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -50,7 +49,7 @@ def write_onnx(path: Path, model: Recogniser, notes: Mapping[str, str]) -> None:
     """
     needs("onnx", "onnxscript")
     with warnings.catch_warnings():
-        # Of torch to itself: how its own layers are traced.
+        # torch warns about how its own layers are traced.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             Portable(model).eval(),
@@ -66,21 +65,6 @@ def write_onnx(path: Path, model: Recogniser, notes: Mapping[str, str]) -> None:
     write_whole(path, program.model_proto.SerializeToString())
 
 
-def write_torchscript(path: Path, model: Recogniser, notes: Mapping[str, str]) -> None:
-    """Write one TorchScript file; `notes` are files inside it.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with warnings.catch_warnings(), torch.no_grad():
-        # That TorchScript is on its way out, and that shapes other than the batch's are fixed.
-        warnings.simplefilter("ignore")
-        traced = torch.jit.trace(Portable(model).eval(), (_example(),))
-        data = io.BytesIO()
-        torch.jit.save(traced, data, _extra_files=dict(notes))
-    write_whole(path, data.getvalue())
-
-
 def run_onnx(path: Path, images: Tensor) -> tuple[Tensor, Tensor]:
     """What an ONNX file makes of images (N, 3, H, W) uint8; see `Portable`.
 
@@ -93,15 +77,6 @@ def run_onnx(path: Path, images: Tensor) -> tuple[Tensor, Tensor]:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     log_probs, ids = session.run(["log_probs", "ids"], {"images": images.numpy()})
     return torch.from_numpy(log_probs), torch.from_numpy(ids)
-
-
-@torch.no_grad()
-def run_torchscript(path: Path, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What a TorchScript file makes of images (N, 3, H, W) uint8; see `Portable`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        log_probs, ids = torch.jit.load(path)(images)
-    return log_probs, ids
 
 
 def needs(*packages: str) -> None:

@@ -1,17 +1,33 @@
-"""What a model reads in images: labels, and how sure it is of them."""
+"""Predictor: a trained model that reads images, and says how sure it is.
 
+predictor = load("runs/train-crnn")
+[prediction] = predictor.predict(["captcha.png"])
+prediction.label, prediction.confidence
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from captcha_models.architectures.base import Recogniser
+from captcha_models.data.images import decode, file_reader, fitted, grey_if_possible
+from captcha_models.training.checkpoint import Card, load_model
+from captcha_models.training.device import pick_device
 from captcha_models.training.evaluation import BATCH_SIZE
+
+Picture = str | Path | Image.Image | NDArray[np.uint8]
+"""An image: its file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of bytes."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class Prediction:
     """One labelling of an image.
 
     Attributes:
@@ -24,8 +40,52 @@ class Reading:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A model in eval mode, on its device.
+
+    Attributes:
+        model: the recogniser.
+        card: what its file says of it: architecture, alphabet, images, metrics.
+    """
+
+    model: Recogniser
+    card: Card
+
+    def predict(self, images: Iterable[Picture]) -> list[Prediction]:
+        """The most probable label of each image; other sizes are squished, as in training.
+
+        Raises:
+            InputError: a file that is no readable image.
+        """
+        pixels = [_pixels(image) for image in images]
+        return [best[0] for best in self.ranked(pixels, 1)]
+
+    def ranked(self, pixels: list[NDArray[np.uint8]], n_best: int) -> list[list[Prediction]]:
+        """For each image (3, H, W) of the model's size its most probable labels, best first."""
+        if not pixels:
+            return []
+        stacked = torch.from_numpy(grey_if_possible(np.stack(pixels)))
+        return predict_images(self.model, stacked, n_best)
+
+
+def load(place: str | Path, *, device: str | None = None, arch: str | None = None) -> Predictor:
+    """A predictor from a model file, or the folder of a training or a search.
+
+    Args:
+        place: see `training.checkpoint.find_model`.
+        device: such as "cpu" or "cuda:0"; the GPU if there is one by default.
+        arch: where an architecture of one's own comes from, such as "own.py:Model".
+
+    Raises:
+        InputError: no model there, no such device, or an architecture that is not known.
+    """
+    loaded = load_model(place, arch)
+    return Predictor(loaded.model.to(pick_device(device)), loaded.card)
+
+
 @torch.inference_mode()
-def read_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[list[Reading]]:
+def predict_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[list[Prediction]]:
     """Per image the most probable labels, best first.
 
     Args:
@@ -34,13 +94,19 @@ def read_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[list
         n_best: at most so many per image; fewer where a beam holds fewer.
     """
     device = next(model.parameters()).device
-    found: list[list[Reading]] = []
+    found: list[list[Prediction]] = []
     for batch in torch.split(pixels, BATCH_SIZE) if len(pixels) else ():
         logits = model.tempered(model(batch.to(device).float().div_(255)))
         for hypotheses in model.read(logits, n_best):
             # Rounding may take a sum over alignments a little above 1.
             found.append(
-                [Reading(model.charset.decode(h.ids), min(1.0, exp(h.log_prob)))
+                [Prediction(model.charset.decode(h.ids), min(1.0, exp(h.log_prob)))
                  for h in hypotheses]
             )  # fmt: skip
     return found
+
+
+def _pixels(image: Picture) -> NDArray[np.uint8]:
+    if isinstance(image, str | Path):
+        return decode(file_reader(Path(image))(), str(image))[0]
+    return fitted(image if isinstance(image, Image.Image) else Image.fromarray(image))

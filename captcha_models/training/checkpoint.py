@@ -1,4 +1,4 @@
-"""Weights and the JSON that rebuilds the model, in one safetensors file; nothing is pickled."""
+"""Model files: weights and the JSON that rebuilds the model, in safetensors; nothing is pickled."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from captcha_models.architectures import build, config_class
+from captcha_models.architectures import build, config_class, names, resolve
 from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
@@ -126,19 +126,30 @@ def save_model(path: Path, model: Recogniser, card: Card) -> None:
     write_tensors(path, model.state_dict(), card.model_dump(mode="json"))
 
 
-def load_model(place: str | Path) -> Loaded:
+def load_model(place: str | Path, arch: str | None = None) -> Loaded:
     """Read a model back, in eval mode on the CPU.
 
     Args:
         place: the file, or the folder that a training or a search left (see `find_model`).
+        arch: where its architecture comes from, as `architectures.resolve` takes it; a model file
+            itself never makes code run.
 
     Raises:
-        InputError: nothing there, or not one of our model files.
+        InputError: nothing there, not one of our model files, or of an architecture that is not
+            known here or not the one given.
     """
     path = find_model(Path(place))
     tensors, header = read_tensors(path)
+    given = resolve(arch).name if arch else None
     try:
         card = Card.model_validate(renamed(header))
+        if given not in (None, card.arch):
+            raise InputError(f"{path} is a model of architecture {card.arch!r}, not {given!r}")
+        if card.arch not in names():
+            raise InputError(
+                f"{path} is a model of architecture {card.arch!r}, which is not known here: name "
+                "its code, --arch file.py:NAME or --arch module:NAME"
+            )
         model = card.rebuild()
     except ValidationError as error:
         raise InputError(f"{path} is not a model file of this version: {explain(error)}") from None

@@ -3,14 +3,12 @@
 The only seam between training and search is `on_epoch`: training has never heard of a trial.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
-from fastai.learner import Recorder
 from numpy.typing import NDArray
 
 from captcha_models.architectures import build
@@ -104,31 +102,3 @@ def _prepare(
     count = len(split.valid) or -(-len(split.train) // 5)
     subset = np.random.default_rng(seed).permutation(split.train)[:count]
     return learner, subset
-
-
-def summary(config: Config, images: LabelledImages, split: Split, seed: int) -> str:
-    """Every layer with its output shape, as fastai's Learner tells it."""
-    learner = _prepare(config, images, split, seed, torch.device("cpu"), ())[0]
-    # What follows repeats the whole model as the owner of its loss function.
-    return str(learner.summary()).partition("Optimizer used")[0].rstrip()
-
-
-def find_lr(
-    config: Config, images: LabelledImages, split: Split, *, seed: int, device: str | None = None
-) -> tuple[float, list[float], list[float]]:
-    """Fastai's learning-rate search: a mock training with an ever-growing rate.
-
-    Returns:
-        The suggestion (the valley), and the rates and smoothed losses it was read from.
-    """
-    seed_everything(seed, 0)
-    learner = _prepare(config, images, split, seed, pick_device(device), [Recorder()])[0]
-    with tempfile.TemporaryDirectory() as folder:
-        learner.path = Path(folder)
-        suggestion = learner.lr_find(show_plot=False)
-    recorder = learner.recorder
-    return (
-        float(suggestion.valley),
-        list(map(float, recorder.lrs)),
-        list(map(float, recorder.losses)),
-    )

@@ -1,11 +1,10 @@
-"""Pictures of a batch, of a training and of a learning-rate search; drawn without a screen."""
+"""Pictures of a batch and of a training, drawn without a screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from fastai.data.core import DataLoaders
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from captcha_models.training.metrics import EpochMetrics
@@ -54,25 +53,9 @@ def draw_curve(epochs: Sequence[EpochMetrics], path: Path, title: str) -> None:
     right.set_ylabel("share, validation images")
     right.set_ylim(-0.02, 1.02)
     for axis in (left, right):
-        _tidy(axis, "images seen")
+        axis.set_xlabel("images seen")
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
-
-
-def draw_lr_find(lrs: Sequence[float], losses: Sequence[float], chosen: float, path: Path) -> None:
-    """Loss over learning rate, the suggestion marked."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axis = figure.subplots()
-    axis.plot(lrs, losses, color=TRAIN, label="smoothed training loss")
-    axis.axvline(chosen, color=VALID, linestyle="--", label=f"suggestion {chosen:.2g}")
-    axis.set_xscale("log")
-    axis.set_ylabel("training loss")
-    _tidy(axis, "learning rate")
-    figure.savefig(path, dpi=110)
-
-
-def _tidy(axis: Axes, label: str) -> None:
-    axis.set_xlabel(label)
-    axis.grid(alpha=0.25)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)

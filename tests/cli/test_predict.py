@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -21,8 +20,9 @@ from captcha_models.architectures import build, config_class
 from captcha_models.charset import Charset
 from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
 from captcha_models.data.sources import synthetic
-from captcha_models.inference.onnx_export import Portable, run_onnx, run_torchscript
-from captcha_models.inference.predictor import read_images
+from captcha_models.errors import InputError
+from captcha_models.inference.onnx_export import Portable, run_onnx
+from captcha_models.inference.predictor import load, predict_images
 from captcha_models.training.checkpoint import Card, DataCard, load_model, save_model
 from captcha_models.training.evaluation import evaluate
 from tests.cli.conftest import Done
@@ -185,18 +185,14 @@ def test_an_exported_model_gives_the_same_answers(
     pixels = grey.expand(-1, 3, -1, -1).contiguous()
     with torch.no_grad():
         expected, ids = Portable(model)(pixels)
-    for kind, run, file in (
-        ("onnx", run_onnx, "model.onnx"),
-        ("torchscript", run_torchscript, "model.torchscript.pt"),
-    ):
-        done = called("captcha_models.export", tmp_path, "--format", kind)
-        assert done.returncode == 0, done.stderr
-        for count in (1, 7, len(pixels)):
-            found, best = run(tmp_path / "export" / file, pixels[:count])
-            torch.testing.assert_close(found, expected[:count], atol=2e-3, rtol=1e-4)
-            assert answers(model, found) == answers(model, expected[:count])
-            assert (best == ids[:count]).float().mean() > 0.999
-        assert answers(model, found) == [best[0].label for best in read_images(model, grey)]
+    done = called("captcha_models.export", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for count in (1, 7, len(pixels)):
+        found, best = run_onnx(tmp_path / "export" / "model.onnx", pixels[:count])
+        torch.testing.assert_close(found, expected[:count], atol=2e-3, rtol=1e-4)
+        assert answers(model, found) == answers(model, expected[:count])
+        assert (best == ids[:count]).float().mean() > 0.999
+    assert answers(model, found) == [best[0].label for best in predict_images(model, grey)]
     greedy = [model.charset.decode(row) for row in ids.tolist()]
     with torch.no_grad():
         logits = model(pixels.float() / 255)
@@ -221,8 +217,10 @@ def test_the_model_card_says_what_it_is_and_its_lines_of_code_run(
 ) -> None:  # fmt: skip
     model_in(tmp_path, "pooled")
     Image.fromarray(drawn.pixels[0, 0]).save(tmp_path / "captcha.png")
-    label = read_images(load_model(tmp_path).model, torch.from_numpy(drawn.pixels[:1]))[0][0].label
-    for kind in ("onnx", "torchscript"):
+    label = predict_images(load_model(tmp_path).model, torch.from_numpy(drawn.pixels[:1]))[0][
+        0
+    ].label
+    for kind in ("onnx", "safetensors"):
         out = tmp_path / kind
         done = called("captcha_models.export", tmp_path, "--format", kind, "--out", out, "--json")
         told = json.loads(done.stdout)["card"]
@@ -237,13 +235,23 @@ def test_the_model_card_says_what_it_is_and_its_lines_of_code_run(
         assert code
         (out / "captcha.png").write_bytes((tmp_path / "captcha.png").read_bytes())
         monkeypatch.chdir(out)
-        with redirect_stdout(io.StringIO()) as printed, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is on its way out.
+        with redirect_stdout(io.StringIO()) as printed:
             exec(code[1], {})
         assert printed.getvalue().strip() == label
-    with zipfile.ZipFile(out / "model.torchscript.pt") as inside:
-        [name] = [n for n in inside.namelist() if n.endswith("extra/model_card")]
-        assert json.loads(inside.read(name)) == told
+
+
+def test_a_predictor_reads_files_pictures_and_arrays_alike(crnn: Path, pictures: Path) -> None:
+    predictor = load(crnn, device="cpu")
+    files = [pictures / "a.png", pictures / "wide.png"]
+    found = predictor.predict(files)
+    assert predictor.predict(map(str, files)) == found
+    opened = [Image.open(file) for file in files]
+    assert predictor.predict(opened) == found
+    assert predictor.predict([np.asarray(image) for image in opened]) == found
+    assert predictor.predict([]) == []
+    assert all(one.label and 0 < one.confidence <= 1 for one in found)
+    with pytest.raises(InputError, match=r"gone\.png cannot be read"):
+        predictor.predict([pictures / "gone.png"])
 
 
 def test_without_the_packages_one_line_says_what_to_install(

@@ -160,21 +160,6 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 
 
 @pytest.mark.slow
-# fastai saves and loads the weights around its search in torch's own, older format.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_summary_and_lr_find(tmp_path: Path, called: Callable[..., Done]) -> None:
-    summary = called("captcha_models.train", *FAST, "--data", "synthetic:80", "--summary")
-    assert summary.returncode == 0, summary.stderr
-    assert "Total params" in summary.stdout
-    assert "LSTM" in summary.stdout
-    found = called("captcha_models.train", *FAST, "--data", "synthetic:80", "--lr-find",
-                 "--out", tmp_path / "lr")  # fmt: skip
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith("suggested lr ")
-    assert (tmp_path / "lr" / "lr_find.png").stat().st_size > 1000
-
-
-@pytest.mark.slow
 def test_models_that_are_none(archive: Path, tmp_path: Path, called: Callable[..., Done]) -> None:
     (tmp_path / "text.safetensors").write_text("no model")
     for place, message in (

@@ -28,7 +28,7 @@ SEED = 4
 
 def configuration(arch: str, **values: object) -> Config:
     shared = {"epochs": 3, "batch_size": 8, "augment": 0.0, "lr": 1e-4}
-    return config_class(arch).parse({**SMALL[arch], **shared, **values})
+    return config_class(arch).parse({**SMALL.get(arch, {}), **shared, **values})
 
 
 def one_cycle(share: float, low: float, high: float, last: float) -> float:

@@ -1,0 +1,5 @@
+"""Commands called in the tests' own process, as in tests/cli."""
+
+from tests.cli.conftest import called
+
+__all__ = ["called"]
