@@ -1,1 +1,1 @@
-"""Side by side with the source article and with peers; each command prints a ratio."""
+"""Benchmarks beside the source article and peers; each command prints a ratio."""

@@ -32,20 +32,20 @@ class Course:
         last = self.history[-IN_A_ROW:]
         return len(last) == IN_A_ROW and all(e["accuracy"] >= self.target for e in last)
 
-    def evaluated(self, passes: int, accuracy: float, nll: float) -> None:
+    def evaluated(self, images_seen: int, accuracy: float, nll: float) -> None:
         """Take an evaluation in.
 
         Raises:
             CancelFitException: fastai's way to end a training, here because nothing more is asked.
         """
         spent = asdict(self.watch.read())
-        self.history.append({"images_seen": passes, "accuracy": accuracy, "nll": nll, **spent})
+        self.history.append({"images_seen": images_seen, "accuracy": accuracy, "nll": nll, **spent})
         click.echo(
-            f"{self.name}: {passes} passes, {accuracy:.2%}, NLL {nll:.3f}, "
+            f"{self.name}: {images_seen} images seen, {accuracy:.2%}, NLL {nll:.3f}, "
             f"{spent['wall_s']:.0f} s, {spent['cpu_s']:.0f} s of processor time",
             err=True,
         )
-        if self.reached or passes >= self.limit:
+        if self.reached or images_seen >= self.limit:
             raise CancelFitException
 
 
@@ -59,6 +59,6 @@ class Scribe(Callback):  # type: ignore[misc]  # fastai is untyped
 
     def after_epoch(self) -> None:
         _, loss, accuracy = self.recorder.values[-1]
-        passes = (self.epoch + 1) * len(self.dls.train) * BATCH_SIZE
+        images_seen = (self.epoch + 1) * len(self.dls.train) * BATCH_SIZE
         # nn.CTCLoss divides by the label's length, and all have the same.
-        self.course.evaluated(passes, float(accuracy), float(loss) * LENGTH)
+        self.course.evaluated(images_seen, float(accuracy), float(loss) * LENGTH)

@@ -1,4 +1,4 @@
-"""What the commands that train lists of fits share: options, the configuration, a table."""
+"""Shared parts of the commands that train lists of fits: options, the configuration, a table."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

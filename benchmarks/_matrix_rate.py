@@ -1,4 +1,4 @@
-"""How much arithmetic a training step is, and how much a machine can do."""
+"""Arithmetic of a training step, beside what the machine can do."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What benchmarks of whole trainings share: two clocks, a rows file, the line of JSON."""
+"""Shared parts of benchmarks of whole trainings: two clocks, a rows file, the line of JSON."""
 
 import json
 import os

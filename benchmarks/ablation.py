@@ -1,4 +1,4 @@
-"""Which means against the gap matter: each taken away, and each added to the baseline.
+"""Ablation of the regularisation techniques: each taken away, and each added to the baseline.
 
     python -m benchmarks.ablation --arch crnn --config recommended --data captcha_images_v2.zip \
         --means generated,ema,joint,aux --fold 0 --seeds 0,1,2 --rows rows.jsonl

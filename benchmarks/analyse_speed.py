@@ -1,4 +1,4 @@
-"""How long the analysis of a large run takes, and how large its page is.
+"""Seconds that the analysis of a large run takes, and the size of its page.
 
     python benchmarks/analyse_speed.py [--trials 500] [--epochs 24] [--images 168]
 

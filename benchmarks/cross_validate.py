@@ -1,4 +1,4 @@
-"""Cross-validate one configuration: every image is read by models that have not seen it.
+"""Cross-validation of one configuration: every image is read by models that have not seen it.
 
     python -m benchmarks.cross_validate --arch crnn --config quick --data captcha_images_v2.zip \
         --folds 10 --only 0,1,2 --seeds 0 --rows rows.jsonl

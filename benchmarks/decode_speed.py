@@ -1,4 +1,4 @@
-"""Our CTC decoders beside the source article's and its peers': speed, and how often exact.
+"""Speed and exactness of the CTC decoders, beside the source article's and their peers'.
 
     python -m benchmarks.decode_speed [--quick] [--json]
 

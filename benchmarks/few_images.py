@@ -1,4 +1,4 @@
-"""How few real images are enough: accuracy against the number of real training images.
+"""Learning curve: accuracy against the number of real training images.
 
     python -m benchmarks.few_images --arch crnn --config quick --data captcha_images_v2.zip \
         --limit 50,100,200,400 --seeds 0,1,2 --passes 20000 --rows rows.jsonl

@@ -1,4 +1,4 @@
-"""How many trials share a machine best: trials per hour, side by side against one after another.
+"""Trials per hour by trials at a time: side by side on one machine against one after another.
 
     python -m benchmarks.packing [--quick] [--json]
 

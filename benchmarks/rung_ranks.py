@@ -1,4 +1,4 @@
-"""How truly an early epoch ranks trials: rank correlation with the end, on recorded runs.
+"""Rank correlation of early epochs with the last one, on recorded runs.
 
     python -m benchmarks.rung_ranks RUN [RUN…]
 
@@ -8,7 +8,7 @@ Kendall's correlation of the validation NLL with that of the last epoch, over th
 and how many of the best third at the end stand in the best third, half and two thirds then: what
 ASHA would have kept.
 A model that still guesses ranks by chance, so the share of trials that read something, at least one
-captcha in ten, stands beside it. Trials with and without averaged weights are also told apart.
+captcha in ten, stands beside it. Trials with and without averaged weights are also shown apart.
 
 Where the run was confirmed, folds are looked at as rungs, too: how well the mean NLL of candidates
 on some of the folds ranks them by their mean on all others, over all choices of so many folds.

@@ -1,4 +1,4 @@
-"""How much of a cluster the one driver can keep busy, from 1 to 256 trials at a time.
+"""Share of a cluster that the one driver keeps busy, from 1 to 256 trials at a time.
 
     python -m benchmarks.scaling [--quick] [--wall] [--json]
 

@@ -1,4 +1,4 @@
-"""What the search itself costs: seconds to the first trial, and seconds per trial.
+"""Overhead of the search itself: seconds to the first trial, and seconds per trial.
 
     python -m benchmarks.search_overhead [--quick] [--json]
 

@@ -62,8 +62,8 @@ def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
             words = (PROC / str(process) / "cmdline").read_text().split("\0")
             if words[0].startswith("ray::"):
                 workers.append(process)
-            told = [word for word in words if word.startswith("--session-dir=")]
-            session = told[0].removeprefix("--session-dir=") if told else session
+            given = [word for word in words if word.startswith("--session-dir=")]
+            session = given[0].removeprefix("--session-dir=") if given else session
     return Look(
         seconds=round(seconds, 1),
         driver_mb=_memory(driver),

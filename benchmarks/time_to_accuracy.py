@@ -1,4 +1,4 @@
-"""How long until 97 % of the validation captchas are read: the source's recipe beside ours.
+"""Time until 97 % of the validation captchas are read: the source's recipe beside ours.
 
     python -m benchmarks.time_to_accuracy --data ZIP [--config NAME] [--side ours|source|both]
                                           [--seeds 0,1,2] [--rows FILE] [--json]
@@ -7,14 +7,14 @@ Both train a CRNN on the same images of fold 0, are scored after every epoch on 
 validation images (the peer by the article's beam search, ours by our own) and stop at the second
 evaluation in a row with 97 % or more. Figures are of that moment, per seed and as the median:
 
-passes   images the training has learned from, generated ones included; not those that only renew
-         the normalisation statistics of averaged weights.
+images seen  in training, generated ones included; not those that only renew the normalisation
+         statistics of averaged weights.
 seconds  processor seconds on one thread, which no other program can change, and wall-clock
          seconds; making the model, validation, and for ours reading the images, are included
          (the peer reads its files as it goes).
 
 The ratio is the source's median over ours by processor time on one CPU thread, by the wall clock
-else; its range is that of all pairs of seeds. A peer that did not get there within `--limit` passes
+else; its range is that of all pairs of seeds. A peer that did not get there within `--limit` images
 counts with what it spent, which makes the ratio a lower bound (`at_least`); had ours not, it is 0.
 The peer is `source_recipe`: 60 epochs of one cycle; validated, unlike the article, on images that
 are not rotated (`--as-written` rotates them).
@@ -108,7 +108,7 @@ def train_ours(task: Task, config: Config, seed: int) -> Course:
 
 
 def train_source(task: Task, seed: int, limit: int, as_written: bool) -> Course:
-    """The source's recipe, for at most `limit` passes of its 60 epochs."""
+    """The source's recipe, for at most `limit` images seen of its 60 epochs."""
     with image_files(task.data, task.images) as files:
         course = Course(f"source, seed {seed}", task.device, task.target, limit)
         seed_everything(seed, 0)
@@ -259,7 +259,7 @@ def main(
     at_least = not all(row["reached"] for row in source)
     click.echo(
         f"the source's median over ours, {'at least, ' * at_least}by processor time "
-        f"{ratios['cpu_s'][0]:.1f}, by the wall clock {ratios['wall_s'][0]:.1f}, by passes "
+        f"{ratios['cpu_s'][0]:.1f}, by the wall clock {ratios['wall_s'][0]:.1f}, by images seen "
         f"{ratios['images_seen'][0]:.1f}"
     )
     if as_json:

@@ -1,4 +1,4 @@
-"""Make, once, what `cluster.yaml` needs on AWS beyond Ray's own doing.
+"""One-time set-up on AWS of what `cluster.yaml` needs and Ray does not make.
 
     python -m clusters.aws_setup --bucket BUCKET --ssh-from MY_ADDRESS
 

@@ -1,4 +1,4 @@
-"""Draw `docs/generated.png`: four images of each of the generator's presets."""
+"""Picture `docs/generated.png`: four images of each of the generator's presets."""
 
 from pathlib import Path
 

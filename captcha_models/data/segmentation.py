@@ -5,7 +5,7 @@ symbols they meet. But a column is 4 to 8 px, and a network sees its symbols lat
 quarter of the places so found are further than 3 px off, enough to make an n of an m. Ink tells the
 rest. Where most places of a batch have least of it is by how much the network is late; then each
 place moves to the thinnest column nearby, and one that has much ink even there is not trusted. Of
-the others one in forty is still that far off (benchmarks/seam_error.py: generated images of the
+the others one in forty is still that far off (research/seam_error.py: generated images of the
 default preset, a network that reads them).
 """
 

@@ -4,7 +4,7 @@ The data set's letters come from two faces, picked at random for every symbol: a
 fixed-width one, by all signs the Lucida Sans Demibold and Lucida Sans Typewriter Bold that a Java
 runtime brought along. Neither is free. Go Bold,
 by the same designers, is nearest; a few fixed-width shapes are nearer to DejaVu Sans Mono Bold. The
-boxes were fitted by `benchmarks/fit_generator.py`.
+boxes were fitted by `research/fit_generator.py`.
 """
 
 from collections.abc import Mapping

@@ -10,13 +10,10 @@ from benchmarks._side_by_side import Rows
 from benchmarks.ablation import MEANS, chosen_means, variants
 from benchmarks.few_images import main as few_images
 from benchmarks.few_images import point
-from benchmarks.label_check import draughtsman
 from benchmarks.rung_ranks import fold_ranks
-from benchmarks.seam_error import meetings
 from benchmarks.source_recipe import image_files, source_loaders, source_model
 from benchmarks.time_to_accuracy import found, main
 from benchmarks.train_speed import measure, part_of
-from captcha_models import generator as kaptcha
 from captcha_models.architectures import config_class, names
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import make_split
@@ -159,33 +156,6 @@ def test_folds_that_agree_rank_alike_and_one_that_does_not_is_seen() -> None:
     assert fold_ranks(odd) == {1: (-1.0, 0.0), 2: (-1.0, 0.0)}
     # A candidate that lacks a fold does not count.
     assert fold_ranks({**odd, "d": {0: -100.0}}) == fold_ranks(odd)
-
-
-@pytest.mark.parametrize(("text", "label"), [("cdcb3", "edcb3"), ("mxmw4", "mxnw4")])
-def test_a_wrong_label_contradicts_its_pixels_and_a_right_one_does_not(
-    text: str, label: str
-) -> None:
-    artist = draughtsman()
-    for seed in range(3):
-        image = kaptcha.draw(kaptcha.PRESETS["default"], [text], seed)[0, 0]
-        right, wrong = artist.best(image, text), artist.best(image, label)
-        # Only the curves' ink is beyond the text's, and none of the text's is lacking.
-        assert right.lacking < 25
-        assert right.cost < artist.rivals(image, right)[0].cost
-        other = artist.rivals(image, wrong)[0]
-        assert other.text == text
-        assert other.cost < wrong.cost
-
-
-def test_where_symbols_meet_there_is_little_ink() -> None:
-    style = replace(kaptcha.load_style("default"), noise=0.0)
-    texts = kaptcha.labels(style, 0, 64)
-    met = meetings(style, texts, 0)
-    assert met.shape == (64, 4)
-    ink = torch.from_numpy(255 - kaptcha.draw(style, texts, 0)).float().std(dim=2)[:, 0]
-    middles = (met[:, 1:] + met[:, :-1]) / 2
-    at, between = (ink.gather(1, places.long()).mean() for places in (met, middles))
-    assert at < 0.7 * between
 
 
 def test_without_training_only_the_rows_speak(

@@ -1,7 +1,7 @@
-"""Which labels contradict their pixels: is there another text that explains the image better?
+"""Labels that contradict their pixels: another text explains the image better.
 
-    python -m benchmarks.label_check --data captcha_images_v2.zip
-    python -m benchmarks.label_check --data captcha_images_v2.zip --only cdcb3,mmy5n
+    python -m research.label_check --data captcha_images_v2.zip
+    python -m research.label_check --data captcha_images_v2.zip --only cdcb3,mmy5n
 
 Asks no recogniser. The generator draws each image's label, without noise curves, in all choices of
 the two faces, and so every text that differs from it in one symbol. A real image has all ink of its

@@ -1,6 +1,6 @@
-"""How well generated images match the real ones.
+"""Match of the generated images with the real ones.
 
-    python -m benchmarks.generator_match --data captcha_images_v2.zip [--out FOLDER]
+    python -m research.generator_match --data captcha_images_v2.zip [--out FOLDER]
 
 (a) a CRNN trained on generated images alone (`--config zero-shot` of captcha_models.train, some
     six minutes on one core, or what that left, with --model) reads the real ones.
@@ -33,7 +33,6 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.fit_generator import load
 from captcha_models import generator as kaptcha
 from captcha_models.architectures import config_class
 from captcha_models.cli import command_line
@@ -44,6 +43,7 @@ from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import load_model
 from captcha_models.training.evaluation import evaluate
 from captcha_models.training.session import train_in
+from research.fit_generator import load
 from search.confirmation.intervals import wilson
 
 STYLE = kaptcha.PRESETS["default"]
@@ -191,7 +191,7 @@ def main(data: Path, out: Path | None, model: Path | None, steps: int) -> None:
     if out is not None:
         contact_sheet(real, drawn, out)
     share = tell_apart(real, drawn, held_out=0.25, steps=steps, seed=0)
-    console.print(f"real and generated told apart: {share}; 50 % is a perfect match")
+    console.print(f"real and generated distinguished: {share}; 50 % is a perfect match")
     captchas, characters = read_by_a_stranger(data, model)
     console.print(
         f"real captchas read after generated images alone: {captchas}; characters {characters:.2%}"

@@ -1,6 +1,6 @@
-"""How far the places where captchas are cut for splicing lie from where their symbols meet.
+"""Segmentation error: distance from where captchas are cut to where their symbols meet.
 
-    python -m benchmarks.seam_error runs/NAME/best/crnn
+    python -m research.seam_error runs/NAME/best/crnn
 
 The generator knows where it set each symbol, so its images are read by the model, and the seams
 found compared with the middle between one symbol's last column of ink and the next one's first;
