@@ -1,4 +1,4 @@
-"""Connect to Ray, know what the cluster has, and refuse at once what it can never hold."""
+"""Connection to Ray: what the cluster has, and what of it each trial gets."""
 
 import contextlib
 import logging
@@ -39,9 +39,7 @@ BOOTSTRAP = "ray_bootstrap_config.yaml"
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = ("captcha_models", "spaces", "search")
-# Ray speaks gRPC, which is HTTP/2: a client's first words, and the kind of a server's first frame.
-_SETTINGS = 4
-_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0))
+_ANSWER_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    wanted = knock(address)
+    wanted = check_address(address)
     if wanted != "local" and _has_token():
         # Ray uses a token by itself only where it starts a cluster.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -111,7 +109,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if ray.is_initialized():
-        yield _look("a Ray that was already connected", private=True)
+        yield current_cluster("a Ray that was already connected", private=True)
         return
     options: dict[str, Any] = {"include_dashboard": False} if wanted == "local" else {}
     if wanted == "local":
@@ -119,7 +117,6 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         where, options["num_cpus"] = "a private local Ray", num_cpus
     else:
         where = f"Ray at {wanted}"
-        _assert_extra()
         # Each worker runs the driver's own program, whatever lies on its machine.
         options["runtime_env"] = {"py_modules": [str(_ROOT / name) for name in _PROGRAM]}
     try:
@@ -129,7 +126,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         raise InputError(f"cannot connect to {where}: {reason}") from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        yield _look(where, private=wanted == "local")
+        yield current_cluster(where, private=wanted == "local")
     finally:
         ray.shutdown()
 
@@ -177,7 +174,8 @@ def machines_up() -> tuple[tuple[Node, ...], int]:
     return nodes, len(_growth(nodes))
 
 
-def _look(where: str, *, private: bool = False) -> Cluster:
+def current_cluster(where: str, *, private: bool = False) -> Cluster:
+    """The cluster that this process is connected to; `where` begins its description."""
     import ray
 
     alive = [node for node in cast(Any, ray).nodes() if node["Alive"]]
@@ -188,9 +186,9 @@ def _look(where: str, *, private: bool = False) -> Cluster:
     return Cluster(f"{where} has {_amount(nodes)}{machines}{more}", nodes, growth, private)
 
 
-def _node(told: dict[str, Any]) -> Node:
-    resources, kind = told["Resources"], told.get("Labels", {}).get("ray.io/node-group", "")
-    address = told["NodeManagerAddress"]
+def _node(row: dict[str, Any]) -> Node:
+    resources, kind = row["Resources"], row.get("Labels", {}).get("ray.io/node-group", "")
+    address = row["NodeManagerAddress"]
     return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0), kind, address)
 
 
@@ -201,7 +199,7 @@ def _amount(nodes: tuple[Node, ...]) -> str:
 
 
 def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Machines the autoscaler may still start; Ray says nothing of it, `ray up`'s file does."""
+    """Machines the autoscaler may still start: the file of `ray up` knows, Ray does not."""
     file = Path.home() / BOOTSTRAP
     if not file.is_file():
         return ()
@@ -220,21 +218,24 @@ def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
 
 def _assert_extra() -> None:
     """Refuse a cluster without what clusters need; Ray would fail on its workers, and unclearly."""
-    if missing := [name for name in ("aiohttp", "aiohttp_cors") if find_spec(name) is None]:
+    if missing := [name for name in ("aiohttp", "aiohttp_cors", "grpc") if find_spec(name) is None]:
         raise InputError(
             f"a cluster needs the extra `cluster` ({', '.join(missing)} is missing): "
             "pip install 'captcha-search[cluster]', or make setup"
         )
 
 
-def knock(address: str | None) -> str:
+def check_address(address: str | None) -> str:
     """The address to connect to, refused where no Ray listens; Ray itself would try for minutes.
+
+    A refused port is found out by TCP at once, where gRPC would wait; another kind of server by
+    gRPC, which Ray speaks.
 
     Args:
         address: as `connect` takes it.
 
     Raises:
-        InputError: nobody listens there, or something else does.
+        InputError: nobody listens there, or something else does, or what clusters need is missing.
     """
     wanted = address or os.environ.get("RAY_ADDRESS") or "local"
     host, colon, port = wanted.removeprefix("ray://").rpartition(":")
@@ -242,14 +243,17 @@ def knock(address: str | None) -> str:
         return wanted
     with contextlib.suppress(UnicodeError, OverflowError):
         try:
-            with socket.create_connection((host, int(port)), timeout=4) as wire:
-                wire.settimeout(4)
-                wire.sendall(_HTTP2)
-                answer = wire.recv(9)
+            socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
         except OSError as error:
             raise InputError(f"no Ray answers at {wanted}: {error.strerror or error}") from None
-        if len(answer) < 9 or answer[3] != _SETTINGS:
-            raise InputError(f"no Ray answers at {wanted}: something else listens there")
+        _assert_extra()
+        import grpc
+
+        with grpc.insecure_channel(f"{host}:{port}") as channel:
+            try:
+                grpc.channel_ready_future(channel).result(timeout=_ANSWER_S)
+            except grpc.FutureTimeoutError:
+                raise InputError(f"no Ray answers at {wanted}: something else is there") from None
     return wanted
 
 

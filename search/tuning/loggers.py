@@ -1,9 +1,10 @@
-"""MLflow and Weights & Biases beside the run folder, by Ray's own callbacks.
+"""MLflow, Weights & Biases and TensorBoard beside the run folder, by callbacks of Ray Tune.
 
-Both are optional: the run folder alone is what a search reads again.
+All are optional: the run folder alone is what a search reads again.
 
 MLflow logs to MLFLOW_TRACKING_URI, or to `mlflow.db` beside the run folders; Weights & Biases to
-the account it is logged in to, or with WANDB_MODE=offline to `wandb/` there.
+the account it is logged in to, or with WANDB_MODE=offline to `wandb/` there; TensorBoard reads
+`tensorboard/` in the run folder, also while the search is running.
 """
 
 import logging
@@ -15,9 +16,11 @@ from typing import Any, Literal
 
 from captcha_models.errors import InputError
 
-Tracker = Literal["mlflow", "wandb"]
+Tracker = Literal["mlflow", "wandb", "tensorboard"]
 PROJECT = "captcha-search"
-_TITLES = {"mlflow": "MLflow", "wandb": "Weights & Biases"}
+_TITLES = {"mlflow": "MLflow", "wandb": "Weights & Biases", "tensorboard": "TensorBoard"}
+_PACKAGES = {"tensorboard": "tensorboardX"}
+"""Modules that write for a tracker, where they are not of its name."""
 
 
 def check_trackers(names: Sequence[Tracker]) -> None:
@@ -27,7 +30,7 @@ def check_trackers(names: Sequence[Tracker]) -> None:
         InputError: a package is missing, or nobody is logged in.
     """
     for name in names:
-        if find_spec(name) is None:
+        if find_spec(_PACKAGES.get(name, name)) is None:
             raise InputError(
                 f"--log-to {name}: {_TITLES[name]} is not installed: "
                 f"pip install 'captcha-search[{name}]' brings it"
@@ -43,7 +46,7 @@ def check_trackers(names: Sequence[Tracker]) -> None:
 
 
 def tracker_callbacks(names: Sequence[Tracker], run: Path, space: str) -> list[Any]:
-    """Ray's callbacks for the trackers; a trial is a run there, under its own name.
+    """Callbacks for the trackers; a trial is a run there, under its own name.
 
     Args:
         names: of the trackers.
@@ -71,4 +74,35 @@ def tracker_callbacks(names: Sequence[Tracker], run: Path, space: str) -> list[A
         }
         project = os.environ.get("WANDB_PROJECT") or PROJECT
         found.append(WandbLoggerCallback(project, group=run.name, **options))
+    if "tensorboard" in names:
+        found.append(_curves(run / "tensorboard"))
     return found
+
+
+def _curves(place: Path) -> Any:
+    """A callback that writes each trial's metrics as event files, over the images trained on.
+
+    Ray's own writes into the trial's working folder, which does not outlive the trial.
+    """
+    from ray.tune import Callback
+    from tensorboardX import SummaryWriter
+
+    writers: dict[str, SummaryWriter] = {}
+
+    class Curves(Callback):
+        def on_trial_result(
+            self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any
+        ) -> None:
+            metrics, name = result.get("metrics", {}), trial.config["trial"]
+            writer = writers.get(name) or SummaryWriter(str(place / name))
+            writers[name] = writer
+            for metric, value in metrics.items():
+                if isinstance(value, int | float) and metric != "images_seen":
+                    writer.add_scalar(metric, value, metrics["images_seen"])
+            writer.flush()
+
+        def __reduce__(self) -> tuple[type, tuple[()]]:
+            # Ray pickles a run's callbacks into a file that nobody here ever reads.
+            return Callback, ()
+
+    return Curves()

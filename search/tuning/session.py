@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
 from captcha_models.errors import InputError
 from captcha_models.secrets import HIDDEN
-from search.cluster.connection import Cluster, Share, connect, knock, share
+from search.cluster.connection import Cluster, Share, check_address, connect, share
 from search.store import provenance
 from search.store.disk_full import writing
 from search.store.leaderboard import counts
@@ -84,7 +84,7 @@ class Session:
                 f"{store.place} holds a run of that name: choose another --name, or go on with it: "
                 f"--resume --name {self.place.name}"
             )
-        knock(self.address)  # Before the seconds that torch and the images take.
+        check_address(self.address)  # Before the seconds that torch and the images take.
         with (
             self._guarded(),
             _preparing(settings) as preparing,
@@ -119,7 +119,7 @@ class Session:
             InputError: no such run, another process is writing it, a setting or the data differ
                 from what the run was started with.
         """
-        knock(self.address)
+        check_address(self.address)
         if not self.place.exists() and (store := self._store()):
             fetch(store, self.place)
         kept = read_run(self.place).run.get("storage")

@@ -1,4 +1,4 @@
-"""`search.dashboard` as a person starts it: two servers, on this machine alone."""
+"""`search.dashboard` as a person starts it: one server, on this machine alone."""
 
 import json
 import os
@@ -7,30 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 
 from search import dashboard
-from search.store.curves import Curves
 from tests.cli.conftest import Done
 from tests.search import _runs
-from tests.search.store.test_leaderboard import write
+from tests.search.report import runs
 
 ROOT = Path(__file__).parents[2]
-
-
-def study_in(run: Path) -> optuna.Study:
-    """A study as a search keeps it, with one trial, open for writing."""
-    study = optuna.create_study(storage=f"sqlite:///{run / 'study.db'}", study_name="crnn")
-    study.add_trial(optuna.trial.create_trial(value=0.5))
-    return study
 
 
 def get(address: str, method: str = "GET") -> Any:
@@ -40,60 +30,49 @@ def get(address: str, method: str = "GET") -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_both_answer_on_this_machine_alone_and_end_together(
+def test_it_shows_a_growing_run_on_this_machine_alone_until_it_is_ended(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    run = tmp_path / "runs" / "my run"
-    with write(run) as folder:
-        study = study_in(run)
-        command = [sys.executable, "-m", "search.dashboard", "--runs-dir", str(run.parent)]
-        command += ["--optuna-port", "0", "--tensorboard-port", "0"]
-        viewer = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
-        assert viewer.stdout
-        try:
-            lines = [viewer.stdout.readline() for _ in range(4)]
-            assert lines[0].strip() == f"run: {run}"
-            assert lines[3].strip() == "Ctrl-C ends both", viewer.communicate()[1]
-            found = [re.search(r"http://127\.0\.0\.1:(\d+)/", line) for line in lines[1:3]]
-            optuna_at, board_at = [match[0] for match in found if match]
-            ports = [int(match[1]) for match in found if match]
+    from search.store.run_folder import RunFolder
 
-            assert "Optuna" in get(f"{optuna_at}dashboard")
-            assert get(f"{optuna_at}api/studies")["study_summaries"][0]["study_name"] == "crnn"
-            with pytest.raises(urllib.error.HTTPError):
-                get(f"{optuna_at}api/studies/1", "DELETE")
-            # The search goes on meanwhile, and is seen.
-            study.add_trial(optuna.trial.create_trial(value=0.25))
-            assert len(get(f"{optuna_at}api/studies/1?after=0")["trials"]) == 2
-            _runs.epoch(folder, "crnn-004", 2, 0.125, images_seen=2)
-            tag = f"{board_at}data/plugin/scalars/scalars?run=crnn-004%2Fvalid&tag=nll"
-            values: list[float] = []
-            deadline = time.monotonic() + 100
-            while len(values) < 2 and time.monotonic() < deadline:
-                time.sleep(0.5)
-                try:
-                    values = [value for _, _, value in get(tag)]
-                except urllib.error.HTTPError:
-                    continue  # Not read yet.
-            assert values == pytest.approx([0.2, 0.125])
-            assert get(f"{board_at}data/plugin/scalars/tags")["crnn-002/train"].keys() == {
-                "nll", "loss"
-            }  # fmt: skip
-            for port in ports:
-                assert listening(port) == {"0100007F"}
-        finally:
-            viewer.send_signal(number)
-            viewer.communicate(timeout=60)
-    assert viewer.returncode == 0
-    for port in ports:
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port))
-    assert not list(tmp_path.glob("dashboard-*"))
+    run = runs.write(tmp_path / "runs" / "my run")
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    command = [sys.executable, "-m", "search.dashboard", "--runs-dir", str(run.parent)]
+    viewer = subprocess.Popen(
+        [*command, "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert viewer.stdout
+    try:
+        lines = [viewer.stdout.readline().strip() for _ in range(3)]
+        assert lines[0] == f"run: {run}", viewer.communicate()[1]
+        assert lines[2] == "Ctrl-C ends it"
+        match = re.search(r"(http://127\.0\.0\.1:(\d+)/)dashboard", lines[1])
+        assert match
+        at, port = match[1], int(match[2])
+        assert "Optuna" in get(f"{at}dashboard")
+        (study,) = get(f"{at}api/studies")["study_summaries"]
+        assert study["study_name"] == "crnn"
+        trials = f"{at}api/studies/{study['study_id']}?after=0"
+        before = get(trials)["trials"]
+        for method in ("DELETE", "POST"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                get(f"{at}api/studies/{study['study_id']}", method)
+        assert {path: path.read_bytes() for path in files} == files
+        # A search goes on meanwhile, and is seen.
+        with RunFolder.open(run) as folder:
+            new = {"trial": "crnn-090", "number": 90, "state": "running"}
+            folder.add_trial(**{**folder.records.trials["crnn-000"], **new})
+            _runs.epoch(folder, "crnn-090", 1, 0.125)
+        after = get(trials)["trials"]
+        assert len(after) == len(before) + 1
+        assert after[-1]["intermediate_values"] == [{"step": 1, "value": 0.125}]
+        assert listening(port) == {"0100007F"}
+    finally:
+        viewer.send_signal(number)
+        _, errors = viewer.communicate(timeout=60)
+    assert (viewer.returncode, errors) == (0, "")
 
 
 def listening(port: int) -> set[str]:
@@ -108,42 +87,23 @@ def listening(port: int) -> set[str]:
     }
 
 
-def test_a_run_without_a_study_and_a_taken_port_are_one_line(
-    tmp_path: Path, called: Callable[..., Done]
-) -> None:
-    write(tmp_path / "run").close()
+def test_no_run_and_a_taken_port_are_one_line(tmp_path: Path, called: Callable[..., Done]) -> None:
     done = called("search.dashboard", tmp_path / "run")
-    assert done.returncode == 2
-    assert (
-        done.stderr
-        == f"error: {tmp_path / 'run'} holds no study.db yet: its search has not ended\n"
-    )
-    (tmp_path / "run" / "study.db").touch()
+    assert (done.returncode, done.stderr) == (2, f"error: no run folder at {tmp_path / 'run'}\n")
+    run = runs.write(tmp_path / "run", trials=1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = called("search.dashboard", tmp_path / "run", "--optuna-port", port)
+        done = called("search.dashboard", run, "--port", port)
     assert done.returncode == 2
     assert f"port {port} is taken" in done.stderr
 
 
-def test_without_the_packages_one_line_says_what_to_install(
+def test_without_the_package_one_line_says_what_to_install(
     tmp_path: Path, called: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard, "find_spec", lambda name: None)
     done = called("search.dashboard", tmp_path)
     assert done.returncode == 2
-    assert "needs optuna-dashboard and tensorboard: pip install 'captcha-search[dashboard]'" in (
-        done.stderr
-    )
-
-
-def test_epochs_are_written_once_as_they_come(tmp_path: Path) -> None:
-    with write(tmp_path / "run") as folder, Curves(tmp_path / "curves") as curves:
-        assert curves.follow(folder.records) == 6
-        assert curves.follow(folder.records) == 0
-        _runs.epoch(folder, "crnn-004", 2, float("nan"))
-        assert curves.follow(folder.records) == 1
-    trials = {path.name for path in (tmp_path / "curves").iterdir()}
-    assert trials == {f"crnn-00{i}" for i in (0, 1, 2, 4)}
+    assert "needs optuna-dashboard: pip install 'captcha-search[dashboard]'" in done.stderr

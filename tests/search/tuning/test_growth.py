@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution
 
-from search.cluster.connection import _look, share
+from search.cluster.connection import current_cluster, share
 from search.tuning.progress import Progress
 from search.tuning.stopping import Stopping
 from search.tuning.task import Task
@@ -54,7 +54,7 @@ def test_ended_trials_leave_next_to_nothing_with_ray_and_optuna(tmp_path: Path) 
     control = Stopping()
     control.start_budget(None)
     with run.folder as folder, Weighing(folder.records, trials, epochs) as progress:
-        each = share(_look("the tests' Ray"), run.settings)
+        each = share(current_cluster("the tests' Ray"), run.settings)
         run_trials(run, None, each, control, progress, _fake.objective(always))
     assert len(held) == trials
     grown = [last - first for first, last in zip(held[2], held[-1], strict=True)]

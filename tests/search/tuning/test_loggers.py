@@ -1,4 +1,4 @@
-"""Searches that MLflow and Weights & Biases are told of; where those are installed."""
+"""Searches with MLflow, Weights & Biases and TensorBoard, where those are installed."""
 
 import sqlite3
 from pathlib import Path
@@ -51,7 +51,25 @@ def test_without_a_login_it_is_refused_before_anything_is_written(
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("name", "title"), [("mlflow", "MLflow"), ("wandb", "Weights & Biases")])
+def test_tensorboard_has_the_curves_of_each_trial(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    place = tmp_path / "r"
+    assert sitting(place)[0].begin(settings(log_to=["tensorboard"])) == 0
+    records = read_run(place)
+    assert {path.name for path in (place / "tensorboard").iterdir()} == set(records.trials)
+    for name, rows in records.epochs.items():
+        found = events.EventAccumulator(str(place / "tensorboard" / name)).Reload()
+        points = [(e.step, e.value) for e in found.Scalars("valid_nll")]
+        assert points == [
+            (row["images_seen"], pytest.approx(row["valid_nll"])) for row in rows.values()
+        ]
+        assert "device" not in found.Tags()["scalars"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("mlflow", "MLflow"), ("wandb", "Weights & Biases"), ("tensorboard", "TensorBoard")],
+)
 def test_a_missing_package_is_named(
     tmp_path: Path, name: str, title: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

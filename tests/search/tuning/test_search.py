@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
-from search.cluster.connection import Cluster, Node, Share, _look, knock, share
+from search.cluster.connection import Cluster, Node, Share, check_address, current_cluster, share
 from search.store.leaderboard import best, counts
 from search.store.predictions import read_predictions
 from search.store.records import Records, read_run
@@ -67,7 +67,7 @@ def search(
     control = control or Stopping()
     control.start_budget(run.settings.time_budget_s)
     with run.folder as folder, Progress(folder.records, 3, 3) as progress:
-        each = share(_look("the tests' Ray"), run.settings)
+        each = share(current_cluster("the tests' Ray"), run.settings)
         run_trials(run, None, each, control, progress, trains or _fake.objective(hook))
     return read_run(path), study_of(path, run.space.name)
 
@@ -341,7 +341,7 @@ def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", trials=3, epochs=6, max_concurrent=1)
     control.start_budget(None)
     with run.folder as folder, Interrupting(folder.records, 3, 6) as progress:
-        each = share(_look("the tests' Ray"), run.settings)
+        each = share(current_cluster("the tests' Ray"), run.settings)
         run_trials(run, None, each, control, progress, _fake.objective(slow))
     holder["before"] = states(read_run(tmp_path / "run"))
     assert holder["before"] == {"pooled-000": "completed", "pooled-001": "running"}
@@ -467,7 +467,7 @@ def test_the_study_that_learns_is_the_one_the_tables_give(tmp_path: Path) -> Non
     seen = Seen(run.folder, run.space, run.settings, run.base)
     stopping = Stopping()
     with run.folder as folder, Progress(folder.records, 6, 8) as progress:
-        each = share(_look("the tests' Ray"), run.settings)
+        each = share(current_cluster("the tests' Ray"), run.settings)
         hook = _fake.objective(lambda task, epoch: values[task.seed])
         run_trials(seen, None, each, stopping, progress, hook)
     rebuilt = study_of(tmp_path / "run")
@@ -495,7 +495,7 @@ def test_a_request_that_never_fits_is_refused_and_says_what_is_missing() -> None
     def asked(cluster: Cluster, **values: Any) -> Share:
         return share(cluster, Settings.parse({"spaces": ("crnn",), "trials": 20, **values}))
 
-    here = _look("the tests' Ray")
+    here = current_cluster("the tests' Ray")
     assert here.nodes == (Node(2.0, 0.0),)
     with pytest.raises(InputError, match=r"asks for 4 GPU on one machine, but the tests' Ray has"):
         asked(here, gpus_per_trial=4)
@@ -512,4 +512,4 @@ def test_a_request_that_never_fits_is_refused_and_says_what_is_missing() -> None
 
 def test_nothing_answers_at_the_address() -> None:
     with pytest.raises(InputError, match=r"no Ray answers at 127\.0\.0\.1:1"):
-        knock("127.0.0.1:1")
+        check_address("127.0.0.1:1")
