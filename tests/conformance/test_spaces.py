@@ -13,7 +13,7 @@ from spaces.space import Space, Value
 
 
 def test_every_architecture_has_a_space() -> None:
-    assert set(spaces.names()) == set(architectures.names())
+    assert set(architectures.built_in()) <= {spaces.load(name).arch for name in spaces.names()}
 
 
 @pytest.mark.parametrize("name", spaces.names())
