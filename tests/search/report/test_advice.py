@@ -1,0 +1,68 @@
+"""Advice on what to do next with a run."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from search.report.advice import at_a_bound
+from search.report.report import Report
+from tests.search.report import runs
+
+
+def advice_of(path: Path, **values: Any) -> str:
+    return Report.of(runs.write(path / "r", **values)).advice
+
+
+def test_advice_says_what_to_do_next(tmp_path: Path) -> None:
+    for name in "abcdefg":
+        (tmp_path / name).mkdir()
+    assert advice_of(tmp_path / "a", trials=0).startswith("No trial has begun")
+    text = advice_of(tmp_path / "b", states=("failed",), error="ValueError: lr")
+    assert text.startswith("All 5 trials that ended failed, the last with: ValueError: lr")
+    assert "search.confirm" in advice_of(tmp_path / "c")
+    text = advice_of(tmp_path / "d", states=("completed", "running"))
+    assert "2 trial(s) were interrupted" in text
+    assert "--resume" in text
+    text = advice_of(tmp_path / "e", max_gap=0.0001)
+    assert text.startswith("No completed trial has gap at most 0.0001")
+    assert "fewer epochs" in advice_of(tmp_path / "f", states=("stopped",))
+    text = advice_of(tmp_path / "g", trials=15, states=("completed",))
+    assert text.startswith("The best of crnn, crnn-014, came among the last fifth")
+
+
+def test_advice_sees_values_at_a_bound_of_their_range(tmp_path: Path) -> None:
+    found = Report.of(runs.write(tmp_path / "r", trials=12, states=("completed",)))
+    board = [
+        {**row, "config": {**row["config"], "lr": 0.0099 if row["rank"] < 6 else 0.001}}
+        for row in found.boards["crnn"]
+    ]
+    assert at_a_bound(found.run, "crnn", found.boards["crnn"]) is None
+    text = at_a_bound(found.run, "crnn", board)
+    assert text is not None
+    assert "lr at its upper bound 0.01" in text
+
+
+def test_a_running_search_is_recognised(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "r", states=("completed", "running"))
+    run = json.loads((path / "run.json").read_text())
+    run["sittings"][-1]["ended"] = None
+    (path / "run.json").write_text(json.dumps(run))
+    text = Report.of(path).advice
+    assert text.startswith("The search is still running, or was killed: 3 of 5 trials have ended")
+    status = path / "status.json"
+    status.write_text(json.dumps({"updated": datetime.now(UTC).isoformat()}))
+    text = Report.of(path).advice
+    assert text == "The search is running: 3 of 5 trials have ended; look again later."
+    status.write_text('{"updated": "2026-01-02T03:04:05.678+00:00"}')
+    text = Report.of(path).advice
+    assert text.startswith("The search was killed (last update 2026-01-02 03:04 UTC): 3 of")
+    assert text.endswith("--name r --resume.")
+    for odd in ("{", "[]", '{"updated": 3}', '{"updated": "2026-01-02T03:04:05"}'):
+        status.write_text(odd)
+        assert "or was killed" in Report.of(path).advice
+
+
+def test_advice_is_a_command_that_a_shell_takes(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "my r", states=("completed",))
+    assert f"python -m search.confirm '{path}'" in Report.of(path).advice
