@@ -109,7 +109,8 @@ def at_a_bound(run: Run, space: str, board: Sequence[Row]) -> str | None:
             if bound != 0 and sum(near[:LEADERS]) >= MOST and not all(near):
                 return (
                     f"{sum(near[:LEADERS])} of the best {LEADERS} trials of {space} have {name} at "
-                    f"its {end} bound {bound:g}: widen spaces/{space}.py there and search on."
+                    f"its {end} bound {bound:g}: start a search with a wider range there, by --set "
+                    f"{name}=LOW..HIGH."
                 )
     return None
 

@@ -70,12 +70,12 @@ def load(path: Path) -> Run:
     """
     notes: list[str] = []
     records = Records(path, _run_file(path, notes), {}, {})
-    saved = records.run["spaces"]
-    arch_of = {name: one["space"].get("arch", name) for name, one in saved.items()}
+    spaces = records.run["spaces"]
+    arch_of = {name: saved["space"].get("arch", name) for name, saved in spaces.items()}
     for row in _rows(path / "trials.jsonl", notes):
         if not all(isinstance(row.get(k), kind) for k, kind in _KINDS.items()):
             notes.append("trials.jsonl: row(s) without a trial's name, space or state left out")
-        elif row["space"] not in records.run["spaces"]:
+        elif row["space"] not in spaces:
             notes.append(f"trials.jsonl: {row['trial']} is of a space that run.json does not name")
         else:
             records.add_trial({**_TRIAL, **row})
@@ -106,7 +106,7 @@ def load(path: Path) -> Run:
         for row in log
         if row.get("event") == "look" and Path(str(row.get("run"))).name == path.resolve().name
     ]
-    confirmed = _confirmed(path / "confirmed", tuple(records.run["spaces"]), notes)
+    confirmed = _confirmed(path / "confirmed", tuple(spaces), notes)
     unique = tuple(dict.fromkeys([*notes, *predictions.notes]))
     return Run(records, predictions, fits, tested, confirmed, evaluations, unique)
 
@@ -144,7 +144,8 @@ def _run_file(path: Path, notes: list[str]) -> Row:
             notes.append(f"run.json says nothing of {part}")
             run[part] = {}
     sessions = run.get("sittings")
-    run["sittings"] = [one for one in sessions or () if isinstance(one, dict)]
+    sessions = sessions if isinstance(sessions, list) else []
+    run["sittings"] = [one for one in sessions if isinstance(one, dict)]
     for name, saved in spaces.items():
         space = saved.get("space") if isinstance(saved, dict) else None
         if not isinstance(space, dict):

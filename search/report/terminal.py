@@ -1,6 +1,7 @@
 """Report printed in a terminal; computes nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console
@@ -36,12 +37,7 @@ def print_leaderboard(
 ) -> None:
     """Print the best trials of a space: training and validation side by side, and the gap.
 
-    Args:
-        board: rows of `search.store.leaderboard.leaderboard`.
-        space: its name.
-        top: rows at most.
-        console: where to; standard output by default.
-        extra: further columns, from `search.store.leaderboard.extra_columns`.
+    The rows are those of `search.store.leaderboard.leaderboard`, `extra` its `extra_columns`.
     """
     out = console or Console()
     shown = dict(COLUMNS)
@@ -52,18 +48,13 @@ def print_leaderboard(
     shown = {name: head for name, head in shown.items() if name not in missing}
     if "images_seen" not in extra:
         shown["seconds"] = "min"
-    shown |= {name: OPTIONAL[name] for name in extra}
+    shown |= {name: OPTIONAL.get(name, name) for name in extra}
     out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)
-    _print_table(
-        out,
-        ("trial", "state", "epochs", *shown.values()),
-        [
-            [row["trial"], row["state"], str(row["epochs"]), *(_figure(n, row[n]) for n in shown)]
-            for row in board[:top]
-        ],
-        left=("trial", "state"),
-        styles=["italic" if row["baseline"] else None for row in board[:top]],
-    )
+    shown = {"epochs": "epochs", **shown}
+    rows = [_cells(row, shown) for row in board[:top]]
+    styles = ["italic" if row["baseline"] else None for row in board[:top]]
+    heads = ("trial", "state", *shown.values())
+    _print_table(out, heads, rows, left=("trial", "state"), styles=styles)
     if len(board) > top:
         out.print(f"and {len(board) - top} more", highlight=False)
     for row in board:
@@ -177,10 +168,8 @@ def show_both(
         if any(row["valid_cer"] is not None for board in boards for row in board):
             shown = {**figures, "valid_cer": "CER"}
         heads = ("state", *shown.values())
-        rows = [
-            [cell for board in boards for cell in _cells(board, i, shown)]
-            for i in range(min(top, max(map(len, boards))))
-        ]
+        pairs = list(zip_longest(*(board[:top] for board in boards)))
+        rows = [[cell for row in pair for cell in _cells(row, shown)] for pair in pairs]
         out.print()
         _print_table(out, ("A", *heads, "B", *heads), rows, left=("A", "B", "state"), title=space)
         winner = found["winner"]
@@ -198,10 +187,9 @@ def show_both(
         _line(out, f"next, {side}: {one.advice}")
 
 
-def _cells(board: Sequence[Row], i: int, shown: Iterable[str]) -> list[str]:
-    if i >= len(board):
-        return [""] * (2 + len(list(shown)))
-    row = board[i]
+def _cells(row: Row | None, shown: Collection[str]) -> list[str]:
+    if row is None:
+        return [""] * (2 + len(shown))
     return [row["trial"], row["state"], *(_figure(name, row[name]) for name in shown)]
 
 

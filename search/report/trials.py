@@ -49,9 +49,7 @@ def trial_rows(run: Run, space: str) -> list[dict[str, Any]]:
             {
                 "rank": rank,
                 **row,
-                "seed": trial["seed"],
-                "started": trial["started"],
-                "ended": trial["ended"],
+                **{name: trial[name] for name in ("seed", "started", "ended")},
                 "wall_seconds": _between(trial["started"], trial["ended"]),
                 "gpu_seconds": number(trial.get("gpu_seconds")),
                 "money": number(trial.get("cost")),

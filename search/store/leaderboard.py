@@ -108,7 +108,8 @@ def extra_columns(records: Records) -> list[str]:
         "front": len(objective.metrics) == 2,
         "images_seen": "images_seen" in objective.metrics,
     }
-    return [name for name, has in wanted.items() if has]
+    own = [name for name in objective.metrics if name not in METRICS]
+    return [*own, *(name for name, has in wanted.items() if has)]
 
 
 def missed(records: Records, space: str) -> str | None:
