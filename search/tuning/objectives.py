@@ -165,8 +165,11 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
     bounds = {"nll": (NLL, settings.get("target_nll")), "gap": ("gap", settings.get("max_gap"))}
     found = [Constraint(k, name, most) for k, (name, most) in bounds.items() if most is not None]
     if isinstance(given, Mapping):
-        own = [Constraint(**one) for one in given["constraints"]]
-        given = Objective(**{**given, "metrics": tuple(given["metrics"]), "constraints": (*own,)})
+        try:
+            own = tuple(Constraint(**one) for one in given["constraints"])
+            given = Objective(**{**given, "metrics": (*given["metrics"],), "constraints": own})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"objective = {dict(given)!r} is not one: {error!r}") from None
     elif given == "cost":
         given = Objective(NLL, "min", (cost or "images_seen",), stopping="bound", name=given)
     elif given == "pareto":
@@ -175,8 +178,10 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
         metric = {"nll": NLL, "accuracy": "valid_exact_match"}.get(given, given)
         given = Objective(metric, name=given)
         _assert_known(given)
-    else:
+    elif isinstance(given, Objective):
         _assert_known(given)
+    else:
+        raise ValueError(f"objective = {given!r}: must be a name or an Objective")
     objective: Objective = given
     constraints = {one.name: one for one in (*objective.constraints, *found)}
     return replace(objective, constraints=tuple(constraints.values()))

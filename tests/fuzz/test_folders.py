@@ -23,7 +23,7 @@ from tests.search.report import runs
 
 pytestmark = pytest.mark.slow
 
-FILES = ("run.json", "trials.jsonl", "epochs.jsonl", "readings.jsonl", "valid.json")
+FILES = ("run.json", "trials.jsonl", "epochs.jsonl", "predictions.jsonl", "valid.json")
 
 words = st.text(max_size=8)
 values = st.recursive(
