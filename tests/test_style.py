@@ -1,0 +1,97 @@
+"""House style that no linter knows: docstrings that begin with a noun, short files."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("captcha_models", "search", "spaces", "benchmarks", "research")
+MOST_LINES = 300
+OPENINGS = {
+    "What", "Who", "Whom", "Whose", "How", "Where", "Which", "When", "Whether", "Why", "From",
+    "Before", "After", "Keeps", "Says", "Tells", "Makes", "Reads", "Writes", "Does", "Is",
+    "Are", "Has", "Have", "Can", "May", "Must", "This", "That", "These", "Those", "It", "Our",
+    "Confirm", "Train", "Draw",
+}  # fmt: skip
+"""Words that no module docstring begins with: it begins with the noun it is about."""
+
+OPENINGS_LEFT = {
+    "captcha_models/__init__.py",
+    "captcha_models/config.py",
+    "captcha_models/ctc/alignment.py",
+    "captcha_models/data/segmentation.py",
+    "captcha_models/data/sources.py",
+    "captcha_models/data/splits.py",
+    "captcha_models/generator/render.py",
+    "captcha_models/inference/predictions.py",
+    "captcha_models/secrets.py",
+    "captcha_models/training/checks.py",
+    "captcha_models/training/fit.py",
+    "search/__init__.py",
+    "search/cluster/gpu_sharing.py",
+    "search/cluster/preflight.py",
+    "search/confirm.py",
+    "search/confirmation/candidates.py",
+    "search/confirmation/intervals.py",
+    "search/confirmation/summary.py",
+    "search/confirmation/terminal.py",
+    "search/store/provenance.py",
+    "search/store/status.py",
+    "search/store/storage.py",
+    "search/store/test_set_log.py",
+    "spaces/classifier.py",
+    "spaces/crnn.py",
+    "spaces/pooled.py",
+    "spaces/spatial.py",
+}
+LONG_LEFT = {
+    "captcha_models/architectures/heads.py",
+    "captcha_models/conformance.py",
+    "search/tuning/session.py",
+    "spaces/space.py",
+}
+
+
+def files() -> list[Path]:
+    return sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+
+
+def first_word(file: Path) -> str | None:
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    return text.split()[0].rstrip(",:.") if text else None
+
+
+def test_every_module_says_with_a_noun_what_it_holds() -> None:
+    others = set()
+    for file in files():
+        word = first_word(file)
+        empty = file.name == "__init__.py" and not file.read_text(encoding="utf-8").strip()
+        if not empty and (word is None or word in OPENINGS):
+            others.add(str(file.relative_to(ROOT)))
+    assert not others - OPENINGS_LEFT
+
+
+def test_no_file_is_long() -> None:
+    counted = {f: len(f.read_text(encoding="utf-8").splitlines()) for f in files()}
+    long = {str(f.relative_to(ROOT)) for f, lines in counted.items() if lines > MOST_LINES}
+    assert not long - LONG_LEFT
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_of_a_page_are_short(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    # A table's row is one line, however long.
+    wide = [i for i, line in enumerate(lines, 1) if len(line) > 100 and not line.startswith("|")]
+    assert not wide
