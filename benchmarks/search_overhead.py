@@ -81,13 +81,13 @@ def stamp(log: Path) -> None:
 
 def ours(place: Path, log: Path, trials: int) -> None:
     """A search as `search.run` makes it."""
-    from search.tuning.session import Session
+    from search.tuning.search_session import SearchSession
     from search.tuning.settings import Settings
 
     settings = Settings.parse(
         {"spaces": (SPACE,), "data": "synthetic", "trials": trials, "epochs": EPOCHS}
     )
-    assert Session(place, lambda line: None, "local", train=Stamped(log)).begin(settings) == 0
+    assert SearchSession(place, lambda line: None, "local", train=Stamped(log)).begin(settings) == 0
 
 
 def peer(place: Path, log: Path, trials: int) -> None:

@@ -1,4 +1,4 @@
-"""Confirm what a search found: fresh seeds, fresh folds, and one look at the locked test set.
+"""Confirmation of a search: fresh seeds, fresh folds, and one evaluation on the locked test set.
 
     python -m search.confirm [RUN] --top 5 --seeds 5
 
@@ -6,11 +6,11 @@ Retrains the best few of each space and the baseline, seed i validated on fold i
 folds as seeds, so that each is scored on every image outside the locked test set. Recommends the
 cheapest of those whose NLL is, image by image, within one standard error of the best. Then trains
 the winner and the baseline on all of these images and scores them once on the locked test set; a
-ledger beside the runs refuses a second look.
+log beside the runs refuses a second evaluation.
 
-Leaves RUN/confirmed/SPACE.json, SPACE.toml (for `captcha_models.train --config`) and a row per fit;
-the same command goes on where it was stopped. Exit codes: 0 done, 1 fits failed that are
-needed, 2 wrong input, 130 interrupted.
+Leaves RUN/confirmed/SPACE.json, SPACE.toml (for `captcha_models.train --config`) and the run folder
+of all trainings; the same command goes on where it was stopped. Exit codes: 0 done, 1 trainings
+failed that are needed, 2 wrong input, 130 interrupted.
 """
 
 import json
@@ -35,24 +35,34 @@ from captcha_models.errors import InputError
 @click.option("--space", help="This space of the run only.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Candidates.")
 @click.option(
-    "--seeds", type=click.IntRange(2), default=5, show_default=True, help="Of each, and folds."
+    "--seeds",
+    type=click.IntRange(2),
+    default=5,
+    show_default=True,
+    help="Of each, and folds.",
 )
 @click.option("--baseline-epochs", type=click.IntRange(1), help="By default those of the search.")
 @click.option("--no-test", is_flag=True, help="Leave the locked test set alone.")
 @click.option(
-    "--test-seeds", type=click.IntRange(1), default=3, show_default=True, help="Trainings to judge."
+    "--test-seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Of each, for the test set.",
 )
-@click.option("--force", is_flag=True, help="Look at the test set again, and record it.")
+@click.option("--force", is_flag=True, help="Evaluate on the test set again, and record it.")
 @click.option("--data", help="Where the images are now, if they were moved.")
 @click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
 @click.option("--gpus-per-trial", help="1/n or whole; by default as in the search.")
-@click.option("--cpus-per-trial", type=click.IntRange(1), help="Also the threads of a fit.")
-@click.option("--max-concurrent", type=click.IntRange(1), help="Most fits at a time.")
+@click.option("--cpus-per-trial", type=click.IntRange(1), help="Also the threads of a training.")
+@click.option("--max-concurrent", type=click.IntRange(1), help="Most trainings at a time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) -> int:
     """Retrain the best few of RUN, by default of the newest run, and judge the winner once."""
     if options["force"] and options["no_test"]:
-        raise InputError("--force looks at the test set and --no-test does not: give one of them")
+        raise InputError(
+            "--force evaluates on the test set and --no-test does not: give one of them"
+        )
 
     from search.store.records import newest_run, read_run, whole
 
@@ -73,7 +83,10 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             )
             found = confirmation.run()
     except KeyboardInterrupt:
-        click.echo("what has ended is kept: the same command goes on", err=True)
+        click.echo(
+            "finished trainings are kept: the same command goes on from there",
+            err=True,
+        )
         raise
     if options["as_json"]:
         click.echo(json.dumps({"run": str(records.path), "spaces": found}, allow_nan=False))

@@ -151,9 +151,9 @@ def search(**options: Any) -> int:
         RunFolder.open(place).close()
 
     from search.report.terminal import print_leaderboard
-    from search.tuning.session import Session
+    from search.tuning.search_session import SearchSession
 
-    sitting = Session(
+    sitting = SearchSession(
         place,
         lambda line: click.echo(hide(line), err=as_json),
         options["address"],
@@ -209,7 +209,7 @@ def _closing(found: dict[str, Any], notes: list[str], interrupted: bool) -> None
             click.echo(
                 f"  best: {best['trial']} ({best['state']}, {best['epochs']} epochs): "
                 f"valid_nll {best['valid_nll']:.4g}, train_nll {best['train_nll']:.4g}, "
-                f"captcha accuracy {100 * best['valid_exact_match']:.1f} %: {best['model']}",
+                f"captchas read {100 * best['valid_exact_match']:.1f} %: {best['model']}",
                 err=True,
             )
     if interrupted:

@@ -47,7 +47,7 @@ FORBIDDEN = {
         "torchvision",
         "ray",
     ),
-    "search.tuning.session": HEAVY,
+    "search.tuning.search_session": HEAVY,
 }
 
 

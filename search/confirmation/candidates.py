@@ -1,6 +1,6 @@
-"""Who is retrained to confirm a search, on what, and who wins. Trains and draws nothing.
+"""Candidates of a confirmation: which are retrained, on which folds, and which one is chosen.
 
-The best few of a search are partly the lucky ones of one fold. So each is retrained with as many
+The best few of a search were in part lucky on its one fold. So each is retrained with as many
 fresh seeds as there are fresh folds, seed i validated on fold i: every image outside the locked
 test set is read once by a model of each candidate that has not seen it. All candidates get the
 same seeds and folds, so that they are compared image by image.
@@ -145,15 +145,17 @@ def confirm(
     broken = [one.name for one, own in zip(found, rows, strict=True) if None in own]
     if not whole:
         return {"candidates": [], "failed": broken, "chosen": None, "best": None}
-    told = [scores.summarise(own) for _, own in whole]
-    costs = [one["images_seen"] for one in told]
+    summaries = [scores.summarise(own) for _, own in whole]
+    costs = [one["images_seen"] for one in summaries]
     chosen, near = one_standard_error(
-        [scores.nlls(own) for _, own in whole], costs, [one["gap"]["mean"] for one in told]
+        [scores.nlls(own) for _, own in whole], costs, [one["gap"]["mean"] for one in summaries]
     )
-    reach = [i for i, one in enumerate(told) if target_nll and one["nll"]["mean"] <= target_nll]
+    reach = [
+        i for i, one in enumerate(summaries) if target_nll and one["nll"]["mean"] <= target_nll
+    ]
     if reach:
         chosen = min(reach, key=lambda i: costs[i])
-    best = min(range(len(whole)), key=lambda i: told[i]["nll"]["mean"])
+    best = min(range(len(whole)), key=lambda i: summaries[i]["nll"]["mean"])
     lines = [
         {
             "name": one.name,
@@ -165,7 +167,7 @@ def confirm(
             "chosen": i == chosen,
             "config": dict(one.config),
         }
-        for i, ((one, own), figures, is_near) in enumerate(zip(whole, told, near, strict=True))
+        for i, ((one, own), figures, is_near) in enumerate(zip(whole, summaries, near, strict=True))
     ]
     return {
         "candidates": sorted(lines, key=lambda line: line["nll"]["mean"]),
@@ -178,16 +180,16 @@ def confirm(
 def judge(
     winner: Sequence[Row], baseline: Sequence[Row], confirmed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the look at the test set says: winner, baseline, their difference, the optimism.
+    """Test-set evaluation: winner, baseline, their difference, the optimism.
 
     Args:
-        winner: rows of the winner's test fits.
+        winner: rows of the winner's test trials.
         baseline: rows of the baseline's.
         confirmed: the winner's line of `confirm`.
 
     Returns:
         Plain values. `optimism` is test NLL minus the validation NLL that won in the search, its
-        interval that of the test NLL; positive: the search flattered itself.
+        interval that of the test NLL; above 0 the search reported too low an NLL.
         `optimism_confirmed` is the same for the NLL of the confirmation.
     """
     found = scores.summarise(winner)
@@ -208,7 +210,7 @@ def judge(
 
 
 def plan_digest(fits: Sequence[ListedTrial], data_digest: str, plan: Plan) -> str:
-    """Sha256 (hex) of what is confirmed; tells one look at the test set from another."""
+    """Sha256 (hex) of what is confirmed; tells one test-set evaluation from another."""
     keys = " ".join(sorted(fit.key(data_digest) for fit in fits))
     return hashlib.sha256(f"{keys} {asdict(plan)}".encode()).hexdigest()
 

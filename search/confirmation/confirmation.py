@@ -32,6 +32,11 @@ FOLDER = "confirmed"
 TRIALS = "fits"
 """Folder of the trials within it; fits.jsonl beside it is their table of earlier versions."""
 RESOURCES = ("gpus_per_trial", "cpus_per_trial", "max_concurrent")
+DEFAULTS: dict[str, Any] = {
+    "top": 5, "seeds": 5, "test_seeds": 3, "baseline_epochs": None, "no_test": False,
+    "force": False, "data": None, "address": None, **dict.fromkeys(RESOURCES),
+}  # fmt: skip
+"""The options of `search.confirm`."""
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Confirmation:
         options: as search.confirm names them.
         say: prints one line.
         num_cpus: of a private local Ray; None is all.
+        images: of the search, if they are at hand; else they are loaded from where it had them.
     """
 
     records: Records
@@ -51,6 +57,7 @@ class Confirmation:
     options: Mapping[str, Any]
     say: Callable[[str], None]
     num_cpus: int | None = None
+    images: LabelledImages | None = None
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +75,7 @@ class Confirmation:
         """Confirm all spaces, then evaluate once on the test set; results by space.
 
         Raises:
-            InputError: other images than the search's, or another look at the test set.
+            InputError: other images than the search's, or a second test-set evaluation.
             KeyboardInterrupt: a second call goes on.
         """
         images = self._load()
@@ -101,14 +108,15 @@ class Confirmation:
             self._write(name, result)
         if looks and any(result["chosen"] for result in results.values()):
             ledger.take(plan, str(self.records.path), force, spaces=list(self.spaces))
-            self.say(f"test set: looking at it, which {ledger.path} records")
+            self.say(f"test-set evaluation: recorded in {ledger.path}")
             if self._judge(trials, found, results, digest):
                 ledger.finish(plan)
         return results
 
     def _load(self) -> LabelledImages:
         given = {"data": self.options["data"]} if self.options["data"] else {}
-        images = load_data(Settings.parse({**self.settings, **given})).images
+        settings = Settings.parse({**self.settings, **given})
+        images = self.images or load_data(settings).images
         self.say(images.describe())
         before = self.records.run["data"]["digest"]
         if images.digest != before:
@@ -136,18 +144,18 @@ class Confirmation:
         """Train winners and baselines on all that is not locked and score them on what is.
 
         Returns:
-            Whether no fit has failed, so that nothing is left to be done.
+            Whether no trial has failed, so that nothing is left to be done.
         """
         groups, lines = [], {}
         for name, result in results.items():
-            told = {line["name"]: line for line in result["candidates"]}
+            figures_of = {line["name"]: line for line in result["candidates"]}
             if result["chosen"] is None:
                 continue
-            lines[name] = told[result["chosen"]]
+            lines[name] = figures_of[result["chosen"]]
             for wanted in (result["chosen"], next(one.name for one in found[name] if one.baseline)):
                 one = next(one for one in found[name] if one.name == wanted)
                 # A baseline that failed before is tried again; nothing was fitted to it.
-                temperature = told[wanted]["temperature"] if wanted in told else 1.0
+                temperature = figures_of[wanted]["temperature"] if wanted in figures_of else 1.0
                 groups.append(one.test_fits(self.plan, temperature))
         dealt = iter(_dealt(trials, groups))
         whole = True
@@ -162,7 +170,7 @@ class Confirmation:
         return whole
 
     def _judged_before(self, name: str, result: Mapping[str, Any]) -> Any:
-        """What an earlier look said of the same choice, so that going without one loses nothing."""
+        """An earlier test-set evaluation of the same choice, so that --no-test loses nothing."""
         try:
             before = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
             same = all(before[key] == result[key] for key in ("plan", "chosen"))

@@ -1,4 +1,4 @@
-"""What the rows of fits say together: means with their intervals, differences, what was misread."""
+"""Summary of listed trials: means with their intervals, paired differences, misread labels."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from captcha_models.training import metrics
 from captcha_models.training.metrics import GRID, char_matches
 from search.confirmation.intervals import Estimate, Observations, estimate, estimate_share
 from search.confirmation.temperature import OVER_GRID, shared_temperature
@@ -13,7 +14,7 @@ from search.store.listed import Row
 
 
 def nlls(rows: Sequence[Row]) -> Observations:
-    """Nats of each image and fit."""
+    """Nats of each image and trial."""
     return _observed(rows, lambda row: row["nlls"])
 
 
@@ -27,11 +28,11 @@ def captchas(rows: Sequence[Row]) -> Observations:
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """One candidate's rows in one object, plain values only.
 
-    Estimates are objects with `mean`, `low`, `high` and more, see `statistics.Estimate`. `passes`
-    and `seconds` are means over the fits; `temperature` is, too, unless they share one.
+    Estimates are objects with `mean`, `low`, `high` and more: `intervals.Estimate`. `images_seen`
+    `seconds` are means over the trials; `temperature` is, too, unless they share one.
 
     Args:
-        rows: at least one, of fits that succeeded.
+        rows: at least one, of trials that succeeded.
     """
 
     def characters(row: Row) -> list[float]:
@@ -39,20 +40,27 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         counted = [char_matches([read], [label]) for read, label in pairs]
         return [right / total for right, total in counted]
 
+    # Edits over the mean length of a label: their mean is all edits over all characters.
+    length_of_one = float(np.mean([len(label) for row in rows for label in row["labels"]]))
+
+    def edits(row: Row) -> list[float]:
+        pairs = zip(row["read"], row["labels"], strict=True)
+        return [metrics.edits(read, label) / length_of_one for read, label in pairs]
+
     def gaps(row: Row) -> list[float]:
         return [nll - row["train_nll"] for nll in row["nlls"]]
 
     def mean(name: str) -> float:
         return float(np.mean([row[name] for row in rows]))
 
-    length = min(len(label) for row in rows for label in row["labels"])
-    shares = {
-        "exact_match": estimate_share(captchas(rows)),
-        "position_accuracy": estimate_share(_observed(rows, characters), units=length),
-    }
+    shares = {"exact_match": estimate_share(captchas(rows))}
+    if _is_positional(rows[0]):
+        length = min(len(label) for row in rows for label in row["labels"])
+        shares["position_accuracy"] = estimate_share(_observed(rows, characters), units=length)
     found = {
         "nll": estimate(nlls(rows), least=0.0),
         "gap": estimate(_observed(rows, gaps)),
+        "cer": estimate(_observed(rows, edits), least=0.0),
         **shares,
     }
     return {
@@ -69,8 +77,13 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def _is_positional(row: Row) -> bool:
+    """Whether a row is a classifier's; version 0.1 kept the position-wise accuracy of CTC, too."""
+    return row.get("position_accuracy") is not None and row.get("arch") != "crnn"
+
+
 def difference(rows: Sequence[Row], others: Sequence[Row]) -> dict[str, Any]:
-    """Paired differences, `rows` minus `others`, of NLL and of whole-captcha accuracy.
+    """Paired differences, `rows` minus `others`, of NLL and of captchas read.
 
     Pairs are of one image, scored by fits of the same fold and seed.
     """
@@ -100,7 +113,7 @@ def leaving_out(rows: Sequence[Row], labels: Collection[str]) -> list[Row]:
     What was trained on is as it was, and so is the NLL on training images.
 
     Args:
-        rows: of fits that succeeded; those that keep no image are left out.
+        rows: of trials that succeeded; those that keep no image are left out.
         labels: of the images.
     """
     found = []

@@ -1,4 +1,4 @@
-"""Draw a confirmation in the terminal; compute nothing."""
+"""Terminal tables of a confirmation; they compute nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,21 @@ from rich.table import Table
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
 
-_COLUMNS = ("search", "NLL", "to best", "train NLL", "gap", "captchas", "chars", "images_seen", "s")
+_COLUMNS = (
+    "search",
+    "NLL",
+    "to best",
+    "train NLL",
+    "gap",
+    "captchas read",
+    "CER",
+    "images seen",
+    "s",
+)
 
 
 def print_confirmation(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the candidates of all spaces and, where it was looked at, the test set.
+    """Print the candidates of all spaces and, where there is one, the test-set evaluation.
 
     Args:
         found: results by space, as `search.confirm` writes them.
@@ -47,7 +57,7 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
     _say(out, "* chosen: the cheapest within one standard error (+) of the best, image by image")
     for space, result in found.items():
         for name in result["failed"]:
-            _say(out, f"{space}: {name} has lost a fit and is left out")
+            _say(out, f"{space}: {name}: a training has failed: left out")
     if any(result["test"] for result in found.values()):
         _print_test(found, out)
     for space, result in found.items():
@@ -57,9 +67,9 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:
     first = next(result for result in found.values() if result["test"])
-    _say(out, f"locked test set: {first['test']['num_images']} images, read by models of "
-         f"{first['plan']['test_seeds']} seeds", style="bold")  # fmt: skip
-    table = _table("", "NLL", "train NLL", "gap", "captchas", "chars", "images_seen", "s")
+    _say(out, f"locked test set: {first['test']['num_images']} images, "
+         f"{first['plan']['test_seeds']} trainings of each", style="bold")  # fmt: skip
+    table = _table("", "NLL", "train NLL", "gap", "captchas read", "CER", "images seen", "s")
     for space, result in found.items():
         if not (test := result["test"]):
             continue
@@ -80,8 +90,8 @@ def _print_test(found: Mapping[str, Any], out: Console) -> None:
             table.add_row("  optimism", _with_interval(test["optimism"]), style="dim")
         table.add_section()
     out.print(table, highlight=False)
-    _say(out, "optimism: test NLL minus the winner's validation NLL in the search; positive: the "
-         "search flattered itself")  # fmt: skip
+    _say(out, "optimism: test NLL minus the winner's validation NLL in the search; above 0: it was "
+         "too low")  # fmt: skip
 
 
 def _rest(part: Mapping[str, Any]) -> tuple[str, ...]:
@@ -89,7 +99,7 @@ def _rest(part: Mapping[str, Any]) -> tuple[str, ...]:
         _nats(part["train_nll"]),
         _with_interval(part["gap"]),
         _with_interval(part["exact_match"], share=True),
-        _with_interval(part["position_accuracy"], share=True),
+        _with_interval(part["cer"], share=True) if "cer" in part else "",
         f"{part['images_seen']:,.0f}",
         f"{part['seconds']:.0f}",
     )

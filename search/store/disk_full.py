@@ -1,4 +1,4 @@
-"""A disk without room, told from all other errors: it stops the search, and no trial is blamed."""
+"""Full disk, kept apart from all other errors: it stops the search, and no trial fails by it."""
 
 import errno
 import sqlite3

@@ -1,4 +1,4 @@
-"""What a search is doing, as one object; RUN/status.json, for scripts.
+"""Status of a search as one object; RUN/status.json, for scripts.
 
     version       of this schema
     state         running, then finished, interrupted or failed (an error, or every trial failed)
@@ -21,9 +21,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal
 
+from search.store import records as tables
 from search.store.jsonl import write_json
 from search.store.leaderboard import counts, ranking
-from search.store.records import Records, now
+from search.store.records import Records
 
 VERSION = 1
 STATUS_FILE = "status.json"
@@ -51,7 +52,7 @@ class Status:
         self._trials = trials
         self._epochs = epochs
         self._ends = ends
-        self._started, self._start = now(), time.monotonic()
+        self._started, self._start = tables.now(), time.monotonic()
         self._before = self._done()
 
     @property
@@ -59,7 +60,7 @@ class Status:
         """Seconds since the session began to search."""
         return time.monotonic() - self._start
 
-    def look(
+    def now(
         self, running: Iterable[str], state: RunState = "running", error: str | None = None
     ) -> dict[str, Any]:
         """The status now; see the module's text.
@@ -82,7 +83,7 @@ class Status:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "started": self._started,
-            "updated": now(),
+            "updated": tables.now(),
             "elapsed_s": round(self.elapsed_s, 1),
             "left_s": self._left_s(total["wanted"]) if state == "running" else None,
             "images_per_s": round(sum(speeds), 1) if speeds else None,

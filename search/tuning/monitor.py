@@ -10,7 +10,7 @@ from search.cluster.connection import Node, Share, machines_up
 LOOK_EVERY_S = 5.0
 SAY_EVERY_S = 60.0
 PATIENCE_S = 20.0
-"""So long a trial may wait before it is said why; a worker's process takes seconds to start."""
+"""Seconds a trial may wait before the reason is printed; a worker takes some to start."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Monitor:
 
     Attributes:
         prices: money per hour of a machine, by its kind in the cluster's file; under "" of any
-            other kind. Empty if nobody said.
+            other kind. Empty if not given.
         max_cost: money that a run may cost; None is no limit.
         stall_s: seconds without a report after which a trial is started again; None is never.
         share: what each trial holds.

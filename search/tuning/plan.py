@@ -13,6 +13,7 @@ from optuna.distributions import IntDistribution
 
 import spaces
 from captcha_models.config import Config
+from captcha_models.data.images import LabelledImages
 from captcha_models.data.sources import open_images
 from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
@@ -161,13 +162,17 @@ def check_space(space: Space, fields: type[Config]) -> None:
             raise InputError(f"space {space.name}: {error}") from None
 
 
-def load_data(settings: Settings) -> Data:
+def load_data(settings: Settings, images: LabelledImages | None = None) -> Data:
     """The images and their split.
+
+    Args:
+        settings: of the search.
+        images: in the place of those that the settings name.
 
     Raises:
         InputError: no such place, a wrong image, too few of them.
     """
-    images = open_images(
+    images = images or open_images(
         settings.data,
         skip_bad=settings.skip_bad,
         synthetic_seed=settings.synthetic_seed,

@@ -26,7 +26,7 @@ SHOWN = 8
 
 
 class Progress:
-    """Shows how a search goes, and keeps its status file; decides nothing.
+    """Progress of a session on the screen, and its status file; decides nothing.
 
     Args:
         records: kept up to date by the recorder.
@@ -52,13 +52,13 @@ class Progress:
         self._stopping = stopping
         self._status = Status(records, trials, epochs, ends)
         self._running: dict[str, None] = {}
-        self._found = self._status.look(())
-        self._next_look = 0.0
+        self._found = self._status.now(())
+        self._next_status = 0.0
         self._next_line = LINE_EVERY_S
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        self._look()
+        self._refresh()
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console,
@@ -81,7 +81,7 @@ class Progress:
         state: RunState = "failed" if error or self._status.all_failed() else "finished"
         if isinstance(error, KeyboardInterrupt) or (self._stopping and self._stopping.interrupted):
             state, error = "interrupted", None
-        self._look(state, one_line(error) if error else None)
+        self._refresh(state, one_line(error) if error else None)
 
     def update(self, *, running: str | None = None, ended: str | None = None) -> None:
         """Note that a trial runs, or has ended."""
@@ -91,21 +91,21 @@ class Progress:
             self._running.pop(ended, None)
             if not self._live and ended in self._records.trials:
                 self._say(self._ending(ended))
-        self._look()
+        self._refresh()
         self.tick()
 
     def tick(self) -> None:
         """Keep the status fresh; print lines when the last are long ago and there is no table."""
-        if self._status.elapsed_s >= self._next_look:
-            self._look()
+        if self._status.elapsed_s >= self._next_status:
+            self._refresh()
         if not self._live and self._status.elapsed_s >= self._next_line and self._running:
             self._say(_summary(self._found))
             self._say("running: " + ", ".join(f"{t} {self._at(t)}" for t in self._running))
 
-    def _look(self, state: RunState = "running", error: str | None = None) -> None:
-        self._found = self._status.look(self._running, state, error)
+    def _refresh(self, state: RunState = "running", error: str | None = None) -> None:
+        self._found = self._status.now(self._running, state, error)
         self._status.write(self._found)
-        self._next_look = self._status.elapsed_s + EVERY_S
+        self._next_status = self._status.elapsed_s + EVERY_S
 
     def _say(self, line: str) -> None:
         elapsed = self._status.elapsed_s
@@ -148,10 +148,10 @@ class Progress:
         ]
         if more := found["running"][SHOWN:]:
             lines.append(Text(f"  and {len(more)} more"))
-        # The clock goes on between two looks.
+        # The clock goes on between two of them.
         waited = self._status.elapsed_s - found["elapsed_s"]
-        told = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
-        lines.append(Text(", ".join(told), style="dim"))
+        parts = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
+        lines.append(Text(", ".join(parts), style="dim"))
         if found["last_error"]:
             text = Text(hide(_error(found)), style="red", overflow="ellipsis", no_wrap=True)
             lines.append(text)
@@ -162,8 +162,8 @@ def _summary(found: dict[str, Any]) -> str:
     """A status in one line."""
     trials = found["trials"]
     states = [f"{trials[s]} {s}" for s in ("completed", "stopped", "failed") if trials[s]]
-    told = f"{trials['ended']} of {trials['wanted']} trials ended"
-    parts = [f"{told}: {', '.join(states)}" if states else told]
+    ended = f"{trials['ended']} of {trials['wanted']} trials ended"
+    parts = [f"{ended}: {', '.join(states)}" if states else ended]
     for part in found["spaces"].values():
         if part["best"]:
             parts.append(f"best {part['best']['trial']}" + _figures(part["best"]))
@@ -175,12 +175,12 @@ def _summary(found: dict[str, Any]) -> str:
 
 def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:
     """Time left, so long after the status was taken, and images per second, as far as known."""
-    told = []
+    parts = []
     if found["left_s"] is not None:
-        told.append(f"about {_duration(max(0.0, found['left_s'] - waited_s))} left")
+        parts.append(f"about {_duration(max(0.0, found['left_s'] - waited_s))} left")
     if found["images_per_s"]:
-        told.append(f"{found['images_per_s']:,.0f} images/s")
-    return told
+        parts.append(f"{found['images_per_s']:,.0f} images/s")
+    return parts
 
 
 def _error(found: dict[str, Any]) -> str:
@@ -208,5 +208,5 @@ def _figures(metrics: dict[str, Any]) -> str:
     accuracy = 100 * metrics["valid_exact_match"]
     return (
         f", valid_nll {metrics['valid_nll']:.4g}, gap {metrics['gap']:.3g}, "
-        f"captcha accuracy {accuracy:.1f} %"
+        f"captchas read {accuracy:.1f} %"
     )

@@ -1,4 +1,4 @@
-"""Optuna behind Ray Tune: proposes the points of a space and is told how each trial ended.
+"""Searcher that puts Optuna behind Ray Tune: proposes points, learns how each trial ended.
 
 Ray's own adapter tells Optuna that a trial stopped early is complete at its low-budget value, that
 a trial it lost is still running, and pickles itself; this one does not.

@@ -6,7 +6,7 @@ records.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -48,6 +48,10 @@ class Source(ABC):
     def searcher(self, stopping: Stopping) -> tuple[Searcher, int] | None:
         """Who proposes what is missing, and how many trials that is; None if nothing is."""
 
+    @abstractmethod
+    def archs(self) -> Iterable[str]:
+        """Architectures of its trials."""
+
     def scheduler(self) -> TrialScheduler:
         """Who stops trials before their full budget; by default nobody."""
         return FIFOScheduler()  # type: ignore[no-untyped-call]
@@ -68,7 +72,7 @@ class Source(ABC):
 
     def start_trial(self, trial: str, config: Mapping[str, Any], seed: int, **more: Any) -> None:
         """Append the row of a trial before anything of it runs: its whole configuration."""
-        about = {"number": sum(1 for _ in self.own()), "baseline": False, **more}
+        about = {"number": len(self.records.trials), "baseline": False, **more}
         self.folder.add_trial(
             trial=trial, space=self.name, state="running", seed=seed, config=dict(config),
             started=now(), ended=None, epochs=0, error=None, reason=None, **about,
@@ -80,6 +84,7 @@ class Source(ABC):
         kept = self.folder.checkpoint(trial)
         return {
             "trial": trial,
+            "number": row["number"],
             "arch": arch,
             "config": row["config"],
             "seed": row["seed"],

@@ -1,6 +1,6 @@
 """Search of one space: starting points first, then what the sampler proposes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optuna.samplers import BaseSampler
@@ -73,6 +73,9 @@ class SpaceSearch(Source):
             self.trial_name(number), {**self.base, **values}, self.settings.seed + number,
             number=number, baseline=number == 0,
         )  # fmt: skip
+
+    def archs(self) -> Iterable[str]:
+        return (self.space.arch,)
 
     def searcher(self, stopping: Stopping) -> tuple[Searcher, int] | None:
         with whole(self.folder.path):

@@ -41,6 +41,7 @@ class Plan:
         cpus: of a trial.
         gpus: of a trial.
         deadline: time (Unix) after which the next report is the last; None is never.
+        models: architectures from outside, which workers do not know by themselves.
     """
 
     caps: Mapping[str, float]
@@ -49,6 +50,7 @@ class Plan:
     cpus: int
     gpus: float
     deadline: float | None
+    models: tuple[type[Any], ...] = ()
 
 
 def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan) -> None:
@@ -66,8 +68,11 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan
         data: its second argument.
         plan: what all trials share.
     """
+    from captcha_models.architectures import register
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
 
+    for model in plan.models:
+        register(model)
     # Of a GPU a trial that ran out of memory has more than the others: search/tuning/recorder.py.
     own = tune.get_context().get_trial_resources().required_resources
     task = Task(

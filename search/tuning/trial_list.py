@@ -1,6 +1,6 @@
 """Trials of a list as a source: those that have no row yet; one that failed is tried again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -30,6 +30,9 @@ class TrialList(Source):
 
     def own(self) -> Any:
         return ((name, row) for name, row in super().own() if name in self.trials)
+
+    def archs(self) -> Iterable[str]:
+        return {trial.arch for _, trial in self.trials.values()}
 
     def searcher(self, stopping: Stopping) -> tuple[Searcher, int] | None:
         self.settle()

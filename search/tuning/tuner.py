@@ -1,10 +1,13 @@
 """Runs the trials of a source on Ray Tune, from wherever an earlier session left off."""
 
+import sys
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, cast
 
+import ray
 from optuna.exceptions import ExperimentalWarning
 from ray import tune
 from ray.tune import Callback, Stopper
@@ -121,4 +124,20 @@ def _plan(source: Source, share: Share, stopping: Stopping) -> Plan:
         cpus=share.cpus,
         gpus=share.gpus,
         deadline=None if left is None else time.time() + left,
+        models=_outside(source.archs()),
     )
+
+
+def _outside(archs: Iterable[str]) -> tuple[type[Any], ...]:
+    """Classes of the architectures that are not built in, ready to be carried to workers.
+
+    Those of a module that workers cannot import, such as a file's, travel by value.
+    """
+    from captcha_models.architectures import built_in, resolve
+
+    found = tuple(resolve(arch).model_class for arch in sorted({*archs} - {*built_in()}))
+    for model in found:
+        name = model.__module__
+        if name != "__main__" and find_spec(name) is None:
+            cast(Any, ray.cloudpickle).register_pickle_by_value(sys.modules[name])
+    return found

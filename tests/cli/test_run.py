@@ -139,7 +139,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     wait(driver, lambda: len(read_run(run).epochs) > 0)
     second = call("run", "--resume", *again)
     assert second.returncode == 2
-    assert f"another search is writing {run}" in second.stderr
+    assert f"another process is writing {run}" in second.stderr
     third = call("run", *first, *again)
     assert third.returncode == 2
     assert "exists: choose another --name" in third.stderr
@@ -188,7 +188,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("--force", "--no-test"), "--force looks at the test set and --no-test does not"),
+        (("--force", "--no-test"), "--force evaluates on the test set and --no-test does not"),
         (("--seeds", "1"), "Invalid value for '--seeds'"),
         (("--space", "vit"), "--space vit: the run has crnn"),
     ],

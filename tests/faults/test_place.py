@@ -10,7 +10,7 @@ from PIL import Image
 from captcha_models.errors import InputError
 from search.store.records import read_run
 from search.store.run_folder import RunFolder
-from search.tuning.session import Session
+from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.faults import _driver
@@ -65,7 +65,7 @@ def searched(ray: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = rng.integers(0, 256, (50, 200), dtype=np.uint8)
         Image.fromarray(pixels).save(place / "images" / f"ab{i // 10}{i % 10}c.png")
     given = {"spaces": ("crnn",), "data": str(place / "images"), "trials": 1, "epochs": 1}
-    sitting = Session(place / "runs" / "r", lambda line: None, train=_fake.objective(quick))
+    sitting = SearchSession(place / "runs" / "r", lambda line: None, train=_fake.objective(quick))
     assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     return place
 
@@ -96,7 +96,7 @@ def test_other_images_are_refused(  # type: ignore[no-untyped-def]
     change(searched / "images")
     try:
         with pytest.raises(InputError) as caught:
-            Session(searched / "runs" / "r", lambda line: None).resume({"trials": 2})
+            SearchSession(searched / "runs" / "r", lambda line: None).resume({"trials": 2})
         assert text in str(caught.value)
         assert "\n" not in str(caught.value)
         assert (searched / "runs/r/run.json").read_bytes() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from captcha_models.secrets import hide
-from search.tuning.session import Session
+from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.search import _fake
@@ -63,7 +63,7 @@ def test_no_secret_reaches_records_or_logs(
     monkeypatch.setattr(sys, "argv", typed)
     given = {"spaces": ("crnn",), "data": "synthetic:60", "trials": 2, "epochs": 1}
     said: list[str] = []
-    sitting = Session(tmp_path / "r", said.append, train=_fake.objective(leaking))
+    sitting = SearchSession(tmp_path / "r", said.append, train=_fake.objective(leaking))
     assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any("403 for" in path.read_text(errors="replace") for path in files)

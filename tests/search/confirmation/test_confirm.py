@@ -18,7 +18,7 @@ from search.confirmation.terminal import print_confirmation
 from search.store.jsonl import read_table
 from search.store.records import Records, read_run
 from search.store.test_set_log import LEDGER_FILE
-from search.tuning.session import Session
+from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
 
 pytestmark = [
@@ -47,7 +47,7 @@ def searched(place: Path, images: LabelledImages, *, noise: bool) -> Records:
         shown = rng.integers(0, 256, pixels[0].shape, dtype=np.uint8) if blank else pixels[0]
         Image.fromarray(shown).save(data / name)
     given = {"spaces": ("crnn",), "data": str(data), "trials": 2, "epochs": 2, "fixed": CHEAP}
-    sitting = Session(place / "runs" / "r", lambda line: None)
+    sitting = SearchSession(place / "runs" / "r", lambda line: None)
     assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     return read_run(place / "runs" / "r")
 
@@ -88,10 +88,10 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     for line in before["candidates"]:
         assert line["num_images"] == sum(not is_locked(name) for name in drawn.names)
         assert line["nll"]["low"] < line["nll"]["mean"] < line["nll"]["high"]
-    rows = (folder / "fits.jsonl").read_text().splitlines()
+    rows = (folder / "fits" / "trials.jsonl").read_text().splitlines()
 
     found = confirmed()
-    assert (folder / "fits.jsonl").read_text().splitlines()[: len(rows)] == rows
+    assert (folder / "fits" / "trials.jsonl").read_text().splitlines()[: len(rows)] == rows
     test = found["test"]
     assert test["num_images"] == sum(map(is_locked, drawn.names))
     winner = next(line for line in found["candidates"] if line["chosen"])
@@ -106,7 +106,7 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     said.clear()
     with pytest.raises(InputError, match=r"the locked test set was looked at on"):
         confirmed()
-    assert not any(line.startswith("fits") for line in said)
+    assert not any(line.startswith("trials") for line in said)
     assert confirmed(no_test=True)["test"] == test
     assert confirmed(force=True)["test"]["winner"] == test["winner"]
     assert [row.get("forced") for row in read_table(ledger)] == [False, None, True, None]

@@ -14,7 +14,7 @@ def row(seed: int, fold: int, nlls: dict[str, float], read: dict[str, str]) -> d
         "images": [f"{label}.png" for label in labels], "labels": labels,
         "nlls": list(nlls.values()), "read": [read.get(label, label) for label in labels],
         "train_nll": 0.5, "nll_raw": 1.0, "images_seen": 100, "seconds": 2.0, "temperature": 1.0,
-        "parameters": 7,
+        "parameters": 7, "arch": "pooled", "position_accuracy": 0.5,
     }  # fmt: skip
 
 
@@ -28,6 +28,9 @@ def test_rows_together() -> None:
     assert found["gap"]["mean"] == 1.5
     assert found["exact_match"]["mean"] == 0.5
     assert found["position_accuracy"]["mean"] == pytest.approx(5 / 8)
+    assert found["cer"]["mean"] == pytest.approx(3 / 8)  # One edit and two, of four labels of two.
+    # Version 0.1 kept it for CTC too, where positions mean nothing.
+    assert "position_accuracy" not in scores.summarise([{**row, "arch": "crnn"} for row in rows])
     assert (found["num_images"], found["num_fits"], found["num_misread"]) == (2, 2, 2)
     assert scores.misread(rows) == [{"label": "cd", "wrong": 2, "scored": 2, "read": ["ce", ""]}]
     worse = [row(0, 0, {"ab": 1.5, "cd": 2.5}, {"cd": "ce"})]

@@ -14,7 +14,7 @@ from search.store.records import read_run
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
-from search.tuning.session import Session
+from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.search import _fake, _runs
@@ -126,7 +126,7 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     def note(task: Task, epoch: int) -> None:
         log.write_text(f"{log.read_text() if log.exists() else ''}{task.seed} {epoch}\n")
 
-    first = Session(place, lambda line: None, storage=storage, train=_fake.objective(slow))
+    first = SearchSession(place, lambda line: None, storage=storage, train=_fake.objective(slow))
     stopper = threading.Thread(target=stop_half_way, args=(first,))
     stopper.start()
     assert first.begin(settings) == 130
@@ -137,8 +137,8 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     shutil.rmtree(place)
 
     with pytest.raises(InputError, match="holds a run of that name"):
-        Session(place, lambda line: None, storage=storage).begin(settings)
-    second = Session(place, lambda line: None, storage=storage, train=_fake.objective(note))
+        SearchSession(place, lambda line: None, storage=storage).begin(settings)
+    second = SearchSession(place, lambda line: None, storage=storage, train=_fake.objective(note))
     assert second.resume({}) == 0
     records = read_run(place)
     assert records.trials["pooled-000"] == before["pooled-000"]
@@ -151,14 +151,14 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     assert Storage(storage).names("r") == ["copy"]
 
 
-def stop_half_way(sitting: Session) -> None:
+def stop_half_way(sitting: SearchSession) -> None:
     """What Ctrl-C does, when the second trial has done half."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         if sitting.records and sitting.records.last_epoch("pooled-001") == 2:
             break
         time.sleep(0.02)
-    sitting.control.interrupted = True
+    sitting.stopping.interrupted = True
 
 
 @pytest.mark.usefixtures("ray")
@@ -167,7 +167,7 @@ def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> 
         {"spaces": ("pooled",), "data": "synthetic:60", "trials": 1, "epochs": 1}
     )
     quick = _fake.objective(lambda task, epoch: None)
-    search = Session(tmp_path / "r", lambda line: None, storage=str(tmp_path), objective=quick)
+    search = SearchSession(tmp_path / "r", lambda line: None, storage=str(tmp_path), train=quick)
     assert search.begin(settings) == 0
     assert not (tmp_path / "r" / "copy").exists()
     assert "storage" not in read_run(tmp_path / "r").run
@@ -175,4 +175,4 @@ def test_a_storage_that_is_the_runs_own_folder_needs_no_copy(tmp_path: Path) -> 
 
 def test_nothing_to_go_on_with_is_said(storage: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no run at .*, and none in "):
-        Session(tmp_path / "r", lambda line: None, storage=storage).resume({})
+        SearchSession(tmp_path / "r", lambda line: None, storage=storage).resume({})

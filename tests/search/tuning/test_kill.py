@@ -16,6 +16,7 @@ import pytest
 
 from search.store.leaderboard import best, counts
 from search.store.records import read_run
+from search.store.study import load_studies
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(300)]
 
@@ -54,8 +55,7 @@ def test_kill_the_driver_and_its_children_and_resume(tmp_path: Path) -> None:
     ]
     assert finished_again == []
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.load_study(study_name="pooled", storage=f"sqlite:///{run / 'study.db'}")
+    study = optuna.load_study(study_name="pooled", storage=load_studies(run))
     words = {"COMPLETE": "completed", "PRUNED": "stopped"}
     for trial in study.trials:
         row = records.trials[f"pooled-{trial.number:03d}"]

@@ -27,7 +27,7 @@ def test_without_a_terminal_a_line_for_each_trial_that_ends(tmp_path: Path) -> N
             progress.update(ended="crnn-002")
             progress.update(ended="crnn-003")
         lines = text.getvalue().splitlines()
-    ending = "valid_nll 0.5, gap 0.25, captcha accuracy 80.0 %"
+    ending = "valid_nll 0.5, gap 0.25, captchas read 80.0 %"
     assert lines[0] == f"[0:00:00] crnn-002 completed at epoch 2/2, {ending}"
     assert lines[1] == "[0:00:00] crnn-003 failed at epoch 0/2: ValueError: no"
     assert len(lines) == 2
@@ -44,7 +44,7 @@ def test_without_a_terminal_a_line_now_and_then_names_what_runs(tmp_path: Path) 
         first, second = text.getvalue().splitlines()
     assert first == (
         "[0:00:00] 4 of 10 trials ended: 2 completed, 1 stopped, 1 failed; "
-        "best crnn-002, valid_nll 0.5, gap 0.25, captcha accuracy 80.0 %; 10 images/s; "
+        "best crnn-002, valid_nll 0.5, gap 0.25, captchas read 80.0 %; 10 images/s; "
         "last error: crnn-003: ValueError: no"
     )
     assert second.startswith("[0:00:00] running: crnn-004 epoch 1/2, valid_nll 0.2")

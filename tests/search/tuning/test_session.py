@@ -11,7 +11,7 @@ import pytest
 from captcha_models.errors import InputError
 from search.store.leaderboard import summary
 from search.store.records import read_run
-from search.tuning.session import Session
+from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
 from search.tuning.task import Task
 from tests.search import _fake
@@ -27,9 +27,9 @@ def quick(task: Task, epoch: int) -> None:
     return None
 
 
-def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[Session, list[str]]:
+def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[SearchSession, list[str]]:
     said: list[str] = []
-    return Session(place, said.append, train=_fake.objective(hook)), said
+    return SearchSession(place, said.append, train=_fake.objective(hook)), said
 
 
 def settings(**values: Any) -> Settings:
@@ -46,7 +46,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     assert now.begin(settings(spaces=names, fixed={"aux_weight": "0.3"})) == 0
     assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
     assert "60 images from generator" in said[0]
-    assert "in the locked test set" in said[1]
+    assert "are the locked test set" in said[1]
     found = summary(read_run(place))
     json.dumps(found, allow_nan=False)
     for name in names:
@@ -253,4 +253,4 @@ def test_a_run_that_has_cost_enough_stops(tmp_path: Path) -> None:
     now, _ = sitting(tmp_path / "r", slow)
     assert now.begin(settings(epochs=5000, prices="3600", max_cost=8.0)) == 0
     row = read_run(tmp_path / "r").trials["crnn-000"]
-    assert (row["state"], row["reason"]) == ("stopped", "the run has cost as much as it may")
+    assert (row["state"], row["reason"]) == ("stopped", "the cost limit of the run was reached")

@@ -1,0 +1,200 @@
+"""Session of a search: check everything, connect, search each space, say how it went."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from captcha_models.errors import InputError
+from captcha_models.secrets import HIDDEN
+from search.cluster.connection import Cluster, Share, check_address, connect, share
+from search.store.disk_full import writing
+from search.store.records import read_run, whole
+from search.store.run_folder import RunFolder
+from search.store.storage import Storage
+from search.store.sync import fetch, is_kept
+from search.tuning.loggers import check_trackers
+from search.tuning.plan import SpacePlan, absolute, check_baselines, load_data, plan_spaces
+from search.tuning.run_file import continued, describe
+from search.tuning.session import Session
+from search.tuning.settings import FULL, Settings
+from search.tuning.task import Data
+from spaces.space import Space
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+    from ray.tune.schedulers import TrialScheduler
+
+    from captcha_models.data.images import LabelledImages
+
+
+@dataclass
+class SearchSession(Session):
+    """A session that begins a search, or goes on with one.
+
+    Attributes:
+        images: in the place of those that the settings name.
+        spaces: in the place of those that the settings name.
+        sampler: of Optuna's, in the place of the default one.
+        scheduler: of Ray Tune's, in the place of the objective's own.
+    """
+
+    images: "LabelledImages | None" = None
+    spaces: tuple[Space, ...] = ()
+    sampler: "BaseSampler | None" = None
+    scheduler: "TrialScheduler | None" = None
+
+    def begin(self, settings: Settings) -> int:
+        """Start a new run; the exit code.
+
+        Raises:
+            InputError: something given is wrong; nothing has been written.
+        """
+        check_trackers(settings.log_to)
+        settings = settings.model_copy(update={"data": absolute(settings.data)})
+        if (store := self._store()) and is_kept(store):
+            raise InputError(
+                f"{store.place} holds a run of that name: choose another --name, or go on with it: "
+                f"--resume --name {self.place.name}"
+            )
+        check_address(self.address)  # Before the seconds that torch and the images take.
+        with (
+            self.guarded(),
+            self._preparing(settings) as preparing,
+            connect(self.address, num_cpus=self.num_cpus) as cluster,
+        ):
+            if any(node.gpus for node in cluster.machines):
+                settings = settings.grown()
+            share(cluster, settings)  # Refuses what cannot be before anything is waited for.
+            _, data = preparing.result()
+            plans = self._plan(settings)  # Again: with GPUs the epochs may be others.
+            self._say_data(data)
+            self.check_cluster(cluster, settings, Storage(self.storage or str(self.place.parent)))
+            settings = self._measured(cluster, settings, plans)
+            each = self.say_share(cluster, settings)
+            self._say_budget(settings)
+            for note in [line for plan in plans.values() for line in plan.notes]:
+                self.say(note)
+            run = describe(settings, plans, data, cluster)
+            if store:
+                run["storage"] = store.place
+            with RunFolder.create(self.place, run, store) as folder:
+                self._search(folder, settings, plans, data, each)
+        return self.exit_code()
+
+    def resume(self, changes: dict[str, Any]) -> int:
+        """Go on with a run; the exit code.
+
+        Args:
+            changes: settings that were given this time.
+
+        Raises:
+            InputError: no such run, another process is writing it, a setting or the data differ
+                from what the run was started with.
+        """
+        check_address(self.address)
+        if not self.place.exists() and (store := self._store()):
+            fetch(store, self.place)
+        kept = read_run(self.place).run.get("storage")
+        if kept and HIDDEN in kept:
+            # Passwords are not recorded.
+            if (store := self._store()) is None:
+                raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
+            kept = store.place
+        with self.guarded(), RunFolder.open(self.place, Storage(kept) if kept else None) as folder:
+            self.records = folder.records
+            with whole(self.place):
+                settings = continued(folder.records, changes)
+                plans = {
+                    name: SpacePlan(Space.from_json(saved["space"]), saved["base"])
+                    for name, saved in folder.records.run["spaces"].items()
+                }
+                before = folder.records.run["data"]["digest"]
+            check_trackers(settings.log_to)
+            data = self._load(settings)
+            self._say_data(data)
+            found = data.images.digest
+            if found != before:
+                raise InputError(
+                    f"the images differ from those {self.place} was started with "
+                    f"(digest {found[:12]}, not {before[:12]}): give the same --data"
+                )
+            with connect(self.address, num_cpus=self.num_cpus) as cluster:
+                self.check_cluster(cluster, settings, folder.store)
+                settings = self._measured(cluster, settings, plans)
+                each = self.say_share(cluster, settings)
+                self._say_budget(settings)
+                folder.update_run(settings=settings.model_dump(mode="json"))
+                self._search(folder, settings, plans, data, each)
+        return self.exit_code()
+
+    def _search(
+        self,
+        folder: RunFolder,
+        settings: Settings,
+        plans: dict[str, SpacePlan],
+        data: Any,
+        each: Share,
+    ) -> None:
+        from search.store.study import write_study
+        from search.tuning.space_search import SpaceSearch
+
+        self.say(f"run: {folder.path}")
+        sources = [
+            SpaceSearch(folder, plan.space, settings, plan.base, self.sampler, self.scheduler)
+            for plan in plans.values()
+        ]
+        self.run(folder, settings, sources, data, each)
+        with writing(folder.path):
+            write_study(folder.path)
+
+    def _plan(self, settings: Settings) -> dict[str, SpacePlan]:
+        from search.tuning.warm_start import warm_start  # Needs torch, as planning does.
+
+        return warm_start(plan_spaces(settings, self.spaces), settings.warm_start)
+
+    def _load(self, settings: Settings) -> Data:
+        return load_data(settings, self.images)
+
+    @contextmanager
+    def _preparing(self, settings: Settings) -> Iterator[Future[tuple[dict[str, SpacePlan], Data]]]:
+        """Plan and load in a thread: Ray takes seconds to start, and so do torch and a download."""
+
+        def prepare() -> tuple[dict[str, SpacePlan], Data]:
+            plans, data = self._plan(settings), self._load(settings)
+            check_baselines(plans, data)
+            import_module("search.tuning.tuner")
+            return plans, data
+
+        with ThreadPoolExecutor(1) as threads:
+            yield threads.submit(prepare)
+
+    def _store(self) -> Storage | None:
+        """Where the run is kept besides its folder, if it is."""
+        store = Storage(self.storage).child(self.place.name) if self.storage else None
+        return None if store and store.place == str(self.place.resolve()) else store
+
+    def _measured(
+        self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]
+    ) -> Settings:
+        """The settings with a share of a GPU measured, if `auto` asks for it."""
+        if settings.gpus_per_trial != "auto":
+            return settings
+        from search.cluster.gpu_sharing import measured_share
+
+        plan = next(iter(plans.values()))
+        config = {**plan.base, **plan.space.active({**plan.space.baseline, **plan.space.fixed})}
+        gpus = measured_share(cluster, plan.space.arch, config, self.say)
+        return settings.model_copy(update={"gpus_per_trial": gpus})
+
+    def _say_data(self, data: Data) -> None:
+        self.say(data.images.describe())
+        self.say(data.split.describe())
+
+    def _say_budget(self, settings: Settings) -> None:
+        chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
+        default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
+        most = f"{'up to ' if settings.objective.cost else ''}{settings.epochs} epochs"
+        self.say(f"budget: {settings.trials} trials of {most} for each space{default}")
