@@ -65,7 +65,7 @@ def write_run(path: Path, trials: int, epochs: int, images: int) -> None:
         "split": {"num_train": 4 * images, "num_valid": images, "num_test": images // 2},
         "hardware": {},
         "spaces": {n: {"space": spaces.load(n).to_json(), "base": {}} for n in names},
-        "sittings": [{"started": now(), "ended": now(), "command": [], "interrupted": False}],
+        "sessions": [{"started": now(), "ended": now(), "command": [], "interrupted": False}],
     }
     RunFolder.create(path, run).close()
     labels = ["".join(chance.choices(SYMBOLS, k=5)) for _ in range(images)]

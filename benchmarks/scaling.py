@@ -65,7 +65,7 @@ def drive(place: Path, concurrent: int, trials: int, wall: bool) -> dict[str, An
     Workers.driver_clock = staticmethod(time.perf_counter if wall else time.thread_time)
     vars(tune_controller)["RayActorManager"] = Workers
     run = {"started": "", "settings": settings.model_dump(mode="json")}
-    folder = RunFolder.create(place, {**run, "sittings": [{}], "spaces": {"crnn": {}}})
+    folder = RunFolder.create(place, {**run, "sessions": [{}], "spaces": {"crnn": {}}})
     control = Stopping()
     control.start_budget(None)
     quiet = Console(file=open("/dev/null", "w"))  # noqa: SIM115

@@ -15,6 +15,7 @@ NAMES = {
     "valid_char_accuracy": "valid_position_accuracy",
     "passes": "images_seen",
     "max_trial_passes": "max_trial_images_seen",
+    "sittings": "sessions",
 }
 """Key of an old record: key of today."""
 

@@ -153,14 +153,14 @@ def search(**options: Any) -> int:
     from search.report.terminal import print_leaderboard
     from search.tuning.search_session import SearchSession
 
-    sitting = SearchSession(
+    session = SearchSession(
         place,
         lambda line: click.echo(hide(line), err=as_json),
         options["address"],
         options["storage"],
     )
-    code = sitting.resume(given) if settings is None else sitting.begin(settings)
-    records = sitting.records
+    code = session.resume(given) if settings is None else session.begin(settings)
+    records = session.records
     if records is None:
         click.echo("interrupted before the first trial: nothing was written", err=True)
     elif not as_json:
@@ -170,7 +170,7 @@ def search(**options: Any) -> int:
         names = records.run["spaces"]
         notes = [line for name in names if (line := missed(records, name))]
         notes += [line for name in names for line in errors(records, name)]
-        _closing(summary(records), notes, sitting.stopping.interrupted)
+        _closing(summary(records), notes, session.stopping.interrupted)
     if as_json:
         _print_json(summary(records) if records else {"run": None, "spaces": {}})
     return code

@@ -41,7 +41,7 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass
 class Confirmation:
-    """What a sitting is given.
+    """What a session is given.
 
     Attributes:
         records: of the run.

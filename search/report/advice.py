@@ -59,7 +59,7 @@ def advice(run: Run, boards: Boards) -> str:
 
 def _unfinished(run: Run, rows: Sequence[Row]) -> str | None:
     count = sum(row["state"] == "unfinished" for row in rows)
-    sessions = run.about["sittings"]
+    sessions = run.about["sessions"]
     trials = number(run.about["settings"].get("trials"))
     total = f" of {trials * len(run.spaces):g}" if trials else ""
     path = run.records.path

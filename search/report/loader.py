@@ -143,9 +143,9 @@ def _run_file(path: Path, notes: list[str]) -> Row:
         if not isinstance(run.get(part), dict):
             notes.append(f"run.json says nothing of {part}")
             run[part] = {}
-    sessions = run.get("sittings")
+    sessions = run.get("sessions")
     sessions = sessions if isinstance(sessions, list) else []
-    run["sittings"] = [one for one in sessions if isinstance(one, dict)]
+    run["sessions"] = [one for one in sessions if isinstance(one, dict)]
     for name, saved in spaces.items():
         space = saved.get("space") if isinstance(saved, dict) else None
         if not isinstance(space, dict):

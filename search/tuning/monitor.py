@@ -33,8 +33,8 @@ class Monitor:
         stall_s: seconds without a report after which a trial is started again; None is never.
         share: what each trial holds.
         say: prints one line.
-        spent: money that all machines together have cost so far, earlier sittings' too.
-        gpu_seconds: seconds that trials have held a GPU in this sitting.
+        spent: money that all machines together have cost so far, earlier sessions' too.
+        gpu_seconds: seconds that trials have held a GPU in this session.
     """
 
     prices: Mapping[str, float]

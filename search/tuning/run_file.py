@@ -57,7 +57,7 @@ def describe_list(settings: Settings, images: LabelledImages) -> dict[str, Any]:
             "symbols": images.charset.symbols,
         },
         "spaces": {},
-        "sittings": [],
+        "sessions": [],
     }
 
 

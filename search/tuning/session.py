@@ -93,14 +93,14 @@ class Session:
         from search.tuning.tuner import run_trials
 
         self.records = folder.records
-        sittings = [
-            *folder.records.run["sittings"],
+        sessions = [
+            *folder.records.run["sessions"],
             {"started": now(), "command": provenance.command()},
         ]
-        folder.update_run(sittings=sittings)
+        folder.update_run(sessions=sessions)
         monitor = self.stopping.monitor = Monitor(
             settings.prices, settings.max_cost, settings.stall_s, each, self.say,
-            spent=sum(sitting.get("cost", 0.0) for sitting in sittings),
+            spent=sum(session.get("cost", 0.0) for session in sessions),
         )  # fmt: skip
         before = monitor.spent
         budget = settings.time_budget_s
@@ -119,13 +119,13 @@ class Session:
                     if self.stopping.interrupted:
                         break
         finally:
-            sittings[-1] |= {"ended": now(), "interrupted": self.stopping.interrupted}
-            sittings[-1] |= {"gpu_seconds": round(monitor.gpu_seconds, 3)}
+            sessions[-1] |= {"ended": now(), "interrupted": self.stopping.interrupted}
+            sessions[-1] |= {"gpu_seconds": round(monitor.gpu_seconds, 3)}
             if settings.prices:
-                sittings[-1]["cost"] = round(monitor.spent - before, 6)
+                sessions[-1]["cost"] = round(monitor.spent - before, 6)
                 self.say(f"cost: {monitor.spent:.2f} for all machines while they were up")
             with writing(folder.path):
-                folder.update_run(sittings=sittings)
+                folder.update_run(sessions=sessions)
 
     def check_cluster(self, cluster: Cluster, settings: Settings, store: Storage) -> None:
         """Refuse a cluster whose machines cannot do what the driver will ask of them."""

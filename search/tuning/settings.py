@@ -48,7 +48,7 @@ class Settings(BaseModel):
     epochs: int = Field(12, ge=1, le=10_000)
     """Full budget of a trial, in epochs; where the cost is a metric, the largest of them."""
     time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Seconds of searching per sitting; None is no limit."""
+    """Seconds of searching per session; None is no limit."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides the suggestions; trial number n trains with `seed + n`."""
     max_gap: float | None = Field(None, ge=0, allow_inf_nan=False)
@@ -78,7 +78,7 @@ class Settings(BaseModel):
     )
     """Money per hour of a machine, by its kind in the cluster's file; under "" of any other."""
     max_cost: float | None = Field(None, gt=0, allow_inf_nan=False)
-    """Money that all machines together may cost, all sittings counted; None is no limit."""
+    """Money that all machines together may cost, all sessions counted; None is no limit."""
     stall_s: float | None = Field(1800.0, gt=0, allow_inf_nan=False)
     """Seconds without a report after which a trial is started again; None is never."""
     fold: int = Field(0, ge=0)

@@ -172,7 +172,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     for name, row in ended.items():
         assert records.trials[name] == row
     assert records.trials["crnn-000"]["config"]["lr"] == 0.003
-    assert len(records.run["sittings"]) == 2
+    assert len(records.run["sessions"]) == 2
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 
     shown = call("analyse", run)

@@ -102,7 +102,7 @@ def test_a_search_survives_a_lost_worker(three_hosts: Hosts) -> None:
     job = f"ray job submit -- python -m search.run {' '.join(again)}"
     assert "succeeded" in succeed(ray(hosts, "exec", path, job, **OLDER))
     assert (run / "trials.jsonl").read_bytes() == before
-    assert len(read_run(run).run["sittings"]) == 3
+    assert len(read_run(run).run["sessions"]) == 3
 
     succeed(ray(hosts, "down", "-y", path, **OLDER))
     # Workers of one's own notice by themselves that the head is gone.

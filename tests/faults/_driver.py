@@ -44,7 +44,7 @@ def _sit(
     address: str, run: Path, log: Path, trials: int = 4, epoch_s: float = 0.1,
     most_bytes: int | None = None, budget_s: float | None = None,
 ) -> None:  # fmt: skip
-    """One sitting: what `Sitting` does but for images and plans, and its exit codes.
+    """One session: what `Session` does but for images and plans, and its exit codes.
 
     Args:
         address: of a Ray that is there.
@@ -53,7 +53,7 @@ def _sit(
         trials: of the search.
         epoch_s: that an epoch takes.
         most_bytes: the largest file this process may write; more is a full disk to it.
-        budget_s: of the sitting.
+        budget_s: of the session.
     """
     os.setsid()
     code, control = OK, Stopping()
@@ -84,14 +84,14 @@ def _search(
     if run.exists():
         folder = RunFolder.open(run)
     else:
-        about = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
+        about = {"started": "", "settings": settings.model_dump(mode="json"), "sessions": []}
         folder = RunFolder.create(run, {**about, "spaces": {"pooled": {"space": space.to_json()}}})
     with folder:
         ray.init(address=address, logging_level="critical", log_to_driver=False)
         ray.cloudpickle.register_pickle_by_value(_fake)
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         with connect() as cluster:
-            folder.update_run(sittings=[*folder.records.run["sittings"], {}])
+            folder.update_run(sessions=[*folder.records.run["sessions"], {}])
             control.start_budget(budget_s)
             if most_bytes is not None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

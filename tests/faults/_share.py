@@ -30,7 +30,7 @@ def main(path: Path, log: Path) -> None:
     settings = Settings.parse(
         {"spaces": ("pooled",), "trials": 1, "epochs": 2, "gpus_per_trial": 0.25}
     )
-    run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": [{}]}
+    run = {"started": "", "settings": settings.model_dump(mode="json"), "sessions": [{}]}
     ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
     ray.cloudpickle.register_pickle_by_value(_fake)
     control = Stopping()

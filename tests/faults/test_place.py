@@ -1,4 +1,4 @@
-"""Between two sittings: the run folder moved, the images removed or changed."""
+"""Between two sessions: the run folder moved, the images removed or changed."""
 
 import shutil
 from pathlib import Path
@@ -65,8 +65,8 @@ def searched(ray: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = rng.integers(0, 256, (50, 200), dtype=np.uint8)
         Image.fromarray(pixels).save(place / "images" / f"ab{i // 10}{i % 10}c.png")
     given = {"spaces": ("crnn",), "data": str(place / "images"), "trials": 1, "epochs": 1}
-    sitting = SearchSession(place / "runs" / "r", lambda line: None, train=_fake.objective(quick))
-    assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
+    session = SearchSession(place / "runs" / "r", lambda line: None, train=_fake.objective(quick))
+    assert session.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     return place
 
 

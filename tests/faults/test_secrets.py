@@ -63,8 +63,8 @@ def test_no_secret_reaches_records_or_logs(
     monkeypatch.setattr(sys, "argv", typed)
     given = {"spaces": ("crnn",), "data": "synthetic:60", "trials": 2, "epochs": 1}
     said: list[str] = []
-    sitting = SearchSession(tmp_path / "r", said.append, train=_fake.objective(leaking))
-    assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
+    session = SearchSession(tmp_path / "r", said.append, train=_fake.objective(leaking))
+    assert session.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any("403 for" in path.read_text(errors="replace") for path in files)
     shown = [*said, *capfd.readouterr(), *(path.read_bytes().decode("latin-1") for path in files)]

@@ -38,7 +38,7 @@ TRIALS = 6
             lost="epochs since the last checkpoints")),
     ],
 )  # fmt: skip
-def test_a_signal_ends_the_sitting_and_no_trial(
+def test_a_signal_ends_the_session_and_no_trial(
     tmp_path: Path, address: str, signals: tuple[int, ...], pause: float
 ) -> None:
     run, log = tmp_path / "run", tmp_path / "log"

@@ -22,7 +22,7 @@ def main(path: Path, log: Path, trials: int) -> None:
     if path.exists():
         folder = RunFolder.open(path)
     else:
-        run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
+        run = {"started": "", "settings": settings.model_dump(mode="json"), "sessions": []}
         folder = RunFolder.create(path, {**run, "spaces": {"pooled": {"space": space.to_json()}}})
 
     def note(task: Task, epoch: int) -> None:
@@ -37,7 +37,7 @@ def main(path: Path, log: Path, trials: int) -> None:
         from search.tuning.tuner import run_trials
 
         ray.cloudpickle.register_pickle_by_value(_fake)
-        folder.update_run(sittings=[*folder.records.run["sittings"], {}])
+        folder.update_run(sessions=[*folder.records.run["sessions"], {}])
         control = Stopping()
         control.start_budget(None)
         with Progress(folder.records, trials, 4) as progress:

@@ -15,7 +15,7 @@ def run_json(objective: str = "nll", spaces: tuple[str, ...] = ("crnn",)) -> dic
         "spaces": {
             name: {"base": {}, "space": {"baseline": {"lr": 0.1}, "fixed": {}}} for name in spaces
         },
-        "sittings": [],
+        "sessions": [],
     }
 
 

@@ -47,8 +47,8 @@ def searched(place: Path, images: LabelledImages, *, noise: bool) -> Records:
         shown = rng.integers(0, 256, pixels[0].shape, dtype=np.uint8) if blank else pixels[0]
         Image.fromarray(shown).save(data / name)
     given = {"spaces": ("crnn",), "data": str(data), "trials": 2, "epochs": 2, "fixed": CHEAP}
-    sitting = SearchSession(place / "runs" / "r", lambda line: None)
-    assert sitting.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
+    session = SearchSession(place / "runs" / "r", lambda line: None)
+    assert session.begin(Settings.parse({**given, "max_concurrent": 1})) == 0
     return read_run(place / "runs" / "r")
 
 

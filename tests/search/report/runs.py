@@ -31,7 +31,7 @@ def run_json(names: Sequence[str] = ("crnn",), **settings: Any) -> dict[str, Any
             name: {"space": spaces.load(name).to_json(), "digest": "", "base": {"epochs": 4}}
             for name in names
         },
-        "sittings": [
+        "sessions": [
             {"started": "2026-01-01", "command": ["python", "-m", "search.run"], "ended": "2026",
              "interrupted": False}
         ],

@@ -46,7 +46,7 @@ def test_advice_sees_values_at_a_bound_of_their_range(tmp_path: Path) -> None:
 def test_a_running_search_is_recognised(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "r", states=("completed", "running"))
     run = json.loads((path / "run.json").read_text())
-    run["sittings"][-1]["ended"] = None
+    run["sessions"][-1]["ended"] = None
     (path / "run.json").write_text(json.dumps(run))
     text = Report.of(path).advice
     assert text.startswith("The search is still running, or was killed: 3 of 5 trials have ended")

@@ -81,7 +81,7 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
 def test_commands_and_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "r", skip_bad=False, fixed={"clip": "5"}, warm_start=["a", "b"])
     about = json.loads((path / "run.json").read_text())
-    about["sittings"][0]["command"] = ["python", "--data", "my images.zip"]
+    about["sessions"][0]["command"] = ["python", "--data", "my images.zip"]
     (path / "run.json").write_text(json.dumps(about))
     text = page(Report.of(path))
     assert "<code>python --data &#39;my images.zip&#39;</code>" in text

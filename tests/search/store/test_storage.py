@@ -151,14 +151,14 @@ def test_a_search_goes_on_where_its_folder_is_gone(storage: str, tmp_path: Path)
     assert Storage(storage).names("r") == ["copy"]
 
 
-def stop_half_way(sitting: SearchSession) -> None:
+def stop_half_way(session: SearchSession) -> None:
     """What Ctrl-C does, when the second trial has done half."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
-        if sitting.records and sitting.records.last_epoch("pooled-001") == 2:
+        if session.records and session.records.last_epoch("pooled-001") == 2:
             break
         time.sleep(0.02)
-    sitting.stopping.interrupted = True
+    session.stopping.interrupted = True
 
 
 @pytest.mark.usefixtures("ray")

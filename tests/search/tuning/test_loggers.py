@@ -8,7 +8,7 @@ import pytest
 from captcha_models.errors import InputError
 from search.store.records import read_run
 from search.tuning import loggers as trackers
-from tests.search.tuning.test_session import settings, sitting
+from tests.search.tuning.test_session import session, settings
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("ray")]
 
@@ -17,7 +17,7 @@ def test_mlflow_has_a_run_for_each_trial(tmp_path: Path, monkeypatch: pytest.Mon
     pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     place = tmp_path / "r"
-    assert sitting(place)[0].begin(settings(log_to=["mlflow"])) == 0
+    assert session(place)[0].begin(settings(log_to=["mlflow"])) == 0
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         [experiment] = database.execute("select experiment_id from experiments where name = 'r'")
         names = database.execute("select name from runs where experiment_id = ?", experiment)
@@ -34,7 +34,7 @@ def test_weights_and_biases_has_one_for_each_trial_without_a_network(
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     place = tmp_path / "r"
-    assert sitting(place)[0].begin(settings(log_to=["wandb"])) == 0
+    assert session(place)[0].begin(settings(log_to=["wandb"])) == 0
     left = list((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(left) == len(read_run(place).trials) == 2
 
@@ -47,14 +47,14 @@ def test_without_a_login_it_is_refused_before_anything_is_written(
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match="nobody is logged in: run `wandb login`"):
-        sitting(tmp_path / "runs" / "r")[0].begin(settings(log_to=["wandb"]))
+        session(tmp_path / "runs" / "r")[0].begin(settings(log_to=["wandb"]))
     assert not (tmp_path / "runs").exists()
 
 
 def test_tensorboard_has_the_curves_of_each_trial(tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     place = tmp_path / "r"
-    assert sitting(place)[0].begin(settings(log_to=["tensorboard"])) == 0
+    assert session(place)[0].begin(settings(log_to=["tensorboard"])) == 0
     records = read_run(place)
     assert {path.name for path in (place / "tensorboard").iterdir()} == set(records.trials)
     for name, rows in records.epochs.items():
@@ -75,5 +75,5 @@ def test_a_missing_package_is_named(
 ) -> None:
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=f"--log-to {name}: {title} is not installed: pip install"):
-        sitting(tmp_path / "runs" / "r")[0].begin(settings(log_to=[name]))
+        session(tmp_path / "runs" / "r")[0].begin(settings(log_to=[name]))
     assert not (tmp_path / "runs").exists()

@@ -52,9 +52,9 @@ def run_of(path: Path, space: Space | None = None, **values: Any) -> SpaceSearch
     if path.exists():
         folder = RunFolder.open(path)
     else:
-        run = {"started": "", "settings": settings.model_dump(mode="json"), "sittings": []}
+        run = {"started": "", "settings": settings.model_dump(mode="json"), "sessions": []}
         folder = RunFolder.create(path, {**run, "spaces": {space.name: {"space": space.to_json()}}})
-    folder.update_run(sittings=[*folder.records.run["sittings"], {}])
+    folder.update_run(sessions=[*folder.records.run["sessions"], {}])
     return SpaceSearch(folder, space, settings, {"epochs": settings.epochs})
 
 

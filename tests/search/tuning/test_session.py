@@ -1,4 +1,4 @@
-"""Whole sittings in this process: what is checked, exit codes, several spaces, resuming."""
+"""Whole sessions in this process: what is checked, exit codes, several spaces, resuming."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def quick(task: Task, epoch: int) -> None:
     return None
 
 
-def sitting(place: Path, hook: _fake.Hook = quick) -> tuple[SearchSession, list[str]]:
+def session(place: Path, hook: _fake.Hook = quick) -> tuple[SearchSession, list[str]]:
     said: list[str] = []
     return SearchSession(place, said.append, train=_fake.objective(hook)), said
 
@@ -41,7 +41,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     import optuna
 
     place = tmp_path / "runs" / "r"
-    now, said = sitting(place)
+    now, said = session(place)
     names = ("crnn", "pooled", "spatial")
     assert now.begin(settings(spaces=names, fixed={"aux_weight": "0.3"})) == 0
     assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
@@ -61,7 +61,7 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     assert len(run["data"]["digest"]) == 64
     assert run["split"]["num_test"] > 0
     assert {"python", "ray", "optuna", "torch"} <= run["versions"].keys()
-    assert run["sittings"][0]["ended"]
+    assert run["sessions"][0]["ended"]
     assert set(optuna.get_all_study_names(f"sqlite:///{place / 'study.db'}")) == set(names)
 
 
@@ -80,7 +80,7 @@ def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Pa
             file.write(f"{task.arch} {'head_size' in task.config}\n")
 
     place = tmp_path / "runs" / "r"
-    now, _ = sitting(place, note)
+    now, _ = session(place, note)
     two = ("pooled", f"{tmp_path / 'own.py'}:SMALL")
     assert now.begin(settings(spaces=two, fixed={"lr": "1.5e-3..2.5e-3"})) == 0
     records = read_run(place)
@@ -101,7 +101,7 @@ def test_two_spaces_of_one_architecture_are_two_searches_of_one_run(tmp_path: Pa
     assert set(names) == {"pooled", "small"}
     # The space is recorded: a resumed search does not need its file.
     (tmp_path / "own.py").unlink()
-    assert sitting(place)[0].resume({"trials": 3}) == 0
+    assert session(place)[0].resume({"trials": 3}) == 0
     assert summary(read_run(place))["spaces"]["small"]["trials"]["unfinished"] == 0
     assert read_run(place).run["settings"]["fixed"] == {"lr": "1.5e-3..2.5e-3"}
     lrs = [row["config"]["lr"] for row in read_run(place).trials.values()]
@@ -113,7 +113,7 @@ def test_exit_code_1_when_all_trials_fail(tmp_path: Path) -> None:
     def fails(task: Task, epoch: int) -> None:
         raise ValueError("no")
 
-    now, _ = sitting(tmp_path / "r", fails)
+    now, _ = session(tmp_path / "r", fails)
     assert now.begin(settings()) == 1
     ended = json.loads((tmp_path / "r" / "status.json").read_text())
     assert (ended["state"], ended["last_error"]["error"]) == ("failed", "ValueError: no")
@@ -130,7 +130,7 @@ def test_exit_code_0_when_the_budget_is_spent_and_later_spaces_get_their_part(
     def slow(task: Task, epoch: int) -> None:
         time.sleep(0.1)
 
-    now, _ = sitting(tmp_path / "r", slow)
+    now, _ = session(tmp_path / "r", slow)
     names = ("crnn", "pooled")
     assert now.begin(settings(spaces=names, epochs=5000, time_budget_s=14.0)) == 0
     for name in names:
@@ -141,7 +141,7 @@ def test_exit_code_0_when_the_budget_is_spent_and_later_spaces_get_their_part(
 
 
 def test_more_gpus_than_there_are_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    now, _ = sitting(tmp_path / "runs" / "r")
+    now, _ = session(tmp_path / "runs" / "r")
     with pytest.raises(
         InputError, match=r"each trial asks for 64 GPU on one machine, but .* no GPU"
     ):
@@ -152,19 +152,19 @@ def test_more_gpus_than_there_are_is_refused_and_leaves_nothing(tmp_path: Path) 
 @pytest.fixture(scope="module")
 def finished(ray: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("runs") / "r"
-    assert sitting(place)[0].begin(settings()) == 0
+    assert session(place)[0].begin(settings()) == 0
     return place
 
 
 def test_resuming_a_finished_run_does_nothing_again(finished: Path) -> None:
     before = (finished / "trials.jsonl").read_bytes()
-    assert sitting(finished)[0].resume({}) == 0
+    assert session(finished)[0].resume({}) == 0
     assert (finished / "trials.jsonl").read_bytes() == before
 
 
 def test_a_resumed_run_may_be_given_more_trials(finished: Path) -> None:
     before = read_run(finished).trials
-    assert sitting(finished)[0].resume({"trials": 3}) == 0
+    assert session(finished)[0].resume({"trials": 3}) == 0
     after = read_run(finished)
     assert after.trials.keys() - before.keys() == {"crnn-002"}
     assert before.items() <= after.trials.items()
@@ -192,7 +192,7 @@ def test_a_resumed_run_refuses_what_contradicts_it(
 ) -> None:
     before = (finished / "run.json").read_bytes()
     with pytest.raises(InputError) as caught:
-        sitting(finished)[0].resume(changes)
+        session(finished)[0].resume(changes)
     assert text in str(caught.value)
     assert (finished / "run.json").read_bytes() == before
 
@@ -212,7 +212,7 @@ def test_wrong_input_is_named_and_leaves_nothing(
     tmp_path: Path, values: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        sitting(tmp_path / "runs" / "r")[0].begin(settings(**values))
+        session(tmp_path / "runs" / "r")[0].begin(settings(**values))
     assert text in str(caught.value)
     assert not (tmp_path / "runs").exists()
 
@@ -231,7 +231,7 @@ def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
             mark.touch()
             time.sleep(600)
 
-    now, said = sitting(tmp_path / "r", hangs_once)
+    now, said = session(tmp_path / "r", hangs_once)
     assert now.begin(settings(epochs=4, trials=1, stall_s=6.0, prices="3600")) == 0
     assert mark.exists()
     (line,) = (line for line in said if "has not reported" in line)
@@ -243,14 +243,14 @@ def test_a_silent_trial_is_said_to_be_and_started_again(tmp_path: Path) -> None:
     assert row["cost"] > 0
     assert row["gpu_seconds"] == 0
     # One machine at one unit a second, from the first look to the last.
-    assert 6 < records.run["sittings"][0]["cost"] < 100
+    assert 6 < records.run["sessions"][0]["cost"] < 100
 
 
 def test_a_run_that_has_cost_enough_stops(tmp_path: Path) -> None:
     def slow(task: Task, epoch: int) -> None:
         time.sleep(0.1)
 
-    now, _ = sitting(tmp_path / "r", slow)
+    now, _ = session(tmp_path / "r", slow)
     assert now.begin(settings(epochs=5000, prices="3600", max_cost=8.0)) == 0
     row = read_run(tmp_path / "r").trials["crnn-000"]
     assert (row["state"], row["reason"]) == ("stopped", "the cost limit of the run was reached")
