@@ -88,7 +88,7 @@ upgrade-check: $(READY)
 	@$(BIN)/uv pip install --quiet --python $(NEWEST)/python --upgrade --editable '.[dev]'
 	@$(BIN)/uv pip freeze --python .venv/bin/python > .venv-newest/locked.txt
 	@$(BIN)/uv pip freeze --python $(NEWEST)/python > .venv-newest/newest.txt
-	@echo "locked < > newest:"; diff .venv-newest/locked.txt .venv-newest/newest.txt || true
+	@echo "locked < > newest:"; diff .venv-newest/locked.txt .venv-newest/newest.txt | grep '^[<>]' || true
 	@$(NEWEST)/python -m pytest -m "not ray and not slow and not long" $(ARGS)
 
 lock: $(READY)

@@ -41,7 +41,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class Look:
+class Sample:
     """What the search holds at a moment."""
 
     seconds: float
@@ -54,7 +54,7 @@ class Look:
     session_mb: float
 
 
-def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
+def sample(driver: int, run: Path, log: Path, seconds: float) -> Sample:
     """Measure the processes and folders of a search, whose driver is that process."""
     workers, session = [], ""
     for process in _below(driver):
@@ -64,7 +64,7 @@ def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
                 workers.append(process)
             given = [word for word in words if word.startswith("--session-dir=")]
             session = given[0].removeprefix("--session-dir=") if given else session
-    return Look(
+    return Sample(
         seconds=round(seconds, 1),
         driver_mb=_memory(driver),
         workers_mb=sum(map(_memory, workers)),
@@ -72,7 +72,7 @@ def look(driver: int, run: Path, log: Path, seconds: float) -> Look:
         workers_files=sum(map(_files, workers)),
         run_mb=_size(run),
         session_mb=_size(Path(session)) if session else 0.0,
-        # Last, so that all of a look before the last trial lies before it.
+        # Last, so that all of a sample before the last trial lies before it.
         trials=log.read_bytes().count(b"\n") if log.exists() else 0,
     )
 
@@ -114,12 +114,12 @@ def _size(folder: Path) -> float:
     return total / 1e6
 
 
-def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
-    """Run a search and look at it once a second until its last trial has begun.
+def watch(trials: int, say: Callable[[str], None]) -> list[Sample]:
+    """Run a search and sample it once a second until its last trial has begun.
 
-    A search that ends lets go of everything: no such look is among those returned.
+    A search that ends lets go of everything: no such sample is among those returned.
     """
-    looks: list[Look] = []
+    samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as folder:
         run, log = Path(folder) / "run", Path(folder) / "log"
         command = [sys.executable, "-W", "ignore", "-m", "benchmarks.search_overhead", "--child"]
@@ -131,25 +131,25 @@ def watch(trials: int, say: Callable[[str], None]) -> list[Look]:
         )  # fmt: skip
         with child:
             while child.poll() is None:
-                found = look(child.pid, run, log, time.monotonic() - begin)
+                found = sample(child.pid, run, log, time.monotonic() - begin)
                 if found.trials >= trials:
                     break
-                if found.trials > (looks[-1].trials if looks else 0):
-                    looks.append(found)
-                    if len(looks) % 50 == 0:
+                if found.trials > (samples[-1].trials if samples else 0):
+                    samples.append(found)
+                    if len(samples) % 50 == 0:
                         say(f"{found.trials} trials after {found.seconds:.0f} s")
                 time.sleep(EVERY_S)
         if child.returncode:
             raise click.ClickException(f"the search ended with exit code {child.returncode}")
-    return looks
+    return samples
 
 
-def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
+def growth(samples: list[Sample], trials: int) -> dict[str, tuple[float, float]]:
     """How much each figure grew after the first tenth, and the most it may.
 
-    Each end is the most in a few looks, for workers come and go.
+    Each end is the most in a few samples, for workers come and go.
     """
-    settled = [one for one in looks if one.trials >= trials / 10]
+    settled = [one for one in samples if one.trials >= trials / 10]
     few = max(1, min(10, len(settled) // 2), len(settled) // 10)
     first, last = settled[:few], settled[-few:]
     more = last[len(last) // 2].trials - first[len(first) // 2].trials
@@ -160,7 +160,7 @@ def growth(looks: list[Look], trials: int) -> dict[str, tuple[float, float]]:
     return found
 
 
-def draw(looks: list[Look], found: dict[str, tuple[float, float]], file: Path) -> None:
+def draw(samples: list[Sample], found: dict[str, tuple[float, float]], file: Path) -> None:
     """A curve for each figure over the trials, its limit dashed."""
     import matplotlib
 
@@ -168,11 +168,11 @@ def draw(looks: list[Look], found: dict[str, tuple[float, float]], file: Path) -
     from matplotlib import pyplot
 
     figure, places = pyplot.subplots(2, 3, figsize=(11, 5.5), layout="constrained")
-    trials = [one.trials for one in looks]
-    start = next(one for one in looks if one.trials >= trials[-1] / 10)
+    trials = [one.trials for one in samples]
+    start = next(one for one in samples if one.trials >= trials[-1] / 10)
     for name, place in zip(LIMITS, places.flat, strict=True):
         flat, each, title = LIMITS[name]
-        place.plot(trials, [getattr(one, name) for one in looks])
+        place.plot(trials, [getattr(one, name) for one in samples])
         base = getattr(start, name)
         ends = [start.trials, trials[-1]]
         place.plot(ends, [base + flat + each * (t - start.trials) for t in ends], "--", color="0.6")
@@ -191,19 +191,19 @@ def draw(looks: list[Look], found: dict[str, tuple[float, float]], file: Path) -
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 def main(trials: int, out: Path | None, as_json: bool) -> int:
     """Watch a long search; 1 if something grows beyond its limit."""
-    looks = watch(trials, lambda line: click.echo(line, err=True))
-    found = growth(looks, trials)
+    samples = watch(trials, lambda line: click.echo(line, err=True))
+    found = growth(samples, trials)
     for name, (grown, most) in found.items():
         verdict = "flat" if grown <= most else "GROWS"
-        start, last = getattr(looks[0], name), getattr(looks[-1], name)
+        start, last = getattr(samples[0], name), getattr(samples[-1], name)
         title = LIMITS[name][2]
         print(
             f"{title:28} {start:9.2f} -> {last:9.2f}  grew {grown:7.2f} of {most:7.2f}: {verdict}"
         )
     if out:
-        draw(looks, found, out)
+        draw(samples, found, out)
     if as_json:
-        print(json.dumps({"trials": trials, "growth": found, "last": asdict(looks[-1])}))
+        print(json.dumps({"trials": trials, "growth": found, "last": asdict(samples[-1])}))
     return int(any(grown > most for grown, most in found.values()))
 
 

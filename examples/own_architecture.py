@@ -45,4 +45,5 @@ class Tiny(CTCRecogniser):
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.body(self.prepare(images)).amax(dim=2)  # (N, F, T)
-        return self.classes(features).permute(2, 0, 1)  # (T, N, K)
+        logits: Tensor = self.classes(features).permute(2, 0, 1)  # (T, N, K)
+        return logits

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("captcha_models", "search", "spaces", "benchmarks", "research")
+PACKAGES = ("captcha_models", "search", "spaces", "benchmarks", "research", "examples")
 MOST_LINES = 300
 OPENINGS = {
     "What", "Who", "Whom", "Whose", "How", "Where", "Which", "When", "Whether", "Why", "From",
