@@ -81,8 +81,7 @@ def check_fits(fits: Sequence[Any], images: Any) -> None:
     Raises:
         InputError: names the field or the label.
     """
-    from captcha_models.architectures import config_class
-    from captcha_models.training.checks import check
+    from captcha_models.architectures import check, config_class
 
     for fit in fits:
         check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))

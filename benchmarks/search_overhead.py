@@ -45,7 +45,7 @@ class Model:
         """Write `model.safetensors`."""
         (folder / "model.safetensors").write_bytes(b"none")
 
-    def readings(self) -> None:
+    def predictions(self) -> None:
         """Nothing was read."""
 
 

@@ -58,7 +58,7 @@ from captcha_models.training.checkpoint import versions
 from captcha_models.training.device import device_name, pick_device, seed_everything
 from captcha_models.training.fit import fit
 from captcha_models.training.metrics import EpochMetrics
-from captcha_models.training.state import Snapshot
+from captcha_models.training.state import TrainingState
 from search.store.provenance import git_revision
 
 ARCH, TARGET = "crnn", 0.97
@@ -90,7 +90,7 @@ def train_ours(task: Task, config: Config, seed: int) -> Course:
     """Our training by a configuration, as `captcha_models.train` would run it."""
     course = Course(f"ours, seed {seed}", task.device, task.target, math.inf, task.reading)
 
-    def on_epoch(metrics: EpochMetrics, _: Snapshot) -> None:
+    def on_epoch(metrics: EpochMetrics, _: TrainingState) -> None:
         course.evaluated(metrics.images_seen, metrics.valid_exact_match, metrics.valid_nll)
 
     try:

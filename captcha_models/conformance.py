@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from captcha_models.architectures import Architecture
     from captcha_models.architectures.base import Recogniser
-    from captcha_models.training.state import Snapshot
+    from captcha_models.training.state import TrainingState
 
 SYMBOLS = "2345678bcdefgmnpwxy"
 LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
@@ -59,10 +59,10 @@ class Case:
     def fit(
         self,
         values: Mapping[str, Any],
-        on_epoch: "Callable[[Snapshot], None]" = lambda snapshot: None,
+        on_epoch: "Callable[[TrainingState], None]" = lambda state: None,
         resume: "Path | None" = None,
         count: int = 16,
-    ) -> "Snapshot":
+    ) -> "TrainingState":
         """The last state of a training on a few generated images, which validate, too."""
         import numpy as np
 
@@ -79,7 +79,7 @@ class Case:
             split,
             seed=SEED,
             device="cpu",
-            on_epoch=lambda metrics, snapshot: on_epoch(snapshot),
+            on_epoch=lambda metrics, state: on_epoch(state),
             resume=resume,
         )
 
@@ -144,7 +144,7 @@ def shapes(case: Case) -> None:
         _require(known, f"read returns class ids outside 1..{classes - 1}")
 
 
-def readings_score(case: Case) -> None:
+def scores_agree(case: Case) -> None:
     """The log-probability of what is read is minus its NLL."""
     import torch
 
@@ -235,10 +235,10 @@ def seeds_repeat(case: Case) -> None:
     def run(resume: Path | None = None, keep: Path | None = None) -> list[tuple[float, float]]:
         seen = []
 
-        def on_epoch(snapshot: "Snapshot") -> None:
-            seen.append((snapshot.metrics.train_loss, snapshot.metrics.valid_nll))
-            if keep and snapshot.metrics.epoch == 2:
-                snapshot.save_checkpoint(keep)
+        def on_epoch(state: "TrainingState") -> None:
+            seen.append((state.metrics.train_loss, state.metrics.valid_nll))
+            if keep and state.metrics.epoch == 2:
+                state.save_checkpoint(keep)
 
         case.fit({"epochs": 3, "lr": 1e-3}, on_epoch, resume)
         return seen
@@ -282,7 +282,7 @@ def learns_by_heart(case: Case) -> None:
 
 QUICK: tuple[Callable[[Case], None], ...] = (
     shapes,
-    readings_score,
+    scores_agree,
     labels_refused,
     rows_independent,
     grey_is_colour,

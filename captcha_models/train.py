@@ -93,13 +93,12 @@ def train(
     # Here, so that --help and a wrong option answer at once.
     import torch
 
-    from captcha_models.architectures import resolve
+    from captcha_models.architectures import check, resolve
     from captcha_models.data import splits
     from captcha_models.data.loaders import make_loaders
     from captcha_models.data.sources import open_images
     from captcha_models.training import plots
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
-    from captcha_models.training.checks import check
     from captcha_models.training.device import pick_device
     from captcha_models.training.session import train_in
 

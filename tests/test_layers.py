@@ -42,7 +42,7 @@ FORBIDDEN = {
     "search.store.listed": (*HEAVY, "optuna"),
     "search.tuning.task": ("ray",),
     # What a search plans with while Ray starts; torch is as much as it may wait for.
-    "captcha_models.training.checks, captcha_models.architectures.crnn": (
+    "captcha_models.architectures.crnn": (
         "fastai",
         "torchvision",
         "ray",
@@ -72,7 +72,7 @@ def test_a_folder_never_imports_what_lies_above_it(folder: str) -> None:
 
 SLOW = (
     "captcha_models.training.fit",
-    "captcha_models.training.checks, captcha_models.architectures.crnn",
+    "captcha_models.architectures.crnn",
 )
 
 

@@ -17,12 +17,13 @@ import torch
 from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
-from captcha_models.data.images import HEIGHT, WIDTH
+from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.splits import Split
 from captcha_models.errors import InputError
 from captcha_models.outside import entry_names, load_object
 
 GROUP = "captcha_search.architectures"
-SHARED = {"base", "heads"}
+SHARED = {"base", "heads", "xresnet"}
 """Modules of this folder that are no architecture."""
 
 
@@ -115,6 +116,24 @@ def config_class(arch: str) -> type[Config]:
 def model_class(config: Config) -> type[Recogniser]:
     """The Recogniser that a configuration is for."""
     return resolve(config.arch).model_class
+
+
+def check(config: Config, images: LabelledImages, split: Split) -> None:
+    """Refuse a configuration that could not be trained on these images or never read them.
+
+    Raises:
+        InputError: naming the field or the label.
+    """
+    if len(split.train) < config.batch_size:
+        raise InputError(
+            f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
+        )
+    height, width = images.pixels.shape[2:]
+    labels = list(images.labels)
+    if config.synthetic_share or config.synthetic_steps or config.splice:
+        # The longest way to spell a label that may be drawn, or put together from two.
+        labels.append(images.charset.symbols[0] * max(map(len, images.labels)))
+    model_class(config).check(config, labels, (height, width))
 
 
 def build(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from captcha_models.architectures.heads import XResNetClassifier, XResNetConfig
+from captcha_models.architectures.xresnet import XResNetClassifier, XResNetConfig
 from captcha_models.charset import Charset
 
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from captcha_models.architectures.heads import XResNetClassifier, XResNetConfig, body_shape
+from captcha_models.architectures.heads import body_shape
+from captcha_models.architectures.xresnet import XResNetClassifier, XResNetConfig
 from captcha_models.charset import Charset
 
 

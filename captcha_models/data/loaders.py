@@ -1,13 +1,12 @@
-"""fastai's mid-level data API over images that stay on the device."""
+"""Loaders by fastai's mid-level data API, over images that stay on the device."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fastai.data.core import DataLoaders, TfmdDL, TfmdLists, show_batch
-from fastai.torch_core import TensorBase, TensorImage, show_image
-from fastai.vision.data import get_grid
+from fastai.data.core import DataLoaders, TfmdDL, TfmdLists
+from fastai.torch_core import TensorImage
 from fastcore.basics import fastuple
 from fasttransform import Transform
 from torch import Tensor
@@ -20,38 +19,17 @@ from captcha_models.data.splits import Split
 from captcha_models.data.synthetic_stream import FreshImages
 
 
-class Targets(TensorBase):  # type: ignore[misc]  # fastai is untyped
-    """Class ids (..., L), padded with 0, that know the charset they belong to."""
-
-    charset: Charset
-
-
-class CaptchaImage(fastuple):  # type: ignore[misc]
-    """An image and its targets, which can show itself: (C, H, W) in [0, 1], (L,) class ids."""
-
-    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
-        """Draw the image under its label."""
-        image, targets = self
-        # matplotlib takes a pair of dollars for mathematics.
-        text = targets.charset.decode(targets.tolist()).replace("$", r"\$")
-        grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if len(image) == 1 else {}
-        # As an array, for numpy warns where matplotlib copies a tensor.
-        pixels = image.permute(1, 2, 0).cpu().numpy()
-        return show_image(pixels, title=text, ctx=ctx, **grey, **kwargs)
-
-
 class CaptchaTransform(Transform):  # type: ignore[misc]
-    """From an image's number to a CaptchaImage."""
+    """From an image's number to the image (C, H, W) in [0, 1] and its class ids (L,)."""
 
     def __init__(self, images: LabelledImages, charset: Charset) -> None:
         self.charset = charset
         self.pixels = torch.from_numpy(images.pixels)
         self.targets = torch.from_numpy(charset.encode(images.labels))
 
-    def encodes(self, i: int) -> CaptchaImage:
-        """Image number `i`, as floats."""
-        image = TensorImage(self.pixels[i].float() / 255)
-        return CaptchaImage(image, Targets(self.targets[i], charset=self.charset))
+    def encodes(self, i: int) -> fastuple:
+        """Image number `i`, as floats, and its targets."""
+        return fastuple(TensorImage(self.pixels[i].float() / 255), self.targets[i])
 
 
 @dataclass(frozen=True)
@@ -104,13 +82,12 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
             )
         return self._resident
 
-    def __iter__(self) -> Iterator[CaptchaImage]:
+    def __iter__(self) -> Iterator[fastuple]:
         self.before_iter()
         pixels, targets = self._tensors()
         n = len(pixels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         order = order[: len(self) * self.bs].to(pixels.device)
-        charset = self.dataset.tfms[0].charset
         for number, chunk in enumerate(torch.split(order, self.bs)):
             fresh = self.mix.count(self.epoch, number, len(chunk)) if self.mix else 0
             rows = chunk[fresh:]
@@ -119,8 +96,7 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
                 drawn, drawn_labels = self.mix.images.batch(self.epoch, number, fresh)
                 images = torch.cat([images, drawn.expand(-1, images.shape[1], -1, -1)])
                 labels = torch.cat([labels, drawn_labels])
-            batch = CaptchaImage(TensorImage(images), Targets(labels, charset=charset))
-            yield self.after_batch(batch)
+            yield self.after_batch(fastuple(TensorImage(images), labels))
 
 
 def make_loaders(
@@ -153,16 +129,3 @@ def make_loaders(
         after_batch=augmentations(config.augment, config.augment_kinds),
         device=device,
     )
-
-
-@show_batch.dispatch  # type: ignore[untyped-decorator]
-def _show_captchas(
-    x: CaptchaImage, y: object, samples: object, ctxs: Any = None, max_n: int = 10, **kwargs: Any
-) -> Any:
-    images, targets = x
-    shown = min(len(images), max_n)
-    if ctxs is None:
-        ctxs = get_grid(shown, ncols=2, figsize=(9, 1.5 * -(-shown // 2)))
-    for ctx, image, target in zip(ctxs, images, targets, strict=False):
-        CaptchaImage(image, Targets(target, charset=targets.charset)).show(ctx=ctx)
-    return ctxs

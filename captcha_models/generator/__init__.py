@@ -8,9 +8,7 @@ An own implementation of the default look of Kaptcha, a Java library: text, two 
 that never change, two noise curves, a gradient. `device` draws whole batches on an accelerator.
 """
 
-from captcha_models.generator.load import load_style
 from captcha_models.generator.render import draw
-from captcha_models.generator.style import PRESETS, Style
-from captcha_models.generator.words import labels
+from captcha_models.generator.style import PRESETS, Style, labels, load_style
 
 __all__ = ["PRESETS", "Style", "draw", "labels", "load_style"]

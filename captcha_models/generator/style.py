@@ -1,9 +1,14 @@
-"""Every free choice of the generator, checked; and the three presets."""
+"""Styles: every free choice of the generator, checked; presets, files, and labels drawn in one."""
 
 import math
+import random
 import string
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,3 +193,68 @@ PRESETS: dict[str, Style] = {
         noise=1.2,
     ),
 }
+
+
+def load_style(name: str) -> Style:
+    """The preset of that name, or the style a TOML file describes.
+
+    Args:
+        name: a key of PRESETS; or a file with some of Style's fields, and `preset`, the one it
+            departs from (`default` if left out). Lists stand for tuples.
+
+    Raises:
+        InputError: no such preset or file, an unknown field, or a value that is not allowed.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    path, known = Path(name), ", ".join(PRESETS)
+    if not path.is_file():
+        raise InputError(f"synthetic preset {name!r}: choose one of {known}, or a TOML file")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}") from None
+    base = values.pop("preset", "default")
+    if base not in PRESETS:
+        raise InputError(f"{path}: preset = {base!r}: choose one of {known}")
+    allowed = [field.name for field in fields(Style)]
+    for field in values:
+        if field not in allowed:
+            raise InputError(f"{path}: unknown field {field!r}; known are {', '.join(allowed)}")
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return replace(PRESETS[base], **plain)
+
+
+def labels(style: Style, seed: int, n: int, *, exclude: Collection[str] = ()) -> list[str]:
+    """Distinct labels, in a fixed order: the first n of a longer draw are the same.
+
+    Args:
+        style: gives alphabet and length; a range of lengths is drawn from uniformly.
+        seed: any integer.
+        n: how many, at least 0.
+        exclude: labels never to return, however they are capitalised.
+
+    Returns:
+        n labels that stay distinct when lower-cased, because labels become file names.
+
+    Raises:
+        InputError: (a ValueError) if n is negative, or if the style has fewer labels than that.
+    """
+    if n < 0:
+        raise InputError(f"n = {n}: must be at least 0")
+    fewest, most = style.lengths
+    folded = {symbol.casefold() for symbol in style.alphabet}
+    banned = {label.casefold() for label in exclude}
+    lost = sum(fewest <= len(label) <= most and folded.issuperset(label) for label in banned)
+    room = sum(len(folded) ** length for length in range(fewest, most + 1)) - lost
+    if n > room:
+        raise InputError(
+            f"n = {n}: must be at most {room}, all labels that the style has and `exclude` leaves"
+        )
+    rng = random.Random(seed)
+    found: dict[str, str] = {}
+    while len(found) < n:
+        label = "".join(rng.choices(style.alphabet, k=rng.randint(fewest, most)))
+        if label.casefold() not in banned:
+            found.setdefault(label.casefold(), label)
+    return list(found.values())

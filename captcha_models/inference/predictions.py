@@ -1,4 +1,4 @@
-"""What a model read on the validation images, image by image, and how wide its search had to be."""
+"""Predictions for held-out images, one by one, and how wide the beam search had to be."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from captcha_models.training.metrics import Scores
 BEAM_WIDTHS = (1, 2, 5, 10, 25)
 
 
-def readings(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[str, Any]:
+def predictions_of(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[str, Any]:
     """Plain values, kept small: a search keeps them of every trial.
 
     Args:

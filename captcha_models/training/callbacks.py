@@ -19,9 +19,9 @@ from captcha_models.training.device import device_name, seed_everything
 from captcha_models.training.evaluation import evaluate
 from captcha_models.training.learner import CaptchaLearner
 from captcha_models.training.metrics import EpochMetrics
-from captcha_models.training.state import Snapshot
+from captcha_models.training.state import TrainingState
 
-OnEpoch = Callable[[EpochMetrics, Snapshot], None]
+OnEpoch = Callable[[EpochMetrics, TrainingState], None]
 
 
 class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
@@ -46,7 +46,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         self.config, self.images, self.split, self.seed = config, images, split, seed
         self.subset, self.on_epoch = subset, on_epoch
         self.previous: EpochMetrics | None = None
-        self.last: Snapshot | None = None
+        self.last: TrainingState | None = None
 
     def __call__(self, event_name: str) -> None:
         """Run the event's method; fastai's own would put a text of its own before every error."""
@@ -122,13 +122,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             device=device_name(self.dls.device),
         )
         scored = (valid, sides["valid"][1]) if valid else None
-        self.last = Snapshot(metrics, model, self.card(metrics), self.learn, scored)
+        self.last = TrainingState(metrics, model, self.card(metrics), self.learn, scored)
         self.on_epoch(metrics, self.last)
 
-    def snapshot(
+    def state(
         self, learner: CaptchaLearner, model: Recogniser, metrics: EpochMetrics
-    ) -> Snapshot:
-        return Snapshot(metrics, model, self.card(metrics), learner)
+    ) -> TrainingState:
+        return TrainingState(metrics, model, self.card(metrics), learner)
 
     def card(self, metrics: EpochMetrics | None) -> Card:
         images, split = self.images, self.split

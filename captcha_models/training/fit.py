@@ -11,7 +11,7 @@ import torch
 from fastai.callback.core import Callback
 from numpy.typing import NDArray
 
-from captcha_models.architectures import build
+from captcha_models.architectures import build, check
 from captcha_models.config import Config
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix, make_loaders
@@ -19,10 +19,9 @@ from captcha_models.data.splits import Split
 from captcha_models.data.synthetic_stream import FreshImages
 from captcha_models.training.callbacks import EpochReport, OnEpoch
 from captcha_models.training.checkpoint import CHECKPOINT_FILE
-from captcha_models.training.checks import check
 from captcha_models.training.device import pick_device, seed_everything
 from captcha_models.training.learner import CaptchaLearner
-from captcha_models.training.state import Snapshot, restore
+from captcha_models.training.state import TrainingState, restore
 
 
 def fit(
@@ -36,7 +35,7 @@ def fit(
     resume: Path | None = None,
     callbacks: Sequence[Callback] = (),
     every_epoch: bool = True,
-) -> Snapshot:
+) -> TrainingState:
     """Train by one cycle and report every epoch.
 
     All randomness comes from the seed and the epoch's number, so that a resumed training goes on
@@ -47,14 +46,14 @@ def fit(
         images: all images.
         split: which of them train and validate; the test part is not touched.
         seed: of weights, order, dropout and augmentation.
-        on_epoch: called after each epoch with its metrics and a Snapshot that can be saved.
+        on_epoch: called after each epoch with its metrics and a TrainingState that can be saved.
         device: such as "cpu" or "cuda:0"; the GPU if there is one by default.
         resume: a folder with a checkpoint of the same configuration, images, split and seed.
         callbacks: further fastai callbacks, such as a progress bar.
         every_epoch: score every epoch; else the last one alone, the figures of others are NaN.
 
     Returns:
-        The last epoch's Snapshot.
+        The last epoch's TrainingState.
 
     Raises:
         InputError: too few images for one batch, or a checkpoint of something else.
@@ -67,7 +66,7 @@ def fit(
     if resume is not None:
         report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
         if report.previous.epoch >= config.epochs:
-            return report.snapshot(learner, learner.kept(), report.previous)
+            return report.state(learner, learner.kept(), report.previous)
     learner.add_cb(report)
     start = report.previous.epoch if report.previous else 0
     learner.fit_one_cycle(config.epochs, config.lr, start_epoch=start)

@@ -20,7 +20,12 @@ def draw_batch(loaders: DataLoaders, path: Path, num_images: int = 12) -> None:
     axes = figure.subplots(rows, columns).flatten()
     for axis in axes:
         axis.axis("off")
-    loaders.train.show_batch(max_n=num_images, ctxs=list(axes))
+    charset = loaders.train.dataset.tfms[0].charset
+    for axis, image, ids in zip(axes, *loaders.train.one_batch(), strict=False):
+        pixels = image.permute(1, 2, 0).cpu().numpy()
+        axis.imshow(pixels, cmap="gray" if pixels.shape[2] == 1 else None, vmin=0, vmax=1)
+        # matplotlib takes a pair of dollars for mathematics.
+        axis.set_title(charset.decode(ids.tolist()).replace("$", r"\$"))
     figure.savefig(path, dpi=110)
 
 

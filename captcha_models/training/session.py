@@ -1,4 +1,4 @@
-"""One training and its folder: progress, checkpoints, curve, model; can be taken up again."""
+"""Session of one training in its folder: progress, checkpoints, curve, model; can be resumed."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from captcha_models.training.fit import fit
 from captcha_models.training.metrics import EpochMetrics
 from captcha_models.training.plots import draw_curve
 from captcha_models.training.progress import TrainingProgress
-from captcha_models.training.state import Snapshot
+from captcha_models.training.state import TrainingState
 
 LOG_FILE = "epochs.jsonl"
 CURVE_FILE = "curve.png"
@@ -68,13 +68,13 @@ def train_in(
         for epoch in history:
             progress.line(epoch)
 
-        def on_epoch(metrics: EpochMetrics, snapshot: Snapshot) -> None:
+        def on_epoch(metrics: EpochMetrics, state: TrainingState) -> None:
             nonlocal last_saved
             history.append(metrics)
             progress.line(metrics)
             write_whole(folder / LOG_FILE, "".join(map(_row, history)).encode())
             if time.monotonic() - last_saved > CHECKPOINT_EVERY_S:
-                snapshot.save_checkpoint(folder)
+                state.save_checkpoint(folder)
                 last_saved = time.monotonic()
 
         last = fit(

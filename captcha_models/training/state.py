@@ -1,4 +1,4 @@
-"""The state of a training at the end of an epoch: saved, and taken up again."""
+"""Training state at the end of an epoch: saved, and gone on from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from captcha_models.architectures import config_class
 from captcha_models.architectures.base import Recogniser
 from captcha_models.errors import InputError
-from captcha_models.inference.predictions import readings
+from captcha_models.inference.predictions import predictions_of
 from captcha_models.training.checkpoint import (
     CHECKPOINT_FILE,
     MODEL_FILE,
@@ -25,7 +25,7 @@ from captcha_models.training.metrics import EpochMetrics, Scores
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TrainingState:
     """The state of a training at the end of an epoch; save it before the next one begins.
 
     Attributes:
@@ -42,9 +42,9 @@ class Snapshot:
     _learner: CaptchaLearner
     valid: tuple[Scores, Sequence[str]] | None = None
 
-    def readings(self) -> dict[str, Any] | None:
-        """What was read of the validation images: see `captcha_models.inference.predictions`."""
-        return readings(self.model, *self.valid) if self.valid else None
+    def predictions(self) -> dict[str, Any] | None:
+        """Those for the validation images: see `captcha_models.inference.predictions`."""
+        return predictions_of(self.model, *self.valid) if self.valid else None
 
     def save_model(self, folder: Path) -> Path:
         """Write `model.safetensors`, which can be evaluated; returns its path."""

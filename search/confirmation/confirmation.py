@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from captcha_models.architectures import config_class
+from captcha_models.architectures import check, config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
-from captcha_models.training.checks import check
 from search.confirmation.candidates import (
     Candidate,
     Plan,

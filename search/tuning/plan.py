@@ -187,8 +187,7 @@ def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
     Raises:
         InputError: names the field and the label.
     """
-    from captcha_models.architectures import config_class
-    from captcha_models.training.checks import check
+    from captcha_models.architectures import check, config_class
 
     for plan in plans.values():
         start = plan.space.start(plan.space.baseline)

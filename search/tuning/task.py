@@ -16,7 +16,7 @@ from captcha_models.errors import InputError
 from captcha_models.training.metrics import EpochMetrics
 
 if TYPE_CHECKING:
-    from captcha_models.training.state import Snapshot
+    from captcha_models.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Savable(Protocol):
     def save_model(self, folder: Path) -> object:
         """Write `model.safetensors`."""
 
-    def readings(self) -> dict[str, Any] | None:
+    def predictions(self) -> dict[str, Any] | None:
         """Predictions for the held-out images, in plain values; None if nothing was kept."""
 
 
@@ -94,10 +94,10 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
         reported = metrics.epoch
         if task.split is not None:
             last = metrics.epoch == config.epochs
-            state = _HeldOut(cast("Snapshot", state), data.images, split, task.seed, last)
+            state = _HeldOut(cast("TrainingState", state), data.images, split, task.seed, last)
         on_epoch(metrics, state)
 
-    def go(start: Path | None) -> "Snapshot":
+    def go(start: Path | None) -> "TrainingState":
         return fit(
             config, data.images, split, seed=task.seed, device=None if task.gpus else "cpu",
             on_epoch=report, resume=start, every_epoch=task.split is None,
@@ -124,7 +124,7 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
 class _HeldOut:
     """A training's state whose predictions are those for the held-out images of its own split."""
 
-    state: "Snapshot"
+    state: "TrainingState"
     images: LabelledImages
     split: Split
     seed: int
@@ -136,7 +136,7 @@ class _HeldOut:
     def save_model(self, folder: Path) -> object:
         return self.state.save_model(folder)
 
-    def readings(self) -> dict[str, Any] | None:
+    def predictions(self) -> dict[str, Any] | None:
         from captcha_models.inference.predictions import held_out
 
         if not self.is_last:

@@ -105,7 +105,7 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan
                 if not whole:
                     state.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
-                row[READINGS] = json.dumps(state.readings())
+                row[READINGS] = json.dumps(state.predictions())
                 tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
         else:
             tune.report(row)

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from captcha_models.architectures import config_class, model_class
+from captcha_models.architectures import check, config_class, model_class
 from captcha_models.architectures.heads import body_shape, located_loss
 from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
 from captcha_models.errors import InputError
-from captcha_models.training.checks import check
 from tests.conformance.test_architectures import SMALL, fresh, pixels, split_of
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import spaces
 from captcha_models.architectures import (
     build,
     config_class,
@@ -183,3 +184,11 @@ def test_commands_take_an_architecture_of_ones_own(
         assert alone.returncode == 2
         assert "which is not known here: name its code, --arch file.py:NAME" in alone.stderr
         assert alone.stderr.count("\n") == 1
+
+
+def test_the_example_of_a_space_is_one_of_the_example_of_an_architecture() -> None:
+    space = spaces.load(f"{EXAMPLE.with_name('own_space.py')}:SPACE")
+    config = config_class(space.arch)
+    assert space.arch == "tiny"
+    for name, value in space.baseline.items():
+        assert getattr(config(), name) == value

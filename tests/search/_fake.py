@@ -14,7 +14,7 @@ Hook = Callable[[Task, int], float | tuple[float, float] | None]
 
 
 @dataclass
-class Snapshot:
+class TrainingState:
     epoch: int
 
     def save_checkpoint(self, folder: Path) -> None:
@@ -23,7 +23,7 @@ class Snapshot:
     def save_model(self, folder: Path) -> None:
         (folder / "model.safetensors").write_text(f"model of epoch {self.epoch}")
 
-    def readings(self) -> dict[str, Any]:
+    def predictions(self) -> dict[str, Any]:
         return {"wrong": {"0": "x"}, "confidences": [0.5, 1.0], "nlls": [0.7, 0.0], "beams": {}}
 
 
@@ -47,6 +47,6 @@ def objective(hook: Hook) -> Callable[[Task, Any, OnEpoch, Path | None], None]:
             if value is None:
                 value = 1 / epoch + abs(math.log(task.config["lr"] / 2e-3))
             nll, gap = value if isinstance(value, tuple) else (value, 0.5)
-            on_epoch(metrics(epoch, nll, gap), Snapshot(epoch))
+            on_epoch(metrics(epoch, nll, gap), TrainingState(epoch))
 
     return run

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from captcha_models import generator as kaptcha
-from captcha_models.generator import chance, distort, noise, text
+from captcha_models.generator import distort, noise, render, text
 from captcha_models.generator.device import Press
 
 DEFAULT = kaptcha.PRESETS["default"]
@@ -118,7 +118,7 @@ def test_each_letter_picks_either_face() -> None:
     images = {kaptcha.draw(quiet, ["m"], 0, [index]).tobytes() for index in range(20)}
     assert len(images) == 2
     numbers = np.arange(500)
-    picked = chance.uniforms(0, numbers, 13)[:, 8:] < 0.5
+    picked = render.uniforms(0, numbers, 13)[:, 8:] < 0.5
     assert abs(picked.mean() - 0.5) < 0.03
     assert not np.array_equal(picked[:, 0], picked[:, 1])
 

@@ -10,7 +10,7 @@ from PIL import Image
 from captcha_models.architectures import build, config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import make_split
-from captcha_models.inference.predictions import BEAM_WIDTHS, readings
+from captcha_models.inference.predictions import BEAM_WIDTHS, predictions_of
 from captcha_models.training.evaluation import evaluate
 from search.store.predictions import keep_predictions, read_predictions
 from search.tuning.task import Data
@@ -19,12 +19,12 @@ FOUND = {"wrong": {"1": "abc"}, "beams": {"greedy": 0.5}}
 
 
 @pytest.mark.parametrize("arch", ["crnn", "pooled"])
-def test_readings_say_what_was_scored(arch: str, drawn: LabelledImages) -> None:
+def test_predictions_say_what_was_scored(arch: str, drawn: LabelledImages) -> None:
     labels = list(drawn.labels[:6])
     config = config_class(arch).parse({"beam_width": 3} if arch == "crnn" else {})
     model = build(config, drawn.charset, 5, (50, 200)).eval()
     scores = evaluate(model, torch.from_numpy(drawn.pixels[:6]), labels)
-    found = readings(model, scores, labels)
+    found = predictions_of(model, scores, labels)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert len(found["wrong"]) == round(6 * (1 - scores.exact_match))
     assert len(found["confidences"]) == len(found["nlls"]) == 6

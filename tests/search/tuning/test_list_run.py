@@ -28,10 +28,10 @@ def listed(count: int) -> list[ListedTrial]:
     return [ListedTrial("a", "crnn", config, seed, 0, 2) for seed in range(count)]
 
 
-class Held(_fake.Snapshot):
+class Held(_fake.TrainingState):
     """A state that has predictions once its training is whole."""
 
-    def readings(self) -> dict[str, Any] | None:
+    def predictions(self) -> dict[str, Any] | None:
         return {"nll": 1.0, "nlls": [1.0], "read": ["x"]} if self.epoch == 2 else None
 
 
@@ -79,7 +79,7 @@ def test_a_failure_is_told_last_and_tried_again(tmp_path: Path, drawn: LabelledI
 
 
 def test_an_interrupt_keeps_what_has_ended(tmp_path: Path, drawn: LabelledImages) -> None:
-    class Interrupting(_fake.Snapshot):
+    class Interrupting(_fake.TrainingState):
         pass
 
     one = run_of(tmp_path, drawn)
