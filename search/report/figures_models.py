@@ -129,7 +129,7 @@ def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
         "Mean NLL on folds that the training had not seen, with its 95 % interval, beside that of "
         "the search. Candidates beyond the right edge have trainings that failed to learn.",
         traces if rows else [],
-        ["trial", "NLL in the search", "confirmed NLL", "low", "high", "fits", "seeds",
+        ["trial", "NLL in the search", "confirmed NLL", "low", "high", "trainings", "seeds",
          "captchas read", "CER", "gap"],
         table,
         {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),
@@ -140,7 +140,7 @@ def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
 
 
 def _reach(before: Sequence[float | None], after: Sequence[float]) -> float:
-    """End of the axis: a candidate that failed to learn shall not squeeze the others."""
+    """End of the axis: a candidate that failed to learn must not squeeze the others."""
     known = sorted(value for value in before if value is not None)
     usual = known[len(known) // 2] if known else min(after, default=1.0)
     return 1.25 * max([usual, *(v for v in [*known, *after] if v <= 4 * usual)])

@@ -70,12 +70,12 @@ def history(boards: Boards) -> Figure:
 
 def curves(run: Run, boards: Boards) -> Figure:
     """All validation curves, with the rungs at which a trial may be stopped."""
-    looks = {"completed": (COLOURS[0], 0.75), "stopped": (COLOURS[1], 0.6), "others": (GREY, 0.6)}
+    styles = {"completed": (COLOURS[0], 0.75), "stopped": (COLOURS[1], 0.6), "others": (GREY, 0.6)}
     lines: dict[str, dict[str, list[Any]]] = {}
     table: list[list[Any]] = []
     last = 1
     for row in (row for board in boards.values() for row in board):
-        kind = row["state"] if row["state"] in looks else "others"
+        kind = row["state"] if row["state"] in styles else "others"
         curve = lines.setdefault(kind, {"x": [], "y": [], "text": []})
         own = sorted(run.records.epochs.get(row["trial"], {}).items())
         values = [(e, m["valid_nll"]) for e, m in own if figure.positive(m["valid_nll"])]
@@ -89,7 +89,7 @@ def curves(run: Run, boards: Boards) -> Figure:
             table.append([row["trial"], row["state"], *values[-1], least])
     traces = [
         {"type": "scatter", "mode": "lines", "name": kind, **curve, "connectgaps": False,
-         "opacity": looks[kind][1], "line": {"width": 1.2, "color": looks[kind][0]}}
+         "opacity": styles[kind][1], "line": {"width": 1.2, "color": styles[kind][0]}}
         for kind, curve in lines.items()
     ]  # fmt: skip
     found = rungs(run)
@@ -157,12 +157,12 @@ def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figu
     """Cost of each trial, and of all trials by their outcome."""
     rows = [row for board in boards.values() for row in board]
     rows.sort(key=lambda row: (str(row["started"]), row["trial"]))
-    looks = dict(zip(SYMBOLS, (COLOURS[0], COLOURS[1], RED, GREY), strict=True))
+    tints = dict(zip(SYMBOLS, (COLOURS[0], COLOURS[1], RED, GREY), strict=True))
     numbered = [
         {**row, "place": i, "minutes": seconds_of(row) / 60} for i, row in enumerate(rows, 1)
     ]
     each = []
-    for state, tint in looks.items():
+    for state, tint in tints.items():
         if own := [row for row in numbered if row["state"] == state]:
             trace = figure.points(
                 state, own, "place", "minutes", {"color": tint}, textposition="none"
@@ -182,7 +182,7 @@ def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figu
     total = Figure(
         "spent", "Cost by outcome",
         "Minutes of all trials by how they ended; stopped trials are the price of early stopping.",
-        [figure.bars(states, minutes, shares, [looks[s] for s in states])],
+        [figure.bars(states, minutes, shares, [tints[s] for s in states])],
         ["state", "trials", "minutes", "share", "images seen", "GPU seconds", "money"],
         [[s, spent[s]["trials"], spent[s]["seconds"] / 60, spent[s]["share"],
           *(spent[s][name] for name in columns)] for s in states],

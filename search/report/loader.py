@@ -100,12 +100,10 @@ def load(path: Path) -> Run:
         for space, arch in arch_of.items():
             if arch == row.get("arch") and (trial is None or trial["space"] == space):
                 kind.setdefault(space, {}).setdefault(row["name"], []).append(row)
-    log = _rows(path.resolve().parent / LEDGER_FILE, notes, needed=False)
-    evaluations = [
-        row
-        for row in log
-        if row.get("event") == "look" and Path(str(row.get("run"))).name == path.resolve().name
-    ]
+    place = path.resolve()
+    log = _rows(place.parent / LEDGER_FILE, notes, needed=False)
+    own = [row for row in log if Path(str(row.get("run"))).name == place.name]
+    evaluations = [row for row in own if row.get("event") != "finished"]
     confirmed = _confirmed(path / "confirmed", tuple(spaces), notes)
     unique = tuple(dict.fromkeys([*notes, *predictions.notes]))
     return Run(records, predictions, fits, tested, confirmed, evaluations, unique)

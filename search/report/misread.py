@@ -12,7 +12,7 @@ from search.confirmation.intervals import wilson
 from search.report.loader import Run
 
 LEADING = 5
-"""Trials of each space that are looked at: the errors of poor ones would hide those that remain."""
+"""Trials of each space that count: the errors of poor ones would hide those that remain."""
 NOTHING = "\N{EMPTY SET}"
 BINS = 10
 

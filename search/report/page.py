@@ -23,6 +23,7 @@ OBJECTIVES = {
     "valid_nll": "lowest validation NLL",
     "gap": "lowest gap",
     "valid_exact_match": "most captchas read",
+    "valid_cer": "lowest character error rate",
     "images_seen": "fewest images seen",
     "seconds": "least time",
 }
