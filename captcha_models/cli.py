@@ -75,7 +75,7 @@ def command_line(command: click.Command) -> NoReturn:
 def _called_as() -> str:
     """What --help calls the command."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return f"python -m {spec.name}" if spec else Path(sys.argv[0]).name
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else Path(sys.argv[0]).name
 
 
 def _unread() -> NoReturn:
@@ -94,7 +94,9 @@ def _end(line: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def assignments(pairs: tuple[str, ...]) -> dict[str, str]:
+def assignments(
+    pairs: tuple[str, ...], flag: str = "--set", example: str = "lr=3e-3"
+) -> dict[str, str]:
     """`("lr=3e-3", "cut=6")` as a mapping; the values stay text until a Config reads them.
 
     Raises:
@@ -104,8 +106,8 @@ def assignments(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (equals and name and value):
-            raise InputError(f"--set {pair!r}: write NAME=VALUE, such as --set lr=3e-3")
+            raise InputError(f"{flag} {pair!r}: write NAME=VALUE, such as {flag} {example}")
         if name in values:
-            raise InputError(f"--set {name} is given twice: {values[name]!r} and {value!r}")
+            raise InputError(f"{flag} {name} is given twice: {values[name]!r} and {value!r}")
         values[name] = value
     return values

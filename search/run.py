@@ -1,4 +1,4 @@
-"""Search for the best configuration of one architecture or of all.
+"""Command that searches for the best configurations of one space or of several.
 
     python -m search.run --space crnn
 
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,29 @@ import click
 from click.core import ParameterSource
 
 import spaces
-from captcha_models.cli import assignments, command_line
+from captcha_models.cli import GroupedCommand, assignments, command_line, option
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
 
-_OWN = {"refs", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs"}
+_OWN = {"refs", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs", "bounds"}
 _FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
 _TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
-class _Command(click.Command):
+class _Command(GroupedCommand):
     """With `--json`, also ends with one object when the input is wrong."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _told_in_json():
+        with _errors_in_json():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _told_in_json():
+        with _errors_in_json():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told_in_json() -> Iterator[None]:
+def _errors_in_json() -> Iterator[None]:
     try:
         yield
     except click.exceptions.Exit:
@@ -53,8 +54,16 @@ def _told_in_json() -> Iterator[None]:
         raise
 
 
+_searched = partial(option, group="What is searched")
+_data = partial(option, group="Data")
+_objective = partial(option, group="Objective")
+_budget = partial(option, group="Budget")
+_machines = partial(option, group="Machines")
+_output = partial(option, group="Run folder and output")
+
+
 @click.command(cls=_Command)
-@click.option(
+@_searched(
     "--space",
     "refs",
     multiple=True,
@@ -62,63 +71,73 @@ def _told_in_json() -> Iterator[None]:
     help=f"{', '.join(spaces.names())} or all; your own as module:NAME or file.py:NAME; "
     "repeatable.",
 )
-@click.option("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
-@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
-@click.option("--synthetic-seed", type=int, help="Seed of generated images.")
-@click.option("--synthetic-preset", help="default, hard, extreme, or a TOML file.")
-@click.option(
-    "--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]"
+@_searched(
+    "--arch",
+    "architectures",
+    multiple=True,
+    metavar="REF",
+    help="Your own architecture, that a space of yours is for: module:Model or file.py:Model; "
+    "repeatable.",
 )
-@click.option("--epochs", type=int, help="Full budget of a trial.  [12; 24 with GPUs]")
-@click.option("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
-@click.option("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
-@click.option(
-    "--objective",
-    help="nll: least valid_nll (default); accuracy: most captchas read; cost: the cheapest that "
-    "reaches --target-nll; pareto: NLL and gap, or with --cost NLL and cost.",
-)
-@click.option("--max-gap", type=float, help="A larger gap, in nats per captcha, is infeasible.")
-@click.option("--target-nll", type=float, help="valid_nll to be reached, for --objective cost.")
-@click.option("--cost", help="images_seen (trained on) or seconds.  [images_seen]")
-@click.option("--max-trial-seconds", help="A trial ends with the epoch that passes it: 90, 5m.")
-@click.option("--max-trial-images-seen", type=int, help="The same in images trained on.")
-@click.option(
-    "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
-)
-@click.option("--gpus-per-trial", help="1/n, whole, or auto (measured); by default 1.")
-@click.option("--cpus-per-trial", type=int, help="Also the threads of a trial.")
-@click.option("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
-@click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True
-)
-@click.option("--name", help="The run folder is RUNS_DIR/NAME; by default time and space.")
-@click.option("--resume", is_flag=True, help="Go on with the run --name, with its own settings.")
-@click.option(
-    "--log-to", multiple=True, help="mlflow or wandb: tell it of every trial too; repeatable."
-)
-@click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
-@click.option(
-    "--prices",
-    envvar="CAPTCHA_PRICES",
-    help="Money per hour of each kind of machine: head=0.10,gpu=1.01, or one number for all.  "
-    "[env: CAPTCHA_PRICES]",
-)
-@click.option("--max-cost", type=float, help="Stop when all machines have cost so much money.")
-@click.option("--stall", help="Start a trial again that has not reported for so long.  [30m]")
-@click.option(
-    "--storage",
-    envvar="CAPTCHA_STORAGE",
-    help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
-    "or gs://...; by default the run folder itself.  [env: CAPTCHA_STORAGE]",
-)
-@click.option(
+@_searched(
     "--set",
     "pairs",
     multiple=True,
     metavar="NAME=VALUE",
     help="Fix a parameter, or give it another range, 1e-4..1e-3, or choices, 32,64; repeatable.",
 )
-@click.option("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")
+@_searched(
+    "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
+)
+@_searched("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
+@_data("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
+@_data("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@_data("--synthetic-seed", type=int, help="Seed of generated images.")
+@_data("--synthetic-preset", help="default, hard, extreme, or a TOML file.")
+@_objective(
+    "--objective",
+    help="nll: least valid_nll (default); accuracy: most captchas read; any metric, such as "
+    "valid_cer; cost: the cheapest with valid_nll at most a value; pareto: NLL and gap. "
+    "cost:seconds and pareto:seconds count seconds in the place of images or the gap.",
+)
+@_objective(
+    "--at-most",
+    "bounds",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="A trial with more is infeasible: gap=0.1, valid_cer=0.02; with more of seconds=5m or "
+    "images_seen=20000 it ends; repeatable.",
+)
+@_budget("--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]")
+@_budget("--epochs", type=int, help="Full budget of a trial.  [12; 24 with GPUs]")
+@_budget("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
+@_budget("--max-cost", type=float, help="Stop when all machines have cost so much money.")
+@_budget(
+    "--prices",
+    envvar="CAPTCHA_PRICES",
+    help="Money per hour of each kind of machine: head=0.10,gpu=1.01, or one number for all.  "
+    "[env: CAPTCHA_PRICES]",
+)
+@_machines("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
+@_machines("--gpus-per-trial", help="1/n, whole, or auto (measured); by default 1.")
+@_machines("--cpus-per-trial", type=int, help="Also the threads of a trial.")
+@_machines("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
+@_machines("--stall", help="Start a trial again that has not reported for so long.  [30m]")
+@_machines(
+    "--storage",
+    envvar="CAPTCHA_STORAGE",
+    help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
+    "or gs://...; by default the run folder itself.  [env: CAPTCHA_STORAGE]",
+)
+@_output("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@_output("--name", help="The run folder is RUNS_DIR/NAME; by default time and space.")
+@_output("--resume", is_flag=True, help="Go on with the run --name, with its own settings.")
+@_output(
+    "--log-to",
+    multiple=True,
+    help="tensorboard, mlflow or wandb: show every trial there too; repeatable.",
+)
+@_output("--json", "as_json", is_flag=True, help="End standard output with one JSON object.")
 def search(**options: Any) -> int:
     """Search for the best configuration; leaves a run folder."""
     as_json: bool = options["as_json"]
@@ -130,6 +149,10 @@ def search(**options: Any) -> int:
     }
     if options["pairs"]:
         given["fixed"] = assignments(options["pairs"])
+    if options["bounds"]:
+        given |= _bounds(options["bounds"])
+    if ":" in str(given.get("objective", "")):
+        given["objective"], _, given["cost"] = given["objective"].partition(":")
     resume = options["resume"]
     if refs := _spaces(options["refs"]):
         given["spaces"] = refs
@@ -186,6 +209,19 @@ def _spaces(refs: tuple[str, ...]) -> tuple[str, ...]:
                 "file.py:NAME"
             )
     return tuple(dict.fromkeys(one for ref in refs for one in (known if ref == "all" else (ref,))))
+
+
+def _bounds(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Settings of `--at-most`, the metrics without one of their own under `at_most`."""
+    from search.tuning.settings import BOUNDS
+
+    found: dict[str, Any] = {}
+    for metric, most in assignments(pairs, "--at-most", "gap=0.1").items():
+        if metric in BOUNDS:
+            found[BOUNDS[metric]] = most
+        else:
+            found.setdefault("at_most", {})[metric] = most
+    return found
 
 
 def _name(name: str | None, refs: tuple[str, ...], resume: bool) -> str:

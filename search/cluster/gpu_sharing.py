@@ -84,6 +84,11 @@ def measured_share(
         return 0.0
     import ray
 
+    from captcha_models.architectures import built_in
+
+    if arch not in built_in():
+        say(f"GPU sharing: not measured for {arch}, which is from outside: one trial a GPU")
+        return 1.0
     say("GPU sharing: measuring how many trials share a GPU best (some minutes)")
     # A process for this alone: one that has seen a GPU keeps it.
     measuring = ray.remote(num_gpus=1, max_calls=1)(probe)

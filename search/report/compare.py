@@ -45,7 +45,11 @@ def compare(both: tuple[Report, Report]) -> dict[str, Any]:
         "runs": [str(run.records.path) for run in runs],
         "same_images": same_images,
         "same_split": same_split,
-        "settings": {name: values for name, values in settings.items() if values[0] != values[1]},
+        "settings": {
+            name: values
+            for name, values in settings.items()
+            if (values[0] or None) != (values[1] or None)
+        },
         "spaces": spaces,
         "cost": [
             {

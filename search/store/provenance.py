@@ -48,7 +48,8 @@ def hardware(any_gpu: bool) -> dict[str, Any]:
 
 def command() -> list[str]:
     """The command line as it was typed."""
-    return ["python", "-m", "search.run", *sys.argv[1:]]
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return [*(("python", "-m", spec.name) if spec else sys.argv[:1]), *sys.argv[1:]]
 
 
 def _git(folder: Path, *arguments: str) -> str:

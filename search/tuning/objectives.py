@@ -108,6 +108,11 @@ class Objective:
         """The metric that is a cost, if there is one: then a trial's epochs vary too."""
         return next((name for name in self.metrics if name in COSTS), None)
 
+    @property
+    def computable(self) -> bool:
+        """Whether the metric is known here: of a recorded function only its name is."""
+        return self.function is not None or self.metric in METRICS
+
     def measured(self, metrics: EpochMetrics) -> dict[str, Any]:
         """An epoch's row of plain values, with the function's where there is one."""
         own = {self.metric: float(self.function(metrics))} if self.function else {}
@@ -155,7 +160,7 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
 
     Args:
         settings: `objective`, which is a name, an Objective, or what `Objective.to_json` wrote;
-            and where given `max_gap`, `target_nll` and `cost`.
+            and where given `max_gap`, `target_nll`, `at_most` and `cost`.
 
     Raises:
         ValueError: no such objective or metric.
@@ -163,6 +168,7 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
     given: Any = settings["objective"]
     cost = settings.get("cost")
     bounds = {"nll": (NLL, settings.get("target_nll")), "gap": ("gap", settings.get("max_gap"))}
+    bounds |= {name: (name, most) for name, most in (settings.get("at_most") or {}).items()}
     found = [Constraint(k, name, most) for k, (name, most) in bounds.items() if most is not None]
     if isinstance(given, Mapping):
         try:
@@ -177,24 +183,24 @@ def objective_of(settings: Mapping[str, Any]) -> Objective:
     elif isinstance(given, str):
         metric = {"nll": NLL, "accuracy": "valid_exact_match"}.get(given, given)
         given = Objective(metric, name=given)
-        _assert_known(given)
-    elif isinstance(given, Objective):
-        _assert_known(given)
-    else:
+    elif not isinstance(given, Objective):
         raise ValueError(f"objective = {given!r}: must be a name or an Objective")
-    objective: Objective = given
-    constraints = {one.name: one for one in (*objective.constraints, *found)}
-    return replace(objective, constraints=tuple(constraints.values()))
+    constraints = {one.name: one for one in (*given.constraints, *found)}
+    objective: Objective = replace(given, constraints=tuple(constraints.values()))
+    if not isinstance(settings["objective"], Mapping):
+        _assert_known(objective)
+    return objective
 
 
 def _assert_known(objective: Objective) -> None:
     known = (*METRICS, objective.metric) if objective.function else METRICS
-    used = (objective.metric, *objective.metrics, *(one.metric for one in objective.constraints))
-    if wrong := [name for name in used if name not in known]:
+    if wrong := {objective.metric, *objective.metrics} - {*known}:
         raise ValueError(
-            f"objective = {wrong[0]!r}: must be {', '.join(_NAMED)}, or a metric: "
+            f"objective = {min(wrong)!r}: must be {', '.join(_NAMED)}, or a metric: "
             + ", ".join(METRICS)
         )
+    if wrong := {one.metric for one in objective.constraints} - {*known}:
+        raise ValueError(f"--at-most {min(wrong)}: must be a metric: {', '.join(known)}")
 
 
 def front(points: Iterable[tuple[float, float]]) -> set[tuple[float, float]]:
@@ -216,8 +222,7 @@ def exceeded(caps: Mapping[str, float], metrics: Metrics) -> str | None:
     """
     for name, most in caps.items():
         if metrics[name] > most:
-            flag = name.replace("_", "-")
-            return f"{metrics[name]:g} {name}, more than --max-trial-{flag} {most:g}"
+            return f"{metrics[name]:g} {name}, more than --at-most {name}={most:g}"
     return None
 
 

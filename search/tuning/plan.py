@@ -61,6 +61,7 @@ def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, Sp
 
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")
+    load_architectures(settings.architectures)
     known: set[str] = set()
     plans: dict[str, SpacePlan] = {}
     for whole in given or load_spaces(settings.spaces):
@@ -121,6 +122,19 @@ def _changed(
     if gone := len(space.known) - len(found.known):
         notes.append(f"{gone} left out for being equal to another")
     return found, (f"starting points of space {space.name}: {'; '.join(notes)}",) if notes else ()
+
+
+def load_architectures(refs: Sequence[str]) -> None:
+    """Make architectures from outside known in this process.
+
+    Raises:
+        InputError: there is none, or it lacks what an architecture needs.
+    """
+    if refs:
+        from captcha_models.architectures import resolve
+
+        for ref in refs:
+            resolve(ref)
 
 
 def load_spaces(refs: Sequence[str]) -> list[Space]:

@@ -7,8 +7,8 @@ from captcha_models.errors import InputError
 from search.cluster.connection import Cluster
 from search.store import provenance
 from search.store.records import Records, now
-from search.tuning.plan import SpacePlan, absolute
-from search.tuning.settings import Settings
+from search.tuning.plan import SpacePlan, absolute, load_architectures
+from search.tuning.settings import FLAGS, Settings
 from search.tuning.task import Data
 
 AGAIN = (
@@ -74,10 +74,17 @@ def continued(records: Records, changes: dict[str, Any]) -> Settings:
         if name == "data":
             continue  # Judged by the images' digest.
         if name not in AGAIN and new != old:
+            flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
             raise InputError(
-                f"--{name.replace('_', '-')} {new!r} contradicts the run, which was started with "
-                f"{old!r}: leave it out, or start a new run"
+                f"{flag} {new!r} contradicts the run, which was started with {old!r}: leave it "
+                "out, or start a new run"
             )
+    if not after.objective.computable:
+        raise InputError(
+            f"the run's objective {after.objective.name} is a function of the program that "
+            "started it: resume it from there"
+        )
+    load_architectures(after.architectures)
     if after.trials < before.trials:
         raise InputError(f"--trials {after.trials}: the run has {before.trials}; it can only grow")
     return after.model_copy(update={"data": absolute(after.data)})

@@ -28,6 +28,22 @@ REDUCTION = 1.5
 """ASHA keeps the best two thirds of the trials at each rung, a half and three quarters through."""
 
 
+BOUNDS = {
+    "gap": "max_gap",
+    "valid_nll": "target_nll",
+    "seconds": "max_trial_seconds",
+    "images_seen": "max_trial_images_seen",
+}
+"""Fields that hold what `--at-most` says of a metric; of all others `at_most` does."""
+FLAGS = {field: f"--at-most {metric}" for metric, field in BOUNDS.items()} | {
+    "fixed": "--set",
+    "spaces": "--space",
+    "architectures": "--arch",
+    "cost": "--objective",
+}
+"""Options that set a field of another name."""
+
+
 class Settings(BaseModel):
     """Everything that decides a search, apart from where it runs."""
 
@@ -35,6 +51,8 @@ class Settings(BaseModel):
 
     spaces: tuple[str, ...] = Field(min_length=1)
     """References to the spaces, searched one after another, as `spaces.load` takes them."""
+    architectures: tuple[str, ...] = ()
+    """References to architectures from outside, as `captcha_models.architectures` resolves them."""
     data: str = "auto"
     """Where the images come from, as `captcha_models.data.sources.open_images` reads it."""
     skip_bad: bool = False
@@ -55,6 +73,8 @@ class Settings(BaseModel):
     """Nats per captcha; a trial with a larger gap is infeasible. None is no limit."""
     target_nll: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Nats per captcha that the cheapest configuration has to reach; for objective `cost` alone."""
+    at_most: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Bounds of further metrics, by their names; a trial with more is infeasible."""
     cost: Cost | None = None
     """What objective `cost` counts (None is images), or `pareto` puts in the place of the gap."""
     objective: Objective = Objective(name="nll")
@@ -88,7 +108,7 @@ class Settings(BaseModel):
     fixed: dict[str, str] = Field(default_factory=dict)
     """What `--set` says of fields: one value fixes a field, a range or choices change its range."""
 
-    @field_validator("spaces")
+    @field_validator("spaces", "architectures")
     @classmethod
     def _found_from_everywhere(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(absolute(ref) for ref in value)
@@ -128,10 +148,12 @@ class Settings(BaseModel):
     def _fit_together(self) -> Self:
         name = self.objective.name
         if name == "cost" and self.target_nll is None:
-            raise ValueError("objective cost needs --target-nll: the NLL to be reached, say 0.05")
+            raise ValueError(
+                "objective cost needs --at-most valid_nll=0.05, or whatever NLL is to be reached"
+            )
         if name != "cost" and self.target_nll is not None:
             raise ValueError(
-                f"--target-nll {self.target_nll:g} is for --objective cost, not {name}"
+                f"--at-most valid_nll={self.target_nll:g} is for --objective cost, not {name}"
             )
         if self.max_cost is not None and not self.prices:
             raise ValueError(
@@ -139,7 +161,7 @@ class Settings(BaseModel):
                 "head=0.10,gpu=1.01"
             )
         if self.cost and name not in ("cost", "pareto"):
-            raise ValueError(f"--cost {self.cost} is for --objective cost or pareto, not {name}")
+            raise ValueError(f"{name}:{self.cost}: only cost and pareto count a cost")
         return self
 
     @classmethod

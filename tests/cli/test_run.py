@@ -78,6 +78,11 @@ def processor_seconds() -> float:
         (("--space", "crnn", "--time-budget", "soon"), "time budget 'soon'"),
         (("--space", "crnn", "--gpus-per-trial", "0.6"), "GPUs per trial '0.6'"),
         (("--space", "crnn", "--objective", "speed"), "objective = 'speed'"),
+        (("--space", "crnn", "--objective", "nll:seconds"), "only cost and pareto count a cost"),
+        (("--space", "crnn", "--objective", "cost"), "needs --at-most valid_nll=0.05"),
+        (("--space", "crnn", "--at-most", "gap"), "--at-most 'gap': write NAME=VALUE"),
+        (("--space", "crnn", "--at-most", "valid_cre=1"), "--at-most valid_cre: must be a metric"),
+        (("--space", "crnn", "--at-most", "seconds=soon"), "max trial seconds 'soon'"),
         (("--space", "crnn", "--set", "cut"), "write NAME=VALUE"),
         (("--space", "crnn", "--name", "../x"), "--name '../x': a plain name"),
         (("--resume",), "say which run with --name"),
@@ -90,6 +95,33 @@ def test_wrong_options_are_refused_in_one_line(
     done = called("search.run", *arguments, "--runs-dir", tmp_path / "runs")
     assert text in error_of(done)
     assert done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--space", "none.py:A"), "none.py: give file.py:NAME"),
+        (("--space", "own.py:SPACE"), "space own: unknown architecture 'own'"),
+        (("--space", "own.py:SPACE", "--arch", "own.py:SPACE"), "is no Recogniser"),
+        (("--space", "crnn", "--set", "lr=1e-3..2"), "lr = '2': must be less than or equal to 1"),
+        (("--space", "crnn", "--set", "depth=1,2"), "--set depth: unknown"),
+    ],
+)
+def test_a_wrong_space_or_range_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "from optuna.distributions import FloatDistribution\n"
+        "from spaces.space import Space\n"
+        "SPACE = Space('own', {'lr': FloatDistribution(1e-3, 3e-3)}, {'lr': 2e-3})"
+    )
+    done = subprocess.run(
+        command("run", *arguments, "--data", "synthetic:60", "--runs-dir", tmp_path / "runs"),
+        cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)), capture_output=True, text=True,
+    )  # fmt: skip
+    assert text in error_of(done)  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
 
 

@@ -160,7 +160,7 @@ class TestOnRay:
         assert agreed(records, trials)
         assert [t.state for t in trials] == [TrialState.PRUNED] * 2
         assert [row["epochs"] for row in records.trials.values()] == [4, 4]
-        said = "4 images_seen, more than --max-trial-images-seen 3"
+        said = "4 images_seen, more than --at-most images_seen=3"
         assert {row["reason"] for row in records.trials.values()} == {said}
         found = best(records, "pooled")
         assert found

@@ -27,15 +27,15 @@ def settings(**values: object) -> Settings:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"objective": "cost"}, "objective cost needs --target-nll"),
-        ({"target_nll": 0.1}, "--target-nll 0.1 is for --objective cost, not nll"),
+        ({"objective": "cost"}, "objective cost needs --at-most valid_nll=0.05"),
+        ({"target_nll": 0.1}, "--at-most valid_nll=0.1 is for --objective cost, not nll"),
         ({"objective": "pareto", "target_nll": 0.1}, "is for --objective cost, not pareto"),
         ({"objective": "cost", "target_nll": 0}, "target_nll = 0: must be greater than 0"),
         ({"objective": "cost", "target_nll": math.nan}, "target_nll = nan: must be a finite"),
         ({"max_gap": -0.1}, "max_gap = -0.1: must be greater than or equal to 0"),
         ({"max_gap": math.nan}, "max_gap = nan: must be a finite number"),
         ({"max_gap": math.inf}, "max_gap = inf: must be a finite number"),
-        ({"cost": "images_seen"}, "--cost images_seen is for --objective cost or pareto, not nll"),
+        ({"cost": "images_seen"}, "nll:images_seen: only cost and pareto count a cost"),
         (
             {"objective": "pareto", "cost": "gap"},
             "cost = 'gap': must be 'images_seen' or 'seconds'",
@@ -64,8 +64,7 @@ def test_caps_are_passed_not_reached() -> None:
     caps = {"images_seen": 10.0}
     assert exceeded(caps, {"images_seen": 10, "seconds": 99.0}) is None
     assert (
-        exceeded(caps, {"images_seen": 11})
-        == "11 images_seen, more than --max-trial-images-seen 10"
+        exceeded(caps, {"images_seen": 11}) == "11 images_seen, more than --at-most images_seen=10"
     )
     assert exceeded({}, {"images_seen": 11}) is None
 
@@ -272,12 +271,25 @@ def test_a_function_without_a_name_of_its_own_is_refused(name: str) -> None:
 
 
 def test_an_objective_of_an_unknown_metric_is_refused() -> None:
+    with pytest.raises(InputError, match="objective = 'valid_cre': must be nll, accuracy"):
+        settings(objective=Objective(metric="valid_cre"))
     for wrong in (
-        Objective(metric="valid_cre"),
-        Objective(constraints=(Constraint("x", "valid_cre", 1),)),
+        {"objective": Objective(constraints=(Constraint("x", "valid_cre", 1),))},
+        {"at_most": {"valid_cre": 1}},
     ):
-        with pytest.raises(InputError, match="objective = 'valid_cre': must be nll, accuracy"):
-            settings(objective=wrong)
+        with pytest.raises(InputError, match="--at-most valid_cre: must be a metric: images_seen"):
+            settings(**wrong)
+
+
+def test_any_metric_may_be_bounded() -> None:
+    found = settings(at_most={"valid_cer": "0.02"}, max_gap=0.5)
+    assert list(map(str, found.objective.constraints)) == [
+        "gap at most 0.5",
+        "valid_cer at most 0.02",
+    ]
+    assert found.objective.feasible({"gap": 0.1, "valid_cer": 0.02})
+    assert not found.objective.feasible({"gap": 0.1, "valid_cer": 0.03})
+    assert Settings.parse(found.model_dump(mode="json")) == found
 
 
 def test_a_run_of_an_earlier_version_has_an_objective() -> None:

@@ -1,0 +1,53 @@
+"""Console command `captcha-search`: all commands of the project, each loaded when it is called."""
+
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from captcha_models.cli import command_line
+
+COMMANDS = {
+    "run": ("search.run", "search", "Search for the best configuration; leaves a run folder."),
+    "analyse": ("search.analyse", "analyse", "Report on a run, as text, HTML or a table."),
+    "confirm": ("search.confirm", "main", "Train a run's best again, and judge on the test set."),
+    "evaluate": ("search.evaluate", "evaluate", "Score a model on labelled images."),
+    "dashboard": ("search.dashboard", "dashboard", "Show a run in Optuna's dashboard."),
+    "train": ("captcha_models.train", "train", "Train one configuration."),
+    "predict": ("captcha_models.predict", "predict", "Read images with a model."),
+    "export": ("captcha_models.export", "export", "Write a model as ONNX or another format."),
+    "conformance": (
+        "captcha_models.conformance", "conformance", "Check an architecture of your own."
+    ),
+}  # fmt: skip
+"""By name: module, name of the click command in it, and a line for the help."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (*_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands)
+def captcha_search() -> None:
+    """Search for text recognisers that are repeatably better, confirm and use them."""
+
+
+def main() -> NoReturn:
+    """Run the command; the entry point."""
+    command_line(captcha_search)
+
+
+if __name__ == "__main__":
+    main()

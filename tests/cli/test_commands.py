@@ -1,0 +1,47 @@
+"""`captcha-search`: every command under one name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.__main__ import COMMANDS
+from tests.cli.test_run import environment, processor_seconds
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "search", *map(str, arguments)],
+        cwd=ROOT, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_help_names_all_commands_and_loads_none() -> None:
+    took = []
+    for _ in range(3):
+        before = processor_seconds()
+        done = call("--help")
+        took.append(processor_seconds() - before)
+        assert done.returncode == 0
+    assert min(took) < 0.3
+    for name in COMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_there(name: str) -> None:
+    done = call(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: python -m search {name} ")
+
+
+def test_errors_are_one_line_and_exit_codes_the_commands_own(tmp_path: Path) -> None:
+    done = call("analyse", tmp_path / "none")
+    assert (done.returncode, done.stderr) == (2, f"error: no run folder at {tmp_path / 'none'}\n")
+    done = call("analyze")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "No such command 'analyze'" in done.stderr
