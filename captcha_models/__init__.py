@@ -1,4 +1,4 @@
-"""What is trained: images, architectures, training. Knows torch and fastai, never Ray or Optuna."""
+"""Images, recognisers and their training; knows torch and fastai, never Ray or Optuna."""
 
 import warnings
 

@@ -80,7 +80,7 @@ def _called_as() -> str:
 
 def _unread() -> NoReturn:
     """The reader of our output has gone (`| head`): nothing left to say, and nothing failed."""
-    # What is still in a buffer shall not break the pipe again when Python ends.
+    # What is still in a buffer must not break the pipe again when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(OK)
 

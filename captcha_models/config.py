@@ -1,4 +1,4 @@
-"""What one training run is told: the fields every architecture shares.
+"""Configuration of one training: the fields that every architecture shares.
 
 Each architecture adds its own fields in a subclass beside its model, so that a configuration is one
 flat table: the same word is hyperparameter, field, space key, column and report label.

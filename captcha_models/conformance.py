@@ -5,23 +5,30 @@
 Exit codes: 0 all passed, 1 some failed, 2 wrong input.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
+import torch
+from torch import Tensor
 
+from captcha_models.architectures import Architecture, build, resolve
+from captcha_models.architectures.base import Recogniser
+from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
+from captcha_models.charset import Charset
 from captcha_models.cli import ALL_FAILED, OK, assignments, command_line
+from captcha_models.data.images import HEIGHT, WIDTH
+from captcha_models.data.sources import synthetic
+from captcha_models.data.splits import Split
 from captcha_models.errors import InputError, one_line
+from captcha_models.training.checkpoint import load_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from captcha_models.architectures import Architecture
-    from captcha_models.architectures.base import Recogniser
     from captcha_models.training.state import TrainingState
 
 SYMBOLS = "2345678bcdefgmnpwxy"
@@ -35,23 +42,13 @@ class ConformanceError(AssertionError):
 
 @dataclass(frozen=True)
 class Case:
-    """An architecture with a configuration.
+    """An architecture to be checked, and values of its configuration; others have defaults."""
 
-    Attributes:
-        architecture: to be checked.
-        values: of its configuration; fields left out have their defaults.
-    """
-
-    architecture: "Architecture"
+    architecture: Architecture
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def model(self, **values: Any) -> "Recogniser":
+    def model(self, **values: Any) -> Recogniser:
         """A model with the same random weights each time."""
-        import torch
-
-        from captcha_models.architectures import build
-        from captcha_models.charset import Charset
-
         torch.manual_seed(0)
         config = self.architecture.config_class.parse({**self.values, **values})
         return build(config, Charset(SYMBOLS), len(LABELS[0]))
@@ -60,15 +57,11 @@ class Case:
         self,
         values: Mapping[str, Any],
         on_epoch: "Callable[[TrainingState], None]" = lambda state: None,
-        resume: "Path | None" = None,
+        resume: Path | None = None,
         count: int = 16,
     ) -> "TrainingState":
         """The last state of a training on a few generated images, which validate, too."""
-        import numpy as np
-
-        from captcha_models.data.sources import synthetic
-        from captcha_models.data.splits import Split
-        from captcha_models.training.fit import fit
+        from captcha_models.training.fit import fit  # fastai takes seconds to load.
 
         rows = np.arange(count)
         split = Split(train=rows, valid=rows, test=rows[:0], fold=0, folds=5, seed=0)
@@ -84,19 +77,13 @@ class Case:
         )
 
 
-def images(count: int = len(LABELS)) -> "Tensor":
+def images(count: int = len(LABELS)) -> Tensor:
     """(N, 1, 50, 200) of noise in [0, 1], the same each time."""
-    import torch
-
-    from captcha_models.data.images import HEIGHT, WIDTH
-
     return torch.rand(count, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
 
 
-def targets(model: "Recogniser") -> "Tensor":
+def targets(model: Recogniser) -> Tensor:
     """(N, L) class ids of LABELS."""
-    import torch
-
     return torch.from_numpy(model.charset.encode(LABELS))
 
 
@@ -106,12 +93,7 @@ def _require(condition: object, text: str) -> None:
 
 
 def shapes(case: Case) -> None:
-    """Logits, losses and readings have the shapes and ranges that the family asks for."""
-    import torch
-
-    from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
-    from captcha_models.data.images import HEIGHT, WIDTH
-
+    """Logits, losses and predictions have the shapes and ranges that the family asks for."""
     model = case.model().eval()
     count, length, classes = len(LABELS), len(LABELS[0]), model.charset.num_classes
     with torch.no_grad():
@@ -146,8 +128,6 @@ def shapes(case: Case) -> None:
 
 def scores_agree(case: Case) -> None:
     """The log-probability of what is read is minus its NLL."""
-    import torch
-
     model = case.model().eval()
     for image in images(3)[:, None]:
         with torch.no_grad():
@@ -163,9 +143,6 @@ def scores_agree(case: Case) -> None:
 
 def labels_refused(case: Case) -> None:
     """Labels that can never be read are refused by name before a training."""
-    from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
-    from captcha_models.data.images import HEIGHT, WIDTH
-
     model = case.model()
     size = (HEIGHT, WIDTH)
     model.check(model.config, LABELS, size)
@@ -186,8 +163,6 @@ def labels_refused(case: Case) -> None:
 
 def rows_independent(case: Case) -> None:
     """In eval mode what an image gets does not depend on its neighbours in the batch."""
-    import torch
-
     model = case.model(normalize=True).eval()
     with torch.no_grad():
         together = model.nll(model(images()), targets(model))
@@ -202,8 +177,6 @@ def rows_independent(case: Case) -> None:
 
 def grey_is_colour(case: Case) -> None:
     """A grey image and the same one in three channels get the same logits."""
-    import torch
-
     model = case.model(normalize=True).eval()
     with torch.no_grad():
         grey, colour = model(images(2)), model(images(2).repeat(1, 3, 1, 1))
@@ -215,8 +188,6 @@ def grey_is_colour(case: Case) -> None:
 
 def gradients_everywhere(case: Case) -> None:
     """The training loss has a gradient for every parameter."""
-    import torch
-
     model = case.model()
     for name, parameter in model.named_parameters():
         if name.endswith("weight") and not parameter.any():
@@ -229,8 +200,6 @@ def gradients_everywhere(case: Case) -> None:
 
 def seeds_repeat(case: Case) -> None:
     """The same seed gives the same losses, and a resumed training goes on as if never stopped."""
-    import tempfile
-    from pathlib import Path
 
     def run(resume: Path | None = None, keep: Path | None = None) -> list[tuple[float, float]]:
         seen = []
@@ -252,13 +221,6 @@ def seeds_repeat(case: Case) -> None:
 
 def saved_agrees(case: Case) -> None:
     """A saved model, loaded again, returns the same logits bit for bit."""
-    import tempfile
-    from pathlib import Path
-
-    import torch
-
-    from captcha_models.training.checkpoint import load_model
-
     last = case.fit({"epochs": 1}, count=8)
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_model(last.save_model(Path(folder)))
@@ -280,15 +242,11 @@ def learns_by_heart(case: Case) -> None:
     _require(read == 1, f"of eight images {read:.0%} are read after training on them alone")
 
 
-QUICK: tuple[Callable[[Case], None], ...] = (
-    shapes,
-    scores_agree,
-    labels_refused,
-    rows_independent,
-    grey_is_colour,
-    gradients_everywhere,
-)
-SLOW: tuple[Callable[[Case], None], ...] = (seeds_repeat, saved_agrees, learns_by_heart)
+Check = Callable[[Case], None]
+QUICK: tuple[Check, ...] = (
+    shapes, scores_agree, labels_refused, rows_independent, grey_is_colour, gradients_everywhere,
+)  # fmt: skip
+SLOW: tuple[Check, ...] = (seeds_repeat, saved_agrees, learns_by_heart)
 """Checks that train."""
 
 
@@ -323,8 +281,6 @@ def run(case: Case, quick: bool = False) -> Iterator[Result]:
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
 def conformance(architecture: str, quick: bool, pairs: tuple[str, ...]) -> int:
     """Check that ARCHITECTURE (a name, file.py:NAME or module:NAME) does what it owes."""
-    from captcha_models.architectures import resolve
-
     found = resolve(architecture)
     values = assignments(pairs)
     found.config_class.parse(values)

@@ -1,4 +1,4 @@
-"""The errors that speak to the person at the keyboard."""
+"""Errors of input and of training, and their texts."""
 
 from typing import TYPE_CHECKING
 

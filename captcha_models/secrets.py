@@ -1,4 +1,4 @@
-"""Keeps passwords, keys and tokens out of records and of what is printed."""
+"""Redaction of passwords, keys and tokens in records and in what is printed."""
 
 import json
 import os

@@ -58,7 +58,7 @@ class Recogniser(nn.Module, ABC):
 
         Args:
             config: to be built, or that a model was built from.
-            labels: every label it shall read.
+            labels: every label that it has to read.
             size: height and width of the images, in pixels.
             length: L the model was built for; None if it is still to be built.
 

@@ -54,7 +54,7 @@ class Config(BaseConfig):
     aux_prior: float = Field(0.0, ge=0, le=1)
     """Power of the classes' frequencies that the auxiliary head's scores are divided by."""
     shortcut: bool = False
-    """Add the auxiliary head's scores to the recurrent layers': these then correct a reading."""
+    """Add the auxiliary head's scores to the recurrent layers': these then correct them."""
     orthogonal: bool = False
     """Start the recurrent layers orthogonal, with open forget gates and no bias."""
     joint_weight: float = Field(0.0, ge=0, le=10)

@@ -1,4 +1,4 @@
-"""Where CTC sees each symbol of a known label: its most probable alignment."""
+"""Most probable alignment of a known label: in which columns CTC sees each symbol."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The most probable labelling without a search, where the exact probabilities of a few settle it.
+"""Exact decoding without a search, where the probabilities of a few labellings settle it.
 
 Tensors keep the batch last: torch then works on whole rows of images at once, also where it takes
 a maximum or a sum over classes, several times as quick on the CPU as over a last dimension.

@@ -1,1 +1,1 @@
-"""Labelled images: where they come from, how they are split, loaded, augmented and recombined."""
+"""Labelled images: sources, splits, loaders, augmentation, character-level CutMix."""

@@ -1,4 +1,4 @@
-"""New captchas out of old ones: symbols of one in the place of as many symbols of another.
+"""Character-level CutMix: symbols of one captcha in the place of as many symbols of another.
 
 Few real images hold few sequences of symbols, which a recogniser learns by heart instead of its
 symbols, and some symbols never at some places. So a run of one to all symbols, cut out where they

@@ -16,7 +16,7 @@ from captcha_models.config import Config
 from captcha_models.data.augment import augmentations
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split
-from captcha_models.data.synthetic_stream import FreshImages
+from captcha_models.data.synthetic_stream import SyntheticStream
 
 
 class CaptchaTransform(Transform):  # type: ignore[misc]
@@ -42,7 +42,7 @@ class Mix:
         steps: at the beginning, that see generated images only.
     """
 
-    images: FreshImages
+    images: SyntheticStream
     share: float
     steps: int
 

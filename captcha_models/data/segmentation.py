@@ -1,4 +1,4 @@
-"""Where the symbols of a captcha meet, to the pixel.
+"""Segmentation: the places where the symbols of a captcha meet, to the pixel.
 
 CTC's best path tells in which columns of the features a symbol is seen; half-way between two
 symbols they meet. But a column is 4 to 8 px, and a network sees its symbols late: more than a

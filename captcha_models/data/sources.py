@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an archive, the article's download, or the generator."""
+"""Sources of images: a folder, an archive, the article's download, or the generator."""
 
 import shutil
 import socket

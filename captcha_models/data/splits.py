@@ -1,4 +1,4 @@
-"""Which image is for what: a locked test set by name alone, folds by name and seed."""
+"""Splits: a locked test set by name alone, folds by names and seed."""
 
 import hashlib
 from collections.abc import Sequence

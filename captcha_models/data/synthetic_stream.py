@@ -1,4 +1,4 @@
-"""Ever-new generated images for training; their labels are never ones that validate or test."""
+"""Synthetic stream: ever-new generated images, with no label that validates or tests."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from captcha_models.data.images import HEIGHT, WIDTH, squish
 from captcha_models.generator.device import Press
 
 
-class FreshImages:
+class SyntheticStream:
     """Generated images that look like the data set's, a batch at a time.
 
     Args:

@@ -1,4 +1,4 @@
-"""The same images drawn by torch, whole batches at a time, on any device.
+"""Renderer on a device: the same images drawn by torch, whole batches at a time.
 
     press = Press(PRESETS["default"], torch.device("cuda"))
     images = press.draw(*press.choices(texts, seed=0))  # float32 (N, 1, 50, 200) in [0, 1]

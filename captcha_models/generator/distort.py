@@ -1,4 +1,4 @@
-"""The constant displacement fields, composed into one sparse table of source pixels and weights."""
+"""Distortion: constant displacement fields, composed into a sparse table of weights."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""The two faces of the real images: shapes of free fonts, stretched to measured boxes.
+"""Faces of the real images: shapes of free fonts, stretched to measured boxes.
 
 The data set's letters come from two faces, picked at random for every symbol: a wide sans and a
 fixed-width one, by all signs the Lucida Sans Demibold and Lucida Sans Typewriter Bold that a Java

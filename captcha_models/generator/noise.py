@@ -1,4 +1,4 @@
-"""The noise curves: cubic Beziers, flattened to straight strokes and drawn anti-aliased."""
+"""Noise curves: cubic Beziers, flattened to straight strokes and drawn anti-aliased."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Images a person names to have them read: files, folders, patterns, standard input."""
+"""Images that are named on the command line: files, folders, patterns, standard input."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator

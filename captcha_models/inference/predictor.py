@@ -89,7 +89,7 @@ def predict_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[l
     """Per image the most probable labels, best first.
 
     Args:
-        model: in eval mode, on the device where it shall run.
+        model: in eval mode, on the device where it runs.
         pixels: (N, C, H, W) uint8, on any device.
         n_best: at most so many per image; fewer where a beam holds fewer.
     """

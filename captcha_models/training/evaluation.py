@@ -31,12 +31,12 @@ def evaluate(
     """How well a model reads labelled images; the model's mode is left as it was.
 
     Args:
-        model: on the device where it shall run.
+        model: on the device where it runs.
         pixels: (N, C, H, W) uint8, on any device; at least one image.
         labels: N texts over the model's alphabet.
         search: decode with beam search too; without it, accuracies are the greedy ones.
         calibrate: first give the model the temperature that is best for these images. Their own
-            NLL is then reckoned at temperatures fitted without them, a fifth of them at a time, or
+            NLL is then computed at temperatures fitted without them, a fifth of them at a time, or
             calibration would seem to help by being fitted to what it is judged on.
 
     Raises:

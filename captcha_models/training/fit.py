@@ -1,4 +1,4 @@
-"""Train one configuration on one split and tell somebody about each epoch.
+"""Training of one configuration on one split, with a report of each epoch.
 
 The only seam between training and search is `on_epoch`: training has never heard of a trial.
 """
@@ -16,7 +16,7 @@ from captcha_models.config import Config
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix, make_loaders
 from captcha_models.data.splits import Split
-from captcha_models.data.synthetic_stream import FreshImages
+from captcha_models.data.synthetic_stream import SyntheticStream
 from captcha_models.training.callbacks import EpochReport, OnEpoch
 from captcha_models.training.checkpoint import CHECKPOINT_FILE
 from captcha_models.training.device import pick_device, seed_everything
@@ -86,7 +86,7 @@ def _prepare(
     model = build(config, images.charset, max(map(len, images.labels)), (height, width))
     loaders = make_loaders(images, split, config, device=device)
     if config.synthetic_share or config.synthetic_steps:
-        fresh = FreshImages(
+        fresh = SyntheticStream(
             images.preset,
             [images.labels[i] for i in split.train],
             {images.labels[i] for i in (*split.valid, *split.test)},

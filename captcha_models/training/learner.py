@@ -106,7 +106,7 @@ class TargetsToo(Callback):  # type: ignore[misc]
 
 
 class RunningLoss(Callback):  # type: ignore[misc]
-    """fastai's smoothed training loss, kept on the device until somebody asks."""
+    """fastai's smoothed training loss, kept on the device until it is read."""
 
     order = 50
 

@@ -1,4 +1,4 @@
-"""A training's progress in the terminal: a bar while an epoch runs, a line when it is done."""
+"""Progress of a training in the terminal: a bar in an epoch, a line after it."""
 
 import sys
 from typing import Self

@@ -10,15 +10,15 @@ from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix
 from captcha_models.data.splits import make_split
-from captcha_models.data.synthetic_stream import FreshImages
+from captcha_models.data.synthetic_stream import SyntheticStream
 from captcha_models.errors import InputError
 from captcha_models.training.fit import fit
 
 CPU = torch.device("cpu")
 
 
-def fresh(images: LabelledImages, held_out: set[str], seed: int = 0) -> FreshImages:
-    return FreshImages(images.preset, images.labels, held_out, images.charset, 4, seed, CPU)
+def fresh(images: LabelledImages, held_out: set[str], seed: int = 0) -> SyntheticStream:
+    return SyntheticStream(images.preset, images.labels, held_out, images.charset, 4, seed, CPU)
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_number(drawn: LabelledImages) -> None:
