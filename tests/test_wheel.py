@@ -31,6 +31,8 @@ def test_the_wheel_carries_all_that_the_packages_hold(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "dist").glob("captcha_search-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         carried = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (entries,) = (n for n in archive.namelist() if n.endswith("/entry_points.txt"))
+        commands = archive.read(entries).decode()
     held = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
@@ -38,3 +40,4 @@ def test_the_wheel_carries_all_that_the_packages_hold(tmp_path: Path) -> None:
         if path.is_file() and path.suffix != ".pyc"
     }
     assert carried == held
+    assert "captcha-search = search.__main__:main" in commands
