@@ -109,4 +109,8 @@ def predict_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[l
 def _pixels(image: Picture) -> NDArray[np.uint8]:
     if isinstance(image, str | Path):
         return decode(file_reader(Path(image))(), str(image))[0]
-    return fitted(image if isinstance(image, Image.Image) else Image.fromarray(image))
+    if not isinstance(image, Image.Image):
+        if image.ndim == 3 and len(image) in (1, 3):  # (C, H, W), as `LabelledImages` has them.
+            image = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        image = Image.fromarray(image)
+    return fitted(image)

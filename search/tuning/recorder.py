@@ -191,7 +191,9 @@ def _forget(trial: Trial) -> None:
     kept = trial.run_metadata
     assert kept.checkpoint_manager is not None
     kept.checkpoint_manager = type(kept.checkpoint_manager)(None)
-    kept.last_result, kept.metric_analysis, kept.metric_n_steps = {"done": True}, {}, {}
+    # Of a last result without a figure Ray prints that there is none.
+    kept.last_result = {"done": True, "released": True}
+    kept.metric_analysis, kept.metric_n_steps = {}, {}
 
 
 def _reason(trial: Trial) -> str:
