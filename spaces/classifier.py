@@ -1,4 +1,4 @@
-"""What may vary in both classifiers; the baseline is the source's, each adds its own head's."""
+"""Parameters of both classifiers; the baseline is the source's, each adds its own head's."""
 
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution as Choice

@@ -1,4 +1,4 @@
-"""What may vary in the CRNN; the baseline is the source article's configuration.
+"""Space of the CRNN; the baseline is the source article's configuration.
 
 The means from `pool_height` on are not the article's and off in the baseline. The known points are
 what read best in a few epochs so far: RESULTS.md.

@@ -1,4 +1,4 @@
-"""What may vary in the classifier without pooling; the baseline is the source's configuration."""
+"""Space of the classifier without pooling; the baseline is the source's configuration."""
 
 from optuna.distributions import IntDistribution as Int
 

@@ -1,4 +1,4 @@
-"""How many trials share one device best: measured, then chosen.
+"""Number of trials that share one device best: measured, then chosen.
 
     python -m search.cluster.gpu_sharing          (started by `measure`; reads one JSON object)
 

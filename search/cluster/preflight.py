@@ -1,4 +1,4 @@
-"""Before the first trial: does every machine see the storage, and run what the driver runs?
+"""Checks before the first trial: every machine sees the storage and runs what the driver runs.
 
 A wrong machine is found out here, for nothing, and not after an hour by its first checkpoint. All
 that is wrong is said at once.

@@ -1,4 +1,4 @@
-"""How sure a mean is, when images and trainings are both drawn by chance.
+"""Intervals of means over images and trainings that are both drawn by chance.
 
 A figure such as accuracy is a mean over observations, each of one image by one fit. Two sources of
 chance remain in it: which images there happen to be, and how the trainings happened to go. Both

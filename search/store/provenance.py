@@ -1,4 +1,4 @@
-"""What a run has to say of the program and the machine that made it."""
+"""Provenance of a run: the program and the machine that made it."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Where runs are kept so that every machine finds them: a shared folder, or object storage.
+"""Storage of runs that every machine finds: a shared folder, or object storage.
 
 One small interface over pyarrow's file systems, which Ray Tune uses for its checkpoints too.
 """

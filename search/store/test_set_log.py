@@ -1,4 +1,4 @@
-"""Who has looked at the locked test set: a test set that is looked at often chooses, too.
+"""Log of test-set evaluations: a test set that is evaluated often takes part in the choice.
 
 Looks are counted per test set, by its digest, in one file beside the runs.
 """
