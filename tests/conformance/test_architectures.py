@@ -72,7 +72,7 @@ def arch(request: pytest.FixtureRequest) -> str:
     "check", [*QUICK, *(pytest.param(one, marks=pytest.mark.slow) for one in SLOW)],
     ids=lambda one: one.__name__,
 )  # fmt: skip
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_architecture_conforms(
     arch: str, check: Callable[[Case], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
