@@ -24,7 +24,7 @@ from search.store.listed import ListedTrial, Row
 from search.store.records import Records, now
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
-from search.tuning.plan import load_data
+from search.tuning.plan import load_data, load_outside
 from search.tuning.settings import Settings
 
 FOLDER = "confirmed"
@@ -77,6 +77,7 @@ class Confirmation:
             InputError: other images than the search's, or a second test-set evaluation.
             KeyboardInterrupt: a second call goes on.
         """
+        load_outside(self.settings)
         images = self._load()
         found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
         fits = [fit for own in found.values() for one in own for fit in one.fits(self.plan)]

@@ -5,6 +5,7 @@ architectures, and so torch, imports them itself: it runs while Ray starts.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, Sp
 
     if "epochs" in settings.fixed:
         raise InputError("--set epochs: use --epochs")
-    load_architectures(settings.architectures)
+    load_outside({"architectures": settings.architectures, "spaces": ()})
     known: set[str] = set()
     plans: dict[str, SpacePlan] = {}
     for whole in given or load_spaces(settings.spaces):
@@ -124,17 +125,25 @@ def _changed(
     return found, (f"starting points of space {space.name}: {'; '.join(notes)}",) if notes else ()
 
 
-def load_architectures(refs: Sequence[str]) -> None:
-    """Make architectures from outside known in this process.
+def load_outside(settings: Mapping[str, Any]) -> None:
+    """Make the architectures known that a run took from outside.
+
+    Args:
+        settings: of the run. A space's file may make its architecture known, too; where it is gone
+            the space itself is still in the records.
 
     Raises:
-        InputError: there is none, or it lacks what an architecture needs.
+        InputError: there is no such architecture, or it lacks what it needs.
     """
-    if refs:
+    if settings.get("architectures"):
         from captcha_models.architectures import resolve
 
-        for ref in refs:
+        for ref in settings["architectures"]:
             resolve(ref)
+    for ref in settings["spaces"]:
+        if ":" in ref:
+            with suppress(ValueError):
+                spaces.load(ref)
 
 
 def load_spaces(refs: Sequence[str]) -> list[Space]:

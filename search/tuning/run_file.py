@@ -7,7 +7,7 @@ from captcha_models.errors import InputError
 from search.cluster.connection import Cluster
 from search.store import provenance
 from search.store.records import Records, now
-from search.tuning.plan import SpacePlan, absolute, load_architectures
+from search.tuning.plan import SpacePlan, absolute, load_outside
 from search.tuning.settings import FLAGS, Settings
 from search.tuning.task import Data
 
@@ -84,7 +84,7 @@ def continued(records: Records, changes: dict[str, Any]) -> Settings:
             f"the run's objective {after.objective.name} is a function of the program that "
             "started it: resume it from there"
         )
-    load_architectures(after.architectures)
+    load_outside(after.model_dump())
     if after.trials < before.trials:
         raise InputError(f"--trials {after.trials}: the run has {before.trials}; it can only grow")
     return after.model_copy(update={"data": absolute(after.data)})

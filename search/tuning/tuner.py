@@ -4,7 +4,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from typing import Any, cast
 
 import ray
@@ -138,6 +138,6 @@ def _outside(archs: Iterable[str]) -> tuple[type[Any], ...]:
     found = tuple(resolve(arch).model_class for arch in sorted({*archs} - {*built_in()}))
     for model in found:
         name = model.__module__
-        if name != "__main__" and find_spec(name) is None:
+        if name != "__main__" and PathFinder.find_spec(name.partition(".")[0]) is None:
             cast(Any, ray.cloudpickle).register_pickle_by_value(sys.modules[name])
     return found

@@ -1,5 +1,6 @@
 """`captcha-search`: every command under one name."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,29 @@ def test_errors_are_one_line_and_exit_codes_the_commands_own(tmp_path: Path) -> 
     done = call("analyze")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "No such command 'analyze'" in done.stderr
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(400)
+def test_an_architecture_and_a_space_of_ones_own_are_searched_and_resumed(tmp_path: Path) -> None:
+    (tmp_path / "narrow.py").write_text(
+        "from optuna.distributions import IntDistribution\n"
+        "from spaces.space import Space\n"
+        "SPACE = Space('narrow', {'channels': IntDistribution(8, 16, step=8)}, {'channels': 8},\n"
+        "              arch='tiny')\n"
+    )
+    run = ("--runs-dir", tmp_path, "--name", "r", "--json")
+    own = ("--space", tmp_path / "narrow.py:SPACE", "--arch", "examples/own_architecture.py:Tiny")
+    budget = ("--trials", 1, "--epochs", 1, "--max-concurrent", 1)
+    aim = ("--objective", "valid_cer", "--at-most", "gap=99", "--set", "lr=1e-3..1e-2")
+    done = call("run", *own, "--data", "synthetic:60", *budget, *aim, *run)
+    assert done.returncode == 0, done.stderr
+    done = call("run", "--resume", "--trials", 2, *run)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])["spaces"]["narrow"]
+    assert found["trials"]["completed"] == 2
+    assert found["best"]["feasible"]
+    settings = json.loads((tmp_path / "r" / "run.json").read_text())["settings"]
+    assert settings["architectures"] == [f"{ROOT / 'examples/own_architecture.py'}:Tiny"]
+    assert (settings["objective"], settings["max_gap"]) == ("valid_cer", 99)
+    assert settings["fixed"] == {"lr": "1e-3..1e-2"}
