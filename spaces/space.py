@@ -9,30 +9,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-    distribution_to_json,
-    json_to_distribution,
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+
+from spaces.ranges import (
+    Suggester,
+    Value,
+    Values,
+    described,
+    ends,
+    inside,
+    nearest,
+    nearest_value,
+    suggest_value,
 )
 
-Value = bool | int | float | str
-Values = Mapping[str, Value]
-
-
-class Suggester(Protocol):
-    """The part of an Optuna trial that a space needs."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool
-    ) -> float: ...  # fmt: skip
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int: ...
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+__all__ = ["Condition", "Space", "Value", "Values"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +105,7 @@ class Space:
         point: dict[str, Value] = dict(self.fixed)
         for name, among in self.parameters.items():
             if self._appears(name, point):
-                point[name] = _suggest(trial, name, among)
+                point[name] = suggest_value(trial, name, among)
         return point
 
     def contains(self, values: Values) -> bool:
@@ -142,8 +135,8 @@ class Space:
                 raise ValueError(
                     f"{name} = {value!r}: appears only when {rule.parent} is one of {allowed}"
                 )
-            elif not _inside(self.parameters[name], value):
-                raise ValueError(f"{name} = {value!r}: must be {_rule(self.parameters[name])}")
+            elif not inside(self.parameters[name], value):
+                raise ValueError(f"{name} = {value!r}: must be {described(self.parameters[name])}")
         for name in [*self.fixed, *self.parameters]:
             if name not in values and self._appears(name, values):
                 raise ValueError(f"{name} is missing from the point of space {self.name}")
@@ -204,7 +197,7 @@ class Space:
         if among is None or change is None:
             return True
         values = ends(change) if isinstance(change, BaseDistribution) else (change,)
-        return all(_inside(among, value) for value in values)
+        return all(inside(among, value) for value in values)
 
     def widened(
         self, name: str, among: BaseDistribution, value: Value, tried: Sequence[Value]
@@ -244,7 +237,7 @@ class Space:
         Raises:
             ValueError: a choice without a nearest one, or a value that is missing.
         """
-        moved = {k: _nearest(k, v, values) for k, v in self.parameters.items()}
+        moved = {k: nearest(k, v, values) for k, v in self.parameters.items()}
         point = self.active({**moved, **self.fixed})
         return {k: v for k, v in point.items() if k in self.parameters}
 
@@ -292,72 +285,3 @@ class Space:
     def _appears(self, name: str, values: Values) -> bool:
         rule = self.conditions.get(name)
         return rule is None or (rule.parent in values and values[rule.parent] in rule.values)
-
-
-def _suggest(trial: Suggester, name: str, among: BaseDistribution) -> Value:
-    if isinstance(among, FloatDistribution):
-        return trial.suggest_float(name, among.low, among.high, step=among.step, log=among.log)
-    if isinstance(among, IntDistribution):
-        return trial.suggest_int(name, among.low, among.high, step=among.step, log=among.log)
-    assert isinstance(among, CategoricalDistribution), among
-    value: Value = trial.suggest_categorical(name, among.choices)
-    return value
-
-
-def ends(among: BaseDistribution) -> tuple[Value, ...]:
-    """Both ends of a range, or all choices."""
-    if isinstance(among, CategoricalDistribution):
-        return tuple(value for value in among.choices if value is not None)
-    assert isinstance(among, FloatDistribution | IntDistribution), among
-    return among.low, among.high
-
-
-def nearest_value(name: str, among: BaseDistribution, value: Value) -> Value:
-    """The nearest allowed value, or where there is no nearest one the first."""
-    try:
-        return _nearest(name, among, {name: value})
-    except ValueError:
-        return ends(among)[0]
-
-
-def _nearest(name: str, among: BaseDistribution, values: Values) -> Value:
-    if name not in values:
-        raise ValueError(f"{name} is missing")
-    value = values[name]
-    if _inside(among, value):
-        return value
-    numbers = [n for n in ends(among) if not isinstance(n, bool | str)]
-    if isinstance(value, bool | str) or not numbers:
-        raise ValueError(f"{name} = {value!r}: must be {_rule(among)}")
-    if isinstance(among, CategoricalDistribution):
-        return min(numbers, key=lambda n: abs(n - value))
-    assert isinstance(among, FloatDistribution | IntDistribution), among
-    held = min(max(value, among.low), among.high)
-    if among.step:
-        # Optuna has made the upper end a whole number of steps.
-        held = among.low + round((held - among.low) / among.step) * among.step
-        held = min(held, among.high)
-    return round(held) if isinstance(among, IntDistribution) else held
-
-
-def _inside(among: BaseDistribution, value: Value) -> bool:
-    if isinstance(among, CategoricalDistribution):
-        return any(value == choice and type(value) is type(choice) for choice in among.choices)
-    assert isinstance(among, FloatDistribution | IntDistribution), among
-    whole = isinstance(among, IntDistribution)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        return False
-    if not among.low <= value <= among.high:
-        return False
-    steps = (value - among.low) / among.step if among.step else 0.0
-    return abs(steps - round(steps)) < 1e-8
-
-
-def _rule(among: BaseDistribution) -> str:
-    if isinstance(among, CategoricalDistribution):
-        return "one of " + ", ".join(map(repr, among.choices))
-    assert isinstance(among, FloatDistribution | IntDistribution), among
-    kind = "a whole number" if isinstance(among, IntDistribution) else "a number"
-    stepped = among.step is not None and not (kind == "a whole number" and among.step == 1)
-    steps = f" in steps of {among.step}" if stepped else ""
-    return f"{kind} from {among.low} to {among.high}{steps}"

@@ -21,7 +21,8 @@ from captcha_models.errors import InputError
 from search.tuning.ranges import is_range, read_field, read_range
 from search.tuning.settings import Settings
 from search.tuning.task import Data
-from spaces.space import Space, Value, ends, nearest_value
+from spaces.ranges import Value, ends, nearest_value
+from spaces.space import Space
 
 LEAST_EPOCHS = 3
 """The shortest cycle that a search for the cheapest configuration tries."""
