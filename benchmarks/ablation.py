@@ -16,15 +16,15 @@ from typing import Any, Literal
 
 import click
 
-from benchmarks._fits import (
+from benchmarks._lists import (
     exit_code,
-    fit_options,
+    list_options,
     numbers,
     one_fold_options,
     open_data,
     print_table,
     read_config,
-    train_fits,
+    train_listed,
 )
 from captcha_models.cli import command_line
 from captcha_models.config import Config
@@ -109,7 +109,7 @@ def chosen_means(text: str | None, config: Config) -> tuple[str, ...]:
 )
 @click.option("--baseline-epochs", type=click.IntRange(1), help="[those of the configuration]")
 @one_fold_options
-@fit_options
+@list_options
 def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
     """Train variants of a configuration and of the baseline, and compare them image by image."""
     config = read_config(arch, config_name)
@@ -126,7 +126,7 @@ def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
     from search.store.listed import ListedTrial
 
     images = open_data(options["data"])
-    fits = {
+    lists = {
         (group, name): [
             ListedTrial(name, arch, variant.model_dump(), seed, options["fold"], options["folds"])
             for seed in seeds
@@ -134,8 +134,8 @@ def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
         for group, made in groups.items()
         for name, variant in made.items()
     }
-    trained = iter(train_fits([fit for own in fits.values() for fit in own], images, options))
-    rows = {key: [row for _ in own if (row := next(trained))] for key, own in fits.items()}
+    trained = iter(train_listed([one for own in lists.values() for one in own], images, options))
+    rows = {key: [row for _ in own if (row := next(trained))] for key, own in lists.items()}
     found = {group: _compared(group, made, rows) for group, made in groups.items()}
     if options["as_json"]:
         click.echo(json.dumps(found, allow_nan=False))
@@ -149,7 +149,7 @@ def main(arch: str, config_name: str, means: str | None, **options: Any) -> int:
 def _compared(
     group: str, made: Mapping[str, Config], rows: Mapping[tuple[str, str], list[Any]]
 ) -> dict[str, Any]:
-    """Figures of the reference and its variants; None for one without a fit."""
+    """Figures of the reference and its variants; None for one without a training."""
     from search.confirmation.summary import difference, summarise
 
     first = rows[group, next(iter(made))]

@@ -3,9 +3,9 @@
     python -m benchmarks.cross_validate --arch crnn --config quick --data captcha_images_v2.zip \
         --folds 10 --only 0,1,2 --seeds 0 --rows rows.jsonl
 
-Fits run on Ray, and each leaves a row in --rows; the same command goes on where it was stopped, and
+Trials run on Ray and are recorded in --rows; the same command goes on where it was stopped, and
 `--only` leaves the other folds to another day. The locked test set is not touched, unless with
---all-images: then the folds are of all images, a look at the test set that the ledger beside the
+--all-images: then the folds are of all images, a test-set evaluation that the log beside the
 runs records, and refuses if there was one before, unless forced.
 """
 
@@ -17,15 +17,15 @@ from typing import Any
 
 import click
 
-from benchmarks._fits import (
+from benchmarks._lists import (
     exit_code,
-    fit_options,
+    list_options,
     list_run,
     numbers,
     open_data,
     print_table,
     read_config,
-    train_fits,
+    train_listed,
 )
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
@@ -52,10 +52,10 @@ from captcha_models.errors import InputError
     type=click.Path(path_type=Path),
     default=Path("runs"),
     show_default=True,
-    help="Where the ledger of looks at the test set is.",
+    help="Where the log of test-set evaluations is.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
-@fit_options
+@list_options
 def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: Any) -> int:
     """Train a configuration on k folds by seeds and score all images that were held out."""
     if options["force"] and not options["all_images"]:
@@ -76,31 +76,31 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
     images = open_data(options["data"])
     left_out = _labels(options["without"], images.labels)
 
-    def fit(fold: int, seed: int) -> ListedTrial:
+    def listed(fold: int, seed: int) -> ListedTrial:
         split_seed = options["split_seed"]
         values = config.model_dump()
         return ListedTrial(name, arch, values, seed, fold, folds, split_seed, all_images=all_images)
 
-    every = [fit(fold, seed) for seed in seeds for fold in range(folds)]
+    every = [listed(fold, seed) for seed in seeds for fold in range(folds)]
     keys = [one.key(images.digest) for one in every]
     chosen = [one for one in every if one.fold in only]
 
     def first() -> None:
-        """Record the look: not before all is ready, for a look cannot be given back."""
+        """Record the test-set evaluation once all is ready: it cannot be taken back."""
         if all_images:
             plan = hashlib.sha256(" ".join(sorted(keys)).encode()).hexdigest()
             Ledger(options["runs_dir"], locked_digest(images)).take(
                 plan, f"cross_validate {name}", options["force"], rows=str(options["rows"])
             )
 
-    trained = train_fits(chosen, images, options, first)
+    trained = train_listed(chosen, images, options, first)
     finished = list_run(images, options).rows()
     every_row = [finished[key] for key in keys if key in finished]
     rows = across_folds(every_row)
     part = "all images, the locked test set too" if all_images else "outside the locked test set"
-    told = f"{len(rows)} of {len(every)} fits done"
+    done = f"{len(rows)} of {len(every)} trainings done"
     if not rows:
-        click.echo(f"{name}: {told}", err=True)
+        click.echo(f"{name}: {done}", err=True)
         return exit_code(trained)
     found = summarise(rows)
     wrong = misread(rows)
@@ -112,7 +112,7 @@ def main(arch: str, config_name: str | None, pairs: tuple[str, ...], **options: 
         more = {"misread": wrong, "without": {"labels": left_out, "scores": rest}}
         click.echo(json.dumps({**about, **counts, **found, **more}, allow_nan=False))
         return exit_code(trained)
-    _print(f"{name}: {told}, {found['num_images']} images {part}", found)
+    _print(f"{name}: {done}, {found['num_images']} images {part}", found)
     if rest:
         # No gap: what is trained on still holds them.
         _print(f"the same models without {', '.join(left_out)}", rest, gap=False)
@@ -150,13 +150,13 @@ def _print(title: str, found: dict[str, Any], *, gap: bool = True) -> None:
         [
             ["whole captchas", interval(found["exact_match"], share=True)],
             ["  right", f"{right} of {found['num_read']}"],
-            ["characters", interval(found["position_accuracy"], share=True)],
+            ["character error rate", interval(found["cer"], share=True)],
             ["NLL, nats per captcha", interval(found["nll"])],
             ["  at temperature 1", f"{found['nll_raw']:.4f}"],
             *(training if gap else []),
             ["temperature", f"{found['temperature']:.3f}"],
-            ["image passes per fit", f"{found['images_seen']:,.0f}"],
-            ["seconds per fit", f"{found['seconds']:.0f}"],
+            ["images seen per training", f"{found['images_seen']:,.0f}"],
+            ["seconds per training", f"{found['seconds']:.0f}"],
             ["parameters", f"{found['parameters']:,}"],
         ],
     )

@@ -1,7 +1,7 @@
 """Learning curve: accuracy against the number of real training images.
 
     python -m benchmarks.few_images --arch crnn --config quick --data captcha_images_v2.zip \
-        --limit 50,100,200,400 --seeds 0,1,2 --passes 20000 --rows rows.jsonl
+        --limit 50,100,200,400 --seeds 0,1,2 --images-seen 20000 --rows rows.jsonl
 
 Every point is trained with several seeds, which choose the images too, and scored on one fold.
 Those of a lower limit are among those of a higher. With generated images a share of each batch is
@@ -16,15 +16,15 @@ from typing import Any
 
 import click
 
-from benchmarks._fits import (
+from benchmarks._lists import (
     exit_code,
-    fit_options,
+    list_options,
     numbers,
     one_fold_options,
     open_data,
     print_table,
     read_config,
-    train_fits,
+    train_listed,
 )
 from captcha_models.cli import command_line
 from captcha_models.config import Config
@@ -34,14 +34,14 @@ SHARE = 0.5
 """Of a batch that is generated, where the configuration itself has none."""
 
 
-def point(config: Config, generated: bool, limit: int, passes: int | None) -> Config:
+def point(config: Config, generated: bool, limit: int, images_seen: int | None) -> Config:
     """The configuration for one point of the curve.
 
     Args:
         config: what it is made from.
         generated: with generated images, or without.
         limit: real training images.
-        passes: image passes of the whole training, rounded to epochs; None keeps the epochs.
+        images_seen: in the whole training, rounded to epochs; None keeps the epochs.
 
     Raises:
         InputError: more images to a batch than there are.
@@ -53,9 +53,9 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
         fields = {"synthetic_share": 0.0, "synthetic_steps": 0}
     elif not config.synthetic_share:
         fields = {"synthetic_share": SHARE}
-    if passes is not None:
+    if images_seen is not None:
         an_epoch = limit // config.batch_size * config.batch_size
-        fields["epochs"] = max(1, round(passes / an_epoch))
+        fields["epochs"] = max(1, round(images_seen / an_epoch))
     return config.changed(**fields)
 
 
@@ -72,10 +72,10 @@ def point(config: Config, generated: bool, limit: int, passes: int | None) -> Co
     show_default=True,
     help="Generated images in training; own is as each configuration says.",
 )
-@click.option("--passes", type=click.IntRange(1), help="Image passes of each training.  [epochs]")
+@click.option("--images-seen", type=click.IntRange(1), help="By each training.  [epochs]")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the curve into this file.")
 @one_fold_options
-@fit_options
+@list_options
 def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
     """Train configurations on few images and print the curve."""
     from search.confirmation.summary import interval, summarise
@@ -84,25 +84,25 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
     seeds = numbers(options["seeds"], "--seeds")
     limits = numbers(options["limits"], "--limit")
     images = open_data(options["data"])
-    fits: dict[tuple[str, bool, int], list[ListedTrial]] = {}
+    lists: dict[tuple[str, bool, int], list[ListedTrial]] = {}
     for name in names:
         config = read_config(arch, name)
         generates = bool(config.synthetic_share or config.synthetic_steps)
         sides = {"both": (False, True), "with": (True,), "without": (False,), "own": (generates,)}
         for generated in sides[options["generated"]]:
             for limit in limits:
-                values = point(config, generated, limit, options["passes"]).model_dump()
+                values = point(config, generated, limit, options["images_seen"]).model_dump()
                 title = f"{name}, generated" if generated else name
-                fits[name, generated, limit] = [
+                lists[name, generated, limit] = [
                     ListedTrial(
                         title, arch, values, seed, options["fold"], options["folds"], 0, limit
                     )
                     for seed in seeds
                 ]
-    trained = train_fits([fit for own in fits.values() for fit in own], images, options)
+    trained = train_listed([one for own in lists.values() for one in own], images, options)
     left = iter(trained)
     lines, found = [], []
-    for (name, generated, limit), own in fits.items():
+    for (name, generated, limit), own in lists.items():
         rows = [row for _ in own if (row := next(left))]
         about = [name, "with" if generated else "without", str(limit)]
         done = f"{len(rows)} of {len(own)}"
@@ -118,16 +118,16 @@ def main(arch: str, names: tuple[str, ...], **options: Any) -> int:
                 interval(one["exact_match"], share=True),
                 interval(one["nll"]),
                 f"{one['gap']['mean']:+.4f}",
-                f"{one['passes']:,.0f}",
+                f"{one['images_seen']:,.0f}",
                 f"{one['seconds']:.0f}",
             ]
         )
     if options["as_json"]:
         click.echo(json.dumps({"arch": arch, "points": found}, allow_nan=False))
     else:
-        heads = ["config", "generated", "real images", "fits", "captchas", "NLL", "gap"]
+        heads = ["config", "generated", "real images", "trainings", "captchas read", "NLL", "gap"]
         title = f"{arch}, fold {options['fold']} of {options['folds']}"
-        print_table(title, [*heads, "passes", "s"], lines)
+        print_table(title, [*heads, "images seen", "s"], lines)
     if options["plot"]:
         draw(found, options["plot"])
     return exit_code(trained)

@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._course import IN_A_ROW, Course, Scribe
-from benchmarks._fits import numbers
+from benchmarks._lists import numbers
 from benchmarks._side_by_side import Row, Rows, Spent, Stopwatch, clock_of, print_ratio
 from benchmarks.source_recipe import (
     BATCH_SIZE,

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import differential_evolution
 
-from benchmarks._fits import open_data, print_table
+from benchmarks._lists import open_data, print_table
 from captcha_models import generator as kaptcha
 from captcha_models.cli import command_line
 from captcha_models.data.splits import is_locked

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._fits import print_table
+from benchmarks._lists import print_table
 from captcha_models import generator as kaptcha
 from captcha_models.cli import command_line
 from captcha_models.ctc.alignment import align

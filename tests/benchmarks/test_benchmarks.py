@@ -5,7 +5,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks._fits import numbers
+from benchmarks._lists import numbers
 from benchmarks._side_by_side import Rows
 from benchmarks.ablation import MEANS, chosen_means, variants
 from benchmarks.few_images import main as few_images

@@ -1,4 +1,4 @@
-"""Shared parts of the commands that train lists of fits: options, the configuration, a table."""
+"""Shared parts of the commands that train lists of trials: options, the configuration, a table."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     return found
 
 
-def fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say what data to train on, where, and where the rows are kept."""
     for option in reversed(
         [
@@ -41,8 +41,8 @@ def fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--no-train", is_flag=True, help="Only what the rows say."),
             click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a local one."),
             click.option("--gpus-per-trial", help="1/n or whole; one where there are GPUs."),
-            click.option("--cpus-per-trial", type=int, help="Also the threads of a fit."),
-            click.option("--max-concurrent", type=int, help="Most fits at a time."),
+            click.option("--cpus-per-trial", type=int, help="Also the threads of a trial."),
+            click.option("--max-concurrent", type=int, help="Most trials at a time."),
         ]
     ):  # fmt: skip
         command = option(command)
@@ -75,7 +75,7 @@ def read_config(arch: str, name: str | None, pairs: tuple[str, ...] = ()) -> Con
     return config_class(arch).parse({**values, **assignments(pairs)})
 
 
-def check_fits(fits: Sequence[Any], images: Any) -> None:
+def check_listed(trials: Sequence[Any], images: Any) -> None:
     """Refuse what could not be trained, before the first of them takes its minutes.
 
     Raises:
@@ -83,26 +83,26 @@ def check_fits(fits: Sequence[Any], images: Any) -> None:
     """
     from captcha_models.architectures import check, config_class
 
-    for fit in fits:
-        check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
+    for trial in trials:
+        check(config_class(trial.arch).parse(trial.config), images, trial.split(images.names))
 
 
-def train_fits(
-    fits: Sequence[Any],
+def train_listed(
+    trials: Sequence[Any],
     images: Any,
     options: dict[str, Any],
     first: Callable[[], None] = lambda: None,
 ) -> list[Any]:
-    """The rows of the fits, trained as `fit_options` say; None for those that have none.
+    """The rows of the trials, run as `list_options` say; None for those that have none.
 
     `first` is called when all is ready, if anything has to be trained.
     """
-    check_fits(fits, images)
+    check_listed(trials, images)
     run = list_run(images, options, first)
     if not options["no_train"]:
-        return run.run(fits)
+        return run.run(trials)
     rows = run.rows()
-    return [rows.get(fit.key(images.digest)) for fit in fits]
+    return [rows.get(trial.key(images.digest)) for trial in trials]
 
 
 def list_run(
@@ -133,7 +133,7 @@ def open_data(spec: str) -> Any:
 
 
 def exit_code(rows: Sequence[Any]) -> int:
-    """1 if no fit has a row."""
+    """1 if no trial has a row."""
     return OK if any(row is not None for row in rows) else ALL_FAILED
 
 
