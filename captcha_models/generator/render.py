@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captcha_models.errors import InputError
-from captcha_models.generator import distort, text
+from captcha_models.generator import distort, noise, text
 from captcha_models.generator.style import Style
 
 _CHUNK = 128  # images at a time, so that the layers stay in the processor's cache
@@ -105,15 +105,9 @@ def draw_choices(
     seen = (style.warp @ sources).astype(np.int32) // distort.ONE  # (H * W, N)
     clear = np.ascontiguousarray((255 - seen).astype(np.uint8).T).reshape(n, *shape)
     if style.noise > 0:
-        # Here, for a search plans while torch is not loaded yet.
-        import torch
-
-        from captcha_models.generator import noise
-
-        drawn, curves = torch.from_numpy(clear), torch.from_numpy(heights)
         for curve in range(style.curves):
-            for place, segments in enumerate(noise.flatten(curves[:, curve], curve, *shape)):
-                noise.stroke(drawn, segments, style.noise * noise.breadth(place))
+            for place, segments in enumerate(noise.flatten(heights[:, curve], curve, *shape)):
+                noise.stroke(clear, segments, style.noise * noise.breadth(place))
     grey = ((style.background.astype(np.uint16) * clear + 127) // 255).astype(np.uint8)
     return compress(grey, style.jpeg) if style.jpeg else grey
 

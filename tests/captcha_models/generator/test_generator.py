@@ -240,7 +240,7 @@ def test_no_distortion_leaves_the_text_alone() -> None:
 
 def test_noise_curves_stay_within_two_pixels_of_their_bezier() -> None:
     heights = np.random.default_rng(1).uniform(size=(50, 4))
-    groups = [part.numpy() for part in noise.flatten(torch.from_numpy(heights), 1, 50, 200)]
+    groups = noise.flatten(heights, 1, 50, 200)
     t = np.linspace(0, 1, 400)[:, None]
     basis = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
     for image in range(50):
@@ -264,7 +264,7 @@ def test_noise_curves_stay_within_two_pixels_of_their_bezier() -> None:
 @pytest.mark.parametrize("breadth", [3.6, 1.8])
 def test_a_stroke_covers_what_its_rectangle_covers(end: tuple[int, int], breadth: float) -> None:
     clear = np.full((1, 50, 60), 255, np.uint8)
-    noise.stroke(torch.from_numpy(clear), torch.tensor([[0, 20, 20, *end]]), breadth)
+    noise.stroke(clear, np.array([[0, 20, 20, *end]]), breadth)
     fine = (np.arange(60 * 8) + 0.5) / 8 - 0.5  # 8 x 8 points per pixel, pixel centres on integers
     x, y = fine[None, :] - 20, fine[: 50 * 8, None] - 20
     dx, dy = end[0] - 20, end[1] - 20
