@@ -1,4 +1,4 @@
-"""Search spaces: one literal table per architecture in this folder, and those from outside."""
+"""Search spaces: literal tables for one architecture each, in this folder or from outside."""
 
 from importlib import import_module
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prefix beam search over CTC emissions, and a bound that often spares it.
+"""Prefix beam search over CTC emissions; exact.py often spares it.
 
 All of it works on tensors over the whole batch.
 

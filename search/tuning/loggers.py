@@ -102,7 +102,7 @@ def _curves(place: Path) -> Any:
             writer.flush()
 
         def __reduce__(self) -> tuple[type, tuple[()]]:
-            # Ray pickles a run's callbacks into a file that nobody here ever reads.
+            # Ray pickles a run's callbacks into a file that is never read.
             return Callback, ()
 
     return Curves()

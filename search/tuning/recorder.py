@@ -16,7 +16,7 @@ from search.store.storage import Storage
 from search.tuning.progress import Progress
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
-from search.tuning.trainable import FULL, READINGS
+from search.tuning.trainable import FULL, PREDICTIONS
 
 
 class Recorder(Callback):
@@ -36,7 +36,7 @@ class Recorder(Callback):
         self._read: dict[str, tuple[int, str]] = {}
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        # Ray pickles a run's callbacks into a file that nobody here ever reads.
+        # Ray pickles a run's callbacks into a file that is never read.
         return Callback, ()
 
     def on_trial_start(
@@ -58,8 +58,8 @@ class Recorder(Callback):
             raise OSError(f"{name}: {result[FULL]}")
         if "metrics" not in result:
             return
-        if READINGS in result:
-            self._read[name] = result["epoch"], result[READINGS]
+        if PREDICTIONS in result:
+            self._read[name] = result["epoch"], result[PREDICTIONS]
             if result["epoch"] >= trial.config["config"]["epochs"]:
                 # Before the epoch's row: a trial that is whole has its predictions.
                 self._keep_predictions(name)

@@ -104,7 +104,7 @@ class Bound(FIFOScheduler):
         self._bound = min(self._bound, self._bound_by(trial.config["trial"]))
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        # Ray pickles its scheduler into a file that nobody here ever reads.
+        # Ray pickles its scheduler into a file that is never read.
         return FIFOScheduler, ()
 
     def _bound_by(self, name: str) -> float:

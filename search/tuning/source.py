@@ -129,7 +129,7 @@ class Source(ABC):
 class TrialSearcher(Searcher):
     """A searcher of Ray Tune's that keeps nothing of its own: the records are what it resumes from.
 
-    Ray pickles its searcher into a file that nobody here ever reads; a placeholder keeps the
+    Ray pickles its searcher into a file that is never read; a placeholder keeps the
     study and the folder's lock out of it.
     """
 

@@ -20,7 +20,7 @@ from search.tuning.task import Savable, Task, Trainable
 
 VALUE = "objective"
 """Key of the objective in what a trial reports."""
-READINGS = "readings"
+PREDICTIONS = "predictions"
 """Key of the predictions in a report; as text, which Ray's loggers leave alone."""
 FULL = "full"
 """Key of the error of a trial that found no room on the disk."""
@@ -31,7 +31,7 @@ EARLY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class Shared:
     """What all trials of a source have in common.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
     models: tuple[type[Any], ...] = ()
 
 
-def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan) -> None:
+def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Shared) -> None:
     """Train one trial; the function that Ray Tune calls.
 
     A checkpoint and the predictions go with a report wherever the trial may end: at the rungs, at
@@ -66,12 +66,12 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan
             checkpoint's place, or None; `left_s`, seconds of the time budget, or None.
         train: what a trial does.
         data: its second argument.
-        plan: what all trials share.
+        shared: what all trials share.
     """
     from captcha_models.architectures import register
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
 
-    for model in plan.models:
+    for model in shared.models:
         register(model)
     # Of a GPU a trial that ran out of memory has more than the others: search/tuning/recorder.py.
     own = tune.get_context().get_trial_resources().required_resources
@@ -79,33 +79,33 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan
         arch=config["arch"],
         config=config["config"],
         seed=config["seed"],
-        cpus=plan.cpus,
-        gpus=own.get("GPU", plan.gpus),
+        cpus=shared.cpus,
+        gpus=own.get("GPU", shared.gpus),
         split=SplitSpec(**config["split"]) if config["split"] else None,
     )
     epoch, last_saved = 0, time.monotonic()
-    ends = _ends(plan, config["left_s"])
+    ends = _ends(shared, config["left_s"])
 
     def on_epoch(metrics: EpochMetrics, state: Savable) -> None:
         nonlocal epoch, last_saved
-        found = plan.objective.measured(metrics) if plan.objective else metrics.as_dict()
-        compared = (plan.objective.metric, "train_nll", "valid_nll") if plan.objective else ()
+        found = shared.objective.measured(metrics) if shared.objective else metrics.as_dict()
+        compared = (shared.objective.metric, "train_nll", "valid_nll") if shared.objective else ()
         for name in compared:
             value = math.nan if found[name] is None else found[name]
             if not math.isfinite(value):
                 raise NonFiniteLossError(f"{name} is {value} after epoch {metrics.epoch}")
         epoch = metrics.epoch
         row = {"epoch": epoch, "metrics": found}
-        if plan.objective:
-            row[VALUE] = found[plan.objective.metric]
+        if shared.objective:
+            row[VALUE] = found[shared.objective.metric]
         whole = epoch >= task.config["epochs"]
-        if whole or exceeded(plan.caps, found) or _due(plan, epoch, last_saved, ends):
+        if whole or exceeded(shared.caps, found) or _due(shared, epoch, last_saved, ends):
             with tempfile.TemporaryDirectory() as folder:
                 state.save_model(Path(folder))
                 if not whole:
                     state.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
-                row[READINGS] = json.dumps(state.predictions())
+                row[PREDICTIONS] = json.dumps(state.predictions())
                 tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
         else:
             tune.report(row)
@@ -128,17 +128,17 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, plan: Plan
         tune.report({"epoch": epoch, key: one_line(error)})
 
 
-def _ends(plan: Plan, left_s: float | None) -> float:
+def _ends(shared: Shared, left_s: float | None) -> float:
     """When the time budget is spent, by the clock that nobody sets.
 
     The driver's time tells it best, for a worker may start late; but no later than what was left
     when the trial was suggested, or a clock that goes wrong would cost the models.
     """
-    by_date = math.inf if plan.deadline is None else plan.deadline - time.time()
+    by_date = math.inf if shared.deadline is None else shared.deadline - time.time()
     return time.monotonic() + min(by_date, math.inf if left_s is None else left_s)
 
 
-def _due(plan: Plan, epoch: int, last_saved: float, ends: float) -> bool:
+def _due(shared: Shared, epoch: int, last_saved: float, ends: float) -> bool:
     late = time.monotonic() >= ends - EARLY_S
     waited = time.monotonic() - last_saved >= CHECKPOINT_EVERY_S
-    return epoch in plan.rungs or late or waited
+    return epoch in shared.rungs or late or waited

@@ -22,7 +22,7 @@ from search.tuning.recorder import Recorder, tidy
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
 from search.tuning.task import Trainable
-from search.tuning.trainable import Plan, run_trial
+from search.tuning.trainable import Shared, run_trial
 
 RETRIES = 2
 """Further attempts of a trial whose worker was lost; each goes on from its last checkpoint."""
@@ -73,9 +73,9 @@ def run_trials(
         tidy(source)
         if found is not None and not stopping.closed:
             searcher, missing = found
-            plan = _plan(source, share, stopping)
+            shared = _shared(source, share, stopping)
             trainable = tune.with_resources(
-                tune.with_parameters(run_trial, train=train, data=data, plan=plan),
+                tune.with_parameters(run_trial, train=train, data=data, shared=shared),
                 {"cpu": share.cpus, "gpu": share.gpus},
             )
             tuner = tune.Tuner(
@@ -115,9 +115,9 @@ def _name(trial: Trial) -> str:
     return str(trial.config["trial"])
 
 
-def _plan(source: Source, share: Share, stopping: Stopping) -> Plan:
+def _shared(source: Source, share: Share, stopping: Stopping) -> Shared:
     left = stopping.remaining_s
-    return Plan(
+    return Shared(
         caps=source.settings.caps,
         rungs=source.rungs(),
         objective=source.objective,

@@ -9,7 +9,7 @@ from search.store.leaderboard import best
 from search.store.records import newest_run
 from search.store.run_folder import RunFolder
 from search.tuning.task import Task
-from search.tuning.trainable import Plan, _due, _ends
+from search.tuning.trainable import Shared, _due, _ends
 from tests.search import _runs
 from tests.search.tuning.test_search import agreed, search, states
 
@@ -57,13 +57,13 @@ def test_a_trial_saves_before_the_deadline_whatever_its_clock_says(
     monotonic = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: monotonic[0])
     monkeypatch.setattr(time, "time", lambda: 1e9 + shift)
-    plan = Plan({}, (), "valid_nll", 1, 0.0, deadline=1e9 + 30)
-    ends = _ends(plan, left_s=30.0)
+    shared = Shared({}, (), "valid_nll", 1, 0.0, deadline=1e9 + 30)
+    ends = _ends(shared, left_s=30.0)
     monotonic[0] = 129.0
-    assert _due(plan, 1, last_saved=100.0, ends=ends)
+    assert _due(shared, 1, last_saved=100.0, ends=ends)
     monotonic[0] = 101.0
-    assert _due(plan, 1, last_saved=100.0, ends=ends) == (shift == DAY)
-    assert not _due(plan, 1, last_saved=100.0, ends=_ends(plan, left_s=None)) or shift == DAY
+    assert _due(shared, 1, last_saved=100.0, ends=ends) == (shift == DAY)
+    assert not _due(shared, 1, last_saved=100.0, ends=_ends(shared, left_s=None)) or shift == DAY
 
 
 @pytest.mark.fault("clock set back between two runs", "the newest run is by its own record")
