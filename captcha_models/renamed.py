@@ -18,6 +18,8 @@ NAMES = {
     "sittings": "sessions",
 }
 """Key of an old record: key of today."""
+_OWN = ("config", "base", "space")
+"""Objects whose keys are fields of an architecture, which somebody else may have named."""
 
 
 def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,4 +32,4 @@ def _value(key: str, value: Any) -> Any:
         return NAMES.get(value, value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [renamed(one) if isinstance(one, dict) else one for one in value]
-    return renamed(value) if isinstance(value, dict) else value
+    return renamed(value) if isinstance(value, dict) and key not in _OWN else value

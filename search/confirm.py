@@ -53,6 +53,11 @@ from captcha_models.errors import InputError
 @click.option("--force", is_flag=True, help="Evaluate on the test set again, and record it.")
 @click.option("--data", help="Where the images are now, if they were moved.")
 @click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
+@click.option(
+    "--storage",
+    envvar="CAPTCHA_STORAGE",
+    help="As of search.run; by default where the search kept its run.",
+)
 @click.option("--gpus-per-trial", help="1/n or whole; by default as in the search.")
 @click.option("--cpus-per-trial", type=click.IntRange(1), help="Also the threads of a training.")
 @click.option("--max-concurrent", type=click.IntRange(1), help="Most trainings at a time.")
@@ -64,7 +69,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             "--force evaluates on the test set and --no-test does not: give one of them"
         )
 
-    from search.store.records import newest_run, read_run, whole
+    from search.store.records import newest_run, read_run
 
     records = read_run(run or newest_run(runs_dir))
     chosen = tuple(records.run["spaces"])
@@ -77,11 +82,10 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     from search.confirmation.terminal import print_confirmation
 
     try:
-        with whole(records.path):
-            confirmation = Confirmation(
-                records, chosen, options, lambda line: click.echo(line, err=True)
-            )
-            found = confirmation.run()
+        confirmation = Confirmation(
+            records, chosen, options, lambda line: click.echo(line, err=True)
+        )
+        found = confirmation.run()
     except KeyboardInterrupt:
         click.echo(
             "finished trainings are kept: the same command goes on from there",

@@ -9,7 +9,7 @@
 The commands do the same from the terminal; both leave the same run folder.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from captcha_models.cli import ALL_FAILED
 from captcha_models.errors import InputError
 from search.store.leaderboard import epochs_table, leaderboard_table
-from search.store.records import Records, read_run, whole
+from search.store.records import Records, read_run
 from search.tuning.objectives import Objective
-from search.tuning.settings import Settings
+from search.tuning.settings import IN_MEMORY, Settings
 from spaces.space import Space
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from captcha_models.inference.predictor import Predictor
     from search.tuning.task import Trainable
 
-IN_MEMORY = "memory"
-"""What the records call images that were given as an object."""
+_IMAGE_SETTINGS = ("skip_bad", "synthetic_seed", "synthetic_preset")
 
 
 def load_images(data: str | Path = "auto", **options: Any) -> "LabelledImages":
@@ -60,8 +59,9 @@ class Experiment:
         name: of the run folder; by default the time.
         runs_dir: folder of the run folders.
         sampler: one of Optuna's, which proposes points after the starting points; by default TPE.
+            A resumed run draws on with fresh randomness, and knows the trials so far.
         scheduler: one of Ray Tune's, which stops trials early; by default ASHA, or what the
-            objective asks for. Its time attribute is `epoch`.
+            objective asks for. Its time attribute is `epoch`; leave its metric and mode out.
         objective: its name, such as `nll` or `valid_cer`, or an Objective.
         callbacks: of Ray Tune's.
         train: what a trial does; by default it trains a recogniser.
@@ -98,13 +98,23 @@ class Experiment:
 
         given = [spaces] if isinstance(spaces, Space | str) else list(spaces)
         self.spaces = [one if isinstance(one, Space) else load_spaces([one])[0] for one in given]
-        self.images = load_images(images) if isinstance(images, str | Path) else images
         data = str(images) if isinstance(images, str | Path) else IN_MEMORY
+        if "data" in settings:
+            raise InputError("data: give the images, or their place, as the first argument")
         self.settings = Settings.parse(
             {"spaces": [space.name for space in self.spaces], "data": data,
              "objective": objective, **settings}
         )  # fmt: skip
-        self.path = Path(runs_dir) / (name or f"{datetime.now():%Y-%m-%d-%H%M%S}")
+        self.images = images if not isinstance(images, str | Path) else load_images(
+            data, **{name: getattr(self.settings, name) for name in _IMAGE_SETTINGS}
+        )  # fmt: skip
+        if name is not None and Path(name).name != name:
+            raise InputError(f"name = {name!r}: a plain name; its folder is runs_dir")
+        self.path = Path(runs_dir) / (name or f"{datetime.now():%Y-%m-%d-%H%M%S-%f}")
+        if scheduler is not None:
+            from search.tuning.scheduler import ready
+
+            ready(scheduler, self.settings.objective)
         self.train = train
         self._session: dict[str, Any] = {
             "say": say, "address": address, "num_cpus": num_cpus, "storage": storage,
@@ -124,6 +134,7 @@ class Experiment:
     def resume(self) -> "Run":
         """Go on with a run of this experiment that was interrupted; raises as `run` does."""
         changes = self.settings.model_dump(exclude_unset=True, exclude={"spaces", "data"})
+        changes["objective"] = self.settings.objective  # Its function is in no record.
         return self._run(lambda session: session.resume(changes))
 
     def _run(self, go: Callable[[Any], int]) -> "Run":
@@ -206,10 +217,11 @@ class Run:
             )
         say = options.pop("say", lambda line: None)
         given = {**DEFAULTS, "no_test": not options.pop("test", False), **options}
-        with whole(self.path):
-            confirmation = Confirmation(self.records, (name,), given, say, images=self._images)
-            found: Mapping[str, dict[str, Any]] = confirmation.run()
-        return found[name]
+        for count in ("top", "seeds", "test_seeds"):
+            if type(given[count]) is not int or given[count] < 1:
+                raise InputError(f"confirm: {count} = {given[count]!r}: must be a whole number")
+        confirmation = Confirmation(self.records, (name,), given, say, images=self._images)
+        return dict(confirmation.run()[name])
 
     def _space(self, name: str | None) -> str:
         names = tuple(self.records.run["spaces"])
@@ -220,6 +232,6 @@ class Run:
         return name
 
 
-def open_run(path: str | Path) -> Run:
-    """A run folder that a command or another program left."""
-    return Run(path)
+def open_run(path: str | Path, images: "LabelledImages | None" = None) -> Run:
+    """A run folder that a command or another program left; see `Run`."""
+    return Run(path, images)

@@ -71,10 +71,12 @@ class LabelledImages:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over names and decoded pixels: the same for a folder and a zip of the same."""
+        """sha256 over names, labels and pixels; equal for a folder and a zip of the same."""
         state = hashlib.sha256(repr(self.pixels.shape[1:]).encode())
-        for name, pixels in zip(self.names, self.pixels, strict=True):
-            state.update(name.encode() + b"\0" + pixels.tobytes())
+        for name, label, pixels in zip(self.names, self.labels, self.pixels, strict=True):
+            # A label that is the file's stem is in its name already.
+            plain = unicodedata.normalize("NFC", PurePosixPath(name).stem) == label
+            state.update(f"{name}\0{'' if plain else label + chr(0)}".encode() + pixels.tobytes())
         return state.hexdigest()
 
 

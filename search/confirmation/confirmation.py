@@ -9,6 +9,7 @@ from typing import Any
 from captcha_models.architectures import check, config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
+from captcha_models.secrets import HIDDEN
 from search.confirmation.candidates import (
     Candidate,
     Plan,
@@ -21,7 +22,8 @@ from search.confirmation.candidates import (
 )
 from search.store.jsonl import write_json
 from search.store.listed import ListedTrial, Row
-from search.store.records import Records, now
+from search.store.records import Records, now, whole
+from search.store.storage import Storage
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
 from search.tuning.plan import load_data, load_outside
@@ -31,9 +33,10 @@ FOLDER = "confirmed"
 TRIALS = "fits"
 """Folder of the trials within it; fits.jsonl beside it is their table of earlier versions."""
 RESOURCES = ("gpus_per_trial", "cpus_per_trial", "max_concurrent")
+"""Options that are the search's own unless given; `stall_s` is always the search's."""
 DEFAULTS: dict[str, Any] = {
     "top": 5, "seeds": 5, "test_seeds": 3, "baseline_epochs": None, "no_test": False,
-    "force": False, "data": None, "address": None, **dict.fromkeys(RESOURCES),
+    "force": False, "data": None, "address": None, "storage": None, **dict.fromkeys(RESOURCES),
 }  # fmt: skip
 """The options of `search.confirm`."""
 
@@ -77,9 +80,10 @@ class Confirmation:
             InputError: other images than the search's, or a second test-set evaluation.
             KeyboardInterrupt: a second call goes on.
         """
-        load_outside(self.settings)
-        images = self._load()
-        found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
+        with whole(self.records.path):
+            load_outside(self.settings)
+            images = self._load()
+            found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
         fits = [fit for own in found.values() for one in own for fit in one.fits(self.plan)]
         for fit in fits:
             check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
@@ -127,12 +131,23 @@ class Confirmation:
         return images
 
     def _list(self, images: LabelledImages) -> ListRun:
-        before = {k: self.settings[k] for k in RESOURCES}
+        own = {k: self.settings[k] for k in (*RESOURCES, "stall_s") if k in self.settings}
         given = {k: self.options[k] for k in RESOURCES if self.options[k] is not None}
         return ListRun(
             self._folder / TRIALS, images, self.say, self.options["address"], self.num_cpus,
-            {**before, **given},
+            self._storage(), {**own, **given},
         )  # fmt: skip
+
+    def _storage(self) -> str | None:
+        """Where the search kept its run, if that was not its folder; passwords are not recorded."""
+        kept = self.records.run.get("storage")
+        if kept and HIDDEN in kept:
+            if not self.options["storage"]:
+                raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
+            kept = Storage(self.options["storage"]).child(self.records.path.name).place
+        if not kept and (given := self.options["storage"]):
+            kept = Storage(given).child(self.records.path.name).place
+        return Storage(kept).child(FOLDER).child(TRIALS).place if kept else None
 
     def _judge(
         self,

@@ -84,8 +84,9 @@ def leaderboard(records: Records, space: str) -> list[dict[str, Any]]:
 
     board = sorted((row for row in trial_rows(records) if row["space"] == space), key=order)
     if len(objective.metrics) == 2:
+        sign = 1 if objective.mode == "min" else -1
         points = {
-            row["trial"]: (row[objective.metrics[0]], row[objective.metrics[1]])
+            row["trial"]: (sign * row[objective.metrics[0]], sign * row[objective.metrics[1]])
             for row in board
             if row["state"] == "completed" and objective.feasible(row)
         }

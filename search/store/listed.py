@@ -15,7 +15,7 @@ from typing import Any
 from captcha_models.data.splits import Split, SplitSpec
 from search.store.jsonl import read_table
 from search.store.predictions import last_predictions
-from search.store.records import read_run, whole
+from search.store.records import RUN_FILE, read_run, whole
 
 Row = dict[str, Any]
 """A finished trial of a list: what it was, what it cost, its predictions image by image."""
@@ -84,9 +84,9 @@ class ListedTrial:
         return f"{self.name}, {part}, seed {self.seed}{limit}"
 
 
-def name_of(key: str) -> str:
-    """Name of a listed trial in the records."""
-    return f"trial-{key[:16]}"
+def name_of(key: str, failed: int = 0) -> str:
+    """Name of a listed trial in the records, after so many failed attempts."""
+    return f"trial-{key[:16]}" + (f"-{failed + 1}" if failed else "")
 
 
 def read_rows(place: Path) -> dict[str, Row]:
@@ -109,7 +109,7 @@ def folder_rows(place: Path) -> dict[str, Row]:
     Raises:
         InputError: a damaged folder.
     """
-    if not place.is_dir():
+    if not (place / RUN_FILE).is_file():
         return {}
     records, read = read_run(place), last_predictions(place)
     with whole(place):
@@ -134,6 +134,6 @@ def _joined(row: Row, last: Row, read: Row, run: Row) -> Row:
         **{k: v for k, v in read.items() if k not in ("trial", "epoch")},
         "ended": row["ended"],
         "data": run["data"]["digest"],
-        "versions": run["versions"],
-        "git_revision": run["git_revision"],
+        "versions": row.get("versions", run["versions"]),
+        "git_revision": row.get("git_revision", run["git_revision"]),
     }

@@ -47,14 +47,14 @@ class Records:
         run: run.json.
         trials: the last row of each trial, in the order they first appeared.
         epochs: the rows of each trial by epoch.
-        order: trial and epoch of each report, as they came in.
+        order: trial and row of each report, as they came in.
     """
 
     path: Path
     run: dict[str, Any]
     trials: dict[str, dict[str, Any]]
     epochs: dict[str, dict[int, dict[str, Any]]]
-    order: list[tuple[str, int]] = field(default_factory=list)
+    order: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def add_trial(self, row: dict[str, Any]) -> None:
         """Take in a row of the trials table."""
@@ -65,7 +65,7 @@ class Records:
         # Names that every row has are kept once.
         shared = {sys.intern(name): value for name, value in row.items()}
         self.epochs.setdefault(row["trial"], {})[row["epoch"]] = shared
-        self.order.append((row["trial"], row["epoch"]))
+        self.order.append((row["trial"], shared))
 
     def last_epoch(self, trial: str) -> int:
         """Finished epochs of a trial that were recorded; 0 if none."""

@@ -54,13 +54,16 @@ class RunFolder:
         return self.records.path
 
     @classmethod
-    def create(cls, path: Path, run: Mapping[str, Any], store: Storage | None = None) -> Self:
+    def create(
+        cls, path: Path, run: Mapping[str, Any], store: Storage | None = None, *, over: bool = False
+    ) -> Self:
         """Make a new run folder.
 
         Args:
             path: where; must not exist.
             run: what run.json shall say, but for the version.
             store: where its checkpoints and a copy of it go, if not to the folder itself.
+            over: take over a folder without a run.json, whose making was cut off.
 
         Raises:
             InputError: it exists, or cannot be made.
@@ -69,9 +72,10 @@ class RunFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{path.parent} cannot be made: {error.strerror}") from None
-        assert_free(path)
+        if not over or (path / RUN_FILE).exists():
+            assert_free(path)
         try:
-            path.mkdir()
+            path.mkdir(exist_ok=over)
         except OSError as error:
             raise InputError(f"{path} cannot be made: {error.strerror}") from None
         lock = _locked(path)

@@ -65,7 +65,7 @@ def trial_of(records: Records, name: str, space: Space, objective: Objective) ->
     state = _STATES.get(row["state"], TrialState.FAIL)
     if row["state"] not in ("completed", "stopped", "failed"):
         state = TrialState.RUNNING
-    elif not last:
+    elif not last or any(last.get(name) is None for name in objective.metrics):
         state = TrialState.FAIL
     steps = {}
     if len(objective.metrics) == 1:
@@ -126,6 +126,8 @@ def write_study(run: Path) -> None:
         temporary = run / f".{STUDY_FILE}.tmp"
         try:
             shutil.copyfile(place, temporary)
+            for log in ("-wal", "-shm"):  # A killed search of version 0.1 leaves its log.
+                (run / f"{STUDY_FILE}{log}").unlink(missing_ok=True)
             temporary.replace(run / STUDY_FILE)
         finally:
             temporary.unlink(missing_ok=True)

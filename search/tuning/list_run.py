@@ -8,8 +8,8 @@ from typing import Any
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import everything
 from captcha_models.errors import InputError
-from search.store.listed import ListedTrial, Row, name_of, read_rows
-from search.store.records import read_run
+from search.store.listed import ListedTrial, Row, read_rows
+from search.store.records import RUN_FILE, read_run
 from search.tuning.run_file import describe_list
 from search.tuning.session import Session
 from search.tuning.settings import Settings
@@ -29,7 +29,10 @@ class ListRun:
         say: prints one line.
         address: of Ray; see `cluster.connection.connect`.
         num_cpus: of a private local Ray; None is all.
-        resources: the settings `gpus_per_trial`, `cpus_per_trial` and `max_concurrent`, if given.
+        storage: where checkpoints and a copy of the folder go, which all machines see; None is the
+            folder itself.
+        resources: the settings `gpus_per_trial`, `cpus_per_trial`, `max_concurrent` and `stall_s`,
+            if given.
         first: called when all is ready and something is left to be trained; it may refuse.
         train: what a trial does.
     """
@@ -39,6 +42,7 @@ class ListRun:
     say: Callable[[str], None]
     address: str | None = None
     num_cpus: int | None = None
+    storage: str | None = None
     resources: dict[str, Any] = field(default_factory=dict)
     first: Callable[[], None] = lambda: None
     train: Trainable = train
@@ -74,12 +78,11 @@ class ListRun:
 
         if str(self.resources.get("gpus_per_trial")) == "auto":
             raise InputError("--gpus-per-trial auto: a search measures it; here give 1/n or whole")
-        names = {name_of(key) for key in missing}
-        rows = read_run(self.place).trials if self.place.is_dir() else {}
-        count = len(missing) + len(rows.keys() - names)
-        settings = Settings.parse({"spaces": ("list",), "trials": count, **self.resources})
+        done = sum(row["key"] not in missing for row in self._trials().values())
+        given = {"spaces": ("list",), "trials": done + len(missing), "stall_s": None}
+        settings = Settings.parse({**given, **self.resources})
         session = Session(
-            self.place, self.say, self.address, num_cpus=self.num_cpus, train=self.train
+            self.place, self.say, self.address, self.storage, self.num_cpus, self.train
         )
         self.place.parent.mkdir(parents=True, exist_ok=True)
         session.run_list(
@@ -90,6 +93,9 @@ class ListRun:
             self.first,
         )
 
+    def _trials(self) -> dict[str, Row]:
+        return read_run(self.place).trials if (self.place / RUN_FILE).is_file() else {}
+
     def _errors(self) -> dict[str, str]:
-        rows = read_run(self.place).trials.values() if self.place.is_dir() else ()
+        rows = self._trials().values()
         return {row["key"]: row["error"] for row in rows if row["state"] == "failed"}

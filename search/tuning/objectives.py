@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from captcha_models.renamed import NAMES
 from captcha_models.training.metrics import EpochMetrics
 
 Cost = Literal["images_seen", "seconds"]
@@ -40,6 +41,9 @@ NLL = "valid_nll"
 METRICS = tuple(f.name for f in fields(EpochMetrics) if f.name not in ("epoch", "device"))
 """What an objective may compare."""
 _NAMED = ("nll", "accuracy", "cost", "pareto")
+_STOPPING = ("halving", "bound", "never")
+_TAKEN = (*METRICS, *_NAMED, *NAMES, "trial", "epoch", "checkpoint", "device")
+"""Names of columns, today's and earlier ones."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,11 @@ class Objective:
 
     def __post_init__(self) -> None:
         own = self.name if self.function else ""
-        if self.function and (not re.fullmatch(r"[A-Za-z_]\w*", own) or own in (*METRICS, *_NAMED)):
+        for name, allowed in {"mode": ("min", "max", None), "stopping": _STOPPING}.items():
+            if (value := getattr(self, name)) not in allowed:
+                words = ", ".join(map(str, allowed))
+                raise ValueError(f"objective: {name} = {value!r}: must be one of {words}")
+        if self.function and (not re.fullmatch(r"[A-Za-z_]\w*", own) or own in _TAKEN):
             raise ValueError(
                 f"objective function {own!r}: give it a name=... of letters, digits and "
                 "underscores that is no metric's"

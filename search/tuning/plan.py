@@ -19,7 +19,7 @@ from captcha_models.data.sources import open_images
 from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
 from search.tuning.ranges import is_range, read_field, read_range
-from search.tuning.settings import Settings
+from search.tuning.settings import IN_MEMORY, Settings
 from search.tuning.task import Data
 from spaces.ranges import Value, ends, nearest_value
 from spaces.space import Space
@@ -196,6 +196,11 @@ def load_data(settings: Settings, images: LabelledImages | None = None) -> Data:
     Raises:
         InputError: no such place, a wrong image, too few of them.
     """
+    if images is None and settings.data == IN_MEMORY:
+        raise InputError(
+            "the images of this run were given as an object: give the same ones again, or with "
+            "--data a folder or zip of them"
+        )
     images = images or open_images(
         settings.data,
         skip_bad=settings.skip_bad,

@@ -70,7 +70,7 @@ class Recorder(Callback):
         self._folder.add_epoch(trial=name, **result["metrics"], checkpoint=checkpoint)
         if checkpoint:
             _discard_older(self._folder, name)
-        self._progress.update()
+        self._progress.tick()
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

@@ -1,12 +1,20 @@
 """Schedulers that stop trials before their full budget; each survives a resume."""
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    FIFOScheduler,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
 
+from captcha_models.errors import InputError
+from search.tuning.objectives import Objective
 from search.tuning.settings import REDUCTION
 from search.tuning.trainable import VALUE
 
@@ -51,12 +59,12 @@ class Rungs(ASHAScheduler):
         names, records = {name for name, _ in search.own()}, search.records
         for name in names:
             super().on_trial_add(cast(Any, None), cast(Any, _Named(name)))
-        for name, epoch in records.order:
-            value = records.epochs[name][epoch].get(search.settings.objective.metric)
+        for name, row in records.order:
+            value = row.get(search.settings.objective.metric)
             if name in names and value is not None:
-                result = {"epoch": epoch, VALUE: value}
+                # Of an epoch that was repeated the rungs keep the first value, then as now.
                 self._decided[name] = super().on_trial_result(
-                    cast(Any, None), cast(Any, _Named(name)), result
+                    cast(Any, None), cast(Any, _Named(name)), {"epoch": row["epoch"], VALUE: value}
                 )
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
@@ -110,6 +118,21 @@ class Bound(FIFOScheduler):
     def _bound_by(self, name: str) -> float:
         records = self._search.records
         return self._objective.bound([records.last(name)] if records.is_whole(name) else [])
+
+
+def ready(scheduler: TrialScheduler, objective: Objective) -> TrialScheduler:
+    """A copy of a scheduler from outside that compares what the objective says.
+
+    Raises:
+        InputError: one that changes configurations, or has been told another metric.
+    """
+    kind = type(scheduler).__name__
+    if isinstance(scheduler, PopulationBasedTraining):
+        raise InputError(f"{kind}: it changes a trial while it runs; take one that only stops")
+    copy = deepcopy(scheduler)
+    if not copy.set_search_properties(VALUE, objective.mode):
+        raise InputError(f"{kind}: leave metric and mode out: the objective says them")
+    return copy
 
 
 def _named(trial: Trial) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,7 @@ class SearchSession(Session):
                     for name, saved in folder.records.run["spaces"].items()
                 }
                 before = folder.records.run["data"]["digest"]
+            self._assert_same_spaces(settings, plans)
             check_trackers(settings.log_to)
             data = self._load(settings)
             self._say_data(data)
@@ -129,6 +130,13 @@ class SearchSession(Session):
                 folder.update_run(settings=settings.model_dump(mode="json"))
                 self._search(folder, settings, plans, data, each)
         return self.exit_code()
+
+    def _assert_same_spaces(self, settings: Settings, plans: dict[str, SpacePlan]) -> None:
+        for name, plan in plan_spaces(settings, self.spaces).items() if self.spaces else ():
+            # Points to begin with may have come from a warm start.
+            given, begun = (replace(p.space, known=()).digest for p in (plan, plans[name]))
+            if given != begun:
+                raise InputError(f"space {name} differs from that of the run: start a new one")
 
     def _search(
         self,

@@ -5,6 +5,7 @@ a trial it lost is still running, and pickles itself; this one does not.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[T
     rows = {row["number"]: name for name, row in search.own()}
     begun = max(rows, default=-1) + 1
     sampler = search.sampler or default_sampler(search.settings.seed, begun, search.settings.trials)
+    if begun and search.sampler:
+        search.sampler.reseed_rng()  # One with a seed would draw the same points again.
     study = new_study(space.name, objective, sampler)
     live = []
     for number in range(begun):
@@ -125,7 +128,9 @@ def tell(search: "SpaceSearch", study: Study, trial: Trial, *, failed: bool = Fa
         trial.set_user_attr(attribute, last.get(attribute))
     for limit in objective.constraints:
         trial.set_constraint(limit.name, limit.violation(last))
-    if records.is_whole(name):
-        study.tell(trial, objective.values(last))
-    else:
-        study.tell(trial, state=TrialState.PRUNED)
+    with suppress(RuntimeError):
+        # A sampler that has no more points to draw stops the study, which nobody optimizes here.
+        if records.is_whole(name):
+            study.tell(trial, objective.values(last))
+        else:
+            study.tell(trial, state=TrialState.PRUNED)

@@ -74,13 +74,17 @@ class Session:
             KeyboardInterrupt: what had ended is kept.
         """
         with self.guarded(), ExitStack() as stack:
-            found = self.place.exists()
-            folder = stack.enter_context(RunFolder.open(self.place)) if found else None
+            found = (self.place / RUN_FILE).is_file()
+            store = Storage(self.storage) if self.storage else None
+            folder = stack.enter_context(RunFolder.open(self.place, store)) if found else None
             cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
-            self.check_cluster(cluster, settings, Storage(str(self.place.parent)))
+            self.check_cluster(cluster, settings, store or Storage(str(self.place.parent)))
             each = self.say_share(cluster, settings)
             first()
-            folder = folder or stack.enter_context(RunFolder.create(self.place, run))
+            if folder is None:
+                # One whose making was cut off holds nothing yet.
+                made = RunFolder.create(self.place, run, store, over=True)
+                folder = stack.enter_context(made)
             self.run(folder, settings, [source(folder)], data, each)
         if self.stopping.interrupted:
             raise KeyboardInterrupt

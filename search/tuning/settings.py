@@ -44,6 +44,10 @@ FLAGS = {field: f"--at-most {metric}" for metric, field in BOUNDS.items()} | {
 """Options that set a field of another name."""
 
 
+IN_MEMORY = "memory"
+"""What `data` is where images were given as an object."""
+
+
 class Settings(BaseModel):
     """Everything that decides a search, apart from where it runs."""
 

@@ -1,6 +1,7 @@
 """Search of one space: starting points first, then what the sampler proposes."""
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from optuna.samplers import BaseSampler
@@ -10,12 +11,11 @@ from ray.tune.search import Searcher
 from search.store.records import whole
 from search.store.run_folder import RunFolder
 from search.tuning.objectives import exceeded
-from search.tuning.scheduler import Bound, Rungs
+from search.tuning.scheduler import Bound, Rungs, ready
 from search.tuning.searcher import StudySearcher, rebuild
 from search.tuning.settings import Settings
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
-from search.tuning.trainable import VALUE
 from spaces.space import Space, Values
 
 _REASONS = {
@@ -49,12 +49,10 @@ class SpaceSearch(Source):
         scheduler: TrialScheduler | None = None,
     ) -> None:
         super().__init__(space.name, folder, settings)
-        self.space, self.base, self.sampler = space, base, sampler
+        # Both learn from the trials they see: those of another space shall not be among them.
+        self.space, self.base, self.sampler = space, base, deepcopy(sampler)
         self.objective = settings.objective
-        self._scheduler = scheduler
-        if scheduler is not None:
-            # One from outside need not say what it compares.
-            scheduler.set_search_properties(VALUE, settings.objective.mode)
+        self._scheduler = ready(scheduler, settings.objective) if scheduler else None
 
     @property
     def starting_points(self) -> list[dict[str, Any]]:

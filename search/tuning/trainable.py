@@ -89,7 +89,8 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
     def on_epoch(metrics: EpochMetrics, state: Savable) -> None:
         nonlocal epoch, last_saved
         found = shared.objective.measured(metrics) if shared.objective else metrics.as_dict()
-        compared = (shared.objective.metric, "train_nll", "valid_nll") if shared.objective else ()
+        wanted = shared.objective and (shared.objective.metric, *shared.objective.metrics)
+        compared = (*wanted, "train_nll", "valid_nll") if wanted else ()
         for name in compared:
             value = math.nan if found[name] is None else found[name]
             if not math.isfinite(value):

@@ -1,5 +1,6 @@
 """Trials of a list as a source: those that have no row yet; one that failed is tried again."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from search.store.listed import ListedTrial, name_of
+from search.store.provenance import git_revision, versions
 from search.store.run_folder import RunFolder
 from search.tuning.settings import Settings
 from search.tuning.source import Source, TrialSearcher
@@ -14,7 +16,7 @@ from search.tuning.stopping import Stopping
 
 
 class TrialList(Source):
-    """The trials of a list.
+    """The trials of a list; one that failed is tried again under another name.
 
     Args:
         folder: where they are recorded.
@@ -26,7 +28,12 @@ class TrialList(Source):
         self, folder: RunFolder, settings: Settings, trials: Mapping[str, ListedTrial]
     ) -> None:
         super().__init__("list", folder, settings)
-        self.trials = {name_of(key): (key, trial) for key, trial in trials.items()}
+        failed = Counter(
+            row["key"] for row in self.records.trials.values() if row["state"] == "failed"
+        )
+        # Another name for another attempt, which shall know nothing of the epochs of the first.
+        self.trials = {name_of(key, failed[key]): (key, trial) for key, trial in trials.items()}
+        self._by = {"versions": versions(), "git_revision": git_revision()}
 
     def own(self) -> Any:
         return ((name, row) for name, row in super().own() if name in self.trials)
@@ -41,12 +48,12 @@ class TrialList(Source):
         return (_ListSearcher(self, missing, stopping), len(missing)) if missing else None
 
     def start(self, name: str) -> None:
-        """Append the row of a trial that starts, or starts again after it failed."""
+        """Append the row of a trial that starts."""
         key, trial = self.trials[name]
         about = {k: v for k, v in asdict(trial).items() if k not in ("config", "seed", "name")}
         self.start_trial(
             name, trial.config, trial.seed, key=key, title=trial.name, says=str(trial),
-            split=asdict(trial.spec), **about,
+            split=asdict(trial.spec), **about, **self._by,
         )  # fmt: skip
 
 
@@ -62,7 +69,7 @@ class _ListSearcher(TrialSearcher):
             return Searcher.FINISHED  # type: ignore[return-value]
         name = self._missing.pop(0)
         rows = self._source.records.trials
-        if name not in rows or rows[name]["state"] != "running":
+        if name not in rows:
             self._source.start(name)
         return self._source.suggestion(name, self._source.trials[name][1].arch, self._stopping)
 

@@ -95,6 +95,40 @@ class TestOnRay:
         assert list(first.records.trials) == ["small-000", "small-001"]
         assert len(again.leaderboard()) == 2
 
+    def test_an_own_objective_and_sampler_go_on(
+        self, tmp_path: Path, drawn: LabelledImages
+    ) -> None:
+        given: dict[str, Any] = {
+            "objective": search.Objective(function=lambda m: m.valid_nll, name="own"),
+            "sampler": RandomSampler(seed=1),
+        }
+        self.experiment(tmp_path, drawn, trials=2, **given).run()
+        run = self.experiment(tmp_path, drawn, trials=4, **given).resume()
+        tried = [row["config"]["lr"] for row in run.records.trials.values()]
+        assert len(set(tried)) == 4  # Its seed does not make it draw the same point again.
+        assert run.leaderboard()["own"].notna().all()
+        with pytest.raises(search.InputError, match="space small differs from that of the run"):
+            other = search.Space(
+                name="small", arch="pooled", parameters={"lr": FloatDistribution(1e-5, 1e-4)},
+                baseline={"lr": 1e-4},
+            )  # fmt: skip
+            search.Experiment(drawn, other, name="r", runs_dir=tmp_path, **given, trials=5).resume()
+
+    def test_two_spaces_share_no_scheduler(self, tmp_path: Path, drawn: LabelledImages) -> None:
+        from ray.tune.schedulers import ASHAScheduler
+
+        other = search.Space(
+            name="other", arch="pooled", parameters={"lr": FloatDistribution(1e-3, 1e-2, log=True)},
+            baseline={"lr": 1e-2},
+        )  # fmt: skip
+        scheduler = ASHAScheduler(time_attr="epoch", grace_period=1, max_t=4, reduction_factor=2)
+        experiment = search.Experiment(
+            drawn, [small(), other], name="r", runs_dir=tmp_path, trials=1, epochs=4,
+            scheduler=scheduler, train=_fake.objective(quick), max_concurrent=1,
+        )  # fmt: skip
+        # The second's only trial is far worse than the first's, and the first of its own rungs.
+        assert set(experiment.run().leaderboard()["state"]) == {"completed"}
+
     def test_failures_are_told_as_errors(self, tmp_path: Path, drawn: LabelledImages) -> None:
         def broken(task: Task, epoch: int) -> float:
             raise ValueError("no such thing")
@@ -152,6 +186,8 @@ def test_every_name_is_there() -> None:
         ({"trial": 3}, "unknown option 'trial'"),
         ({"objective": "valid_speed"}, "must be nll, accuracy, cost, pareto"),
         ({"epochs": 0}, "epochs = 0"),
+        ({"name": "../out"}, "a plain name"),
+        ({"data": "elsewhere"}, "as the first argument"),
     ],
 )
 def test_a_wrong_setting_is_told(
@@ -159,6 +195,36 @@ def test_a_wrong_setting_is_told(
 ) -> None:
     with pytest.raises(search.InputError, match=message):
         search.Experiment(drawn, small(), **given)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_cannot_be_is_told(drawn: LabelledImages) -> None:
+    from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
+
+    for scheduler, message in [
+        (ASHAScheduler(metric="valid_nll", mode="min"), "leave metric and mode out"),
+        (PopulationBasedTraining(hyperparam_mutations={"lr": [1, 2]}), "takes? one that only"),
+    ]:
+        with pytest.raises(search.InputError, match=message.replace("takes?", "take")):
+            search.Experiment(drawn, small(), scheduler=scheduler)
+
+
+def test_images_given_as_an_object_are_asked_for_again(
+    tmp_path: Path, drawn: LabelledImages
+) -> None:
+    from search.tuning.plan import load_data
+    from search.tuning.settings import Settings
+
+    with pytest.raises(search.InputError, match="were given as an object"):
+        load_data(Settings(spaces=("crnn",), data="memory"))
+
+
+def test_a_place_of_images_is_read_by_the_settings() -> None:
+    five, zero = (
+        search.Experiment("synthetic:40", small(), synthetic_seed=seed).images.digest
+        for seed in (5, 0)
+    )
+    assert five != zero
 
 
 def test_a_place_without_a_run_is_told(tmp_path: Path) -> None:

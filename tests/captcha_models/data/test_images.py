@@ -1,13 +1,21 @@
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_models.data.images import HEIGHT, MAX_ARCHIVE_BYTES, WIDTH, read_folder, read_zip
+from captcha_models.data.images import (
+    HEIGHT,
+    MAX_ARCHIVE_BYTES,
+    WIDTH,
+    LabelledImages,
+    read_folder,
+    read_zip,
+)
 from captcha_models.errors import InputError
 
 
@@ -185,3 +193,8 @@ def test_the_real_set(real_images: Path) -> None:
     assert images.charset.symbols == "2345678bcdefgmnpwxy"
     assert images.label_length == 5
     assert images.pixels.shape == (936, 1, 50, 200)
+
+
+def test_other_labels_are_other_images(drawn: LabelledImages) -> None:
+    other = replace(drawn, labels=(*drawn.labels[1:], drawn.labels[0]))
+    assert other.digest != drawn.digest

@@ -9,7 +9,8 @@ import pytest
 from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
-from search.store.listed import ListedTrial, Row
+from search.store.listed import ListedTrial, Row, name_of
+from search.store.records import read_run
 from search.store.run_folder import RunFolder
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
@@ -106,6 +107,42 @@ def test_an_interrupt_keeps_what_has_ended(tmp_path: Path, drawn: LabelledImages
         file.write('{"key": "')
     assert seeds(run_of(tmp_path, drawn).run(listed(6))) == list(range(6))
     assert all(begun(tmp_path).count(row["seed"]) == 1 for row in kept.values())
+
+
+def test_another_attempt_knows_nothing_of_the_first(tmp_path: Path, drawn: LabelledImages) -> None:
+    """A trial that failed after its last report must not count as whole when tried again."""
+    one, place = run_of(tmp_path, drawn), tmp_path
+    plain = one.train
+
+    def fails_late(task: Task, data: Any, on_epoch: OnEpoch, resume: Path | None) -> None:
+        plain(task, data, on_epoch, resume)
+        raise ValueError("late")
+
+    one.train = fails_late
+    assert seeds(one.run(listed(1))) == [None]
+    # Killed right after the second attempt's first row was written.
+    first = next(iter(read_run(place / "rows").trials.values()))
+    again = dict(first) | {"state": "running", "trial": name_of(first["key"], 1), "error": None}
+    with RunFolder.open(place / "rows") as folder:
+        folder.add_trial(**again)
+    assert seeds(run_of(tmp_path, drawn).run(listed(1))) == [0]
+    assert begun(tmp_path) == [0, 0]
+
+
+def test_a_folder_whose_making_was_cut_off_is_taken_over(
+    tmp_path: Path, drawn: LabelledImages
+) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "trials.jsonl").touch()
+    assert seeds(run_of(tmp_path, drawn).run(listed(1))) == [0]
+
+
+def test_a_list_keeps_its_checkpoints_in_a_storage(tmp_path: Path, drawn: LabelledImages) -> None:
+    one = run_of(tmp_path, drawn)
+    one.storage = str(tmp_path / "shared")
+    assert seeds(one.run(listed(2))) == [0, 1]
+    assert (tmp_path / "shared" / "copy").exists()
+    assert not (tmp_path / "rows" / "ray").exists()
 
 
 def test_rows_of_an_earlier_version_count(tmp_path: Path, drawn: LabelledImages) -> None:

@@ -62,10 +62,10 @@ def test_a_listed_trial_goes_on_from_its_checkpoint(drawn: LabelledImages, tmp_p
 
         def on_epoch(metrics: EpochMetrics, state: Savable) -> None:
             if metrics.epoch == 1:
-                assert state.readings() is None
+                assert state.predictions() is None
                 state.save_checkpoint(tmp_path)
             else:
-                found.update(state.readings() or {}, epochs=metrics.epoch)
+                found.update(state.predictions() or {}, epochs=metrics.epoch)
 
         spec = replace(listed, **changes).spec
         train(Task("crnn", config.model_dump(), listed.seed, split=spec), data, on_epoch, resume)
