@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 def test_the_example_is_searched_and_predicts(tmp_path: Path, drawn: LabelledImages) -> None:
     from captcha_models.architectures import resolve
 
-    resolve(f"{EXAMPLES / 'own_architecture.py'}:Model")
+    resolve(f"{EXAMPLES / 'own_architecture.py'}:Tiny")
     space = search.load_space(f"{EXAMPLES / 'own_space.py'}:SPACE")
     run = search.Experiment(
         drawn, space, name="r", runs_dir=tmp_path, trials=2, epochs=1, max_concurrent=2
