@@ -31,6 +31,7 @@ class GroupedCommand(click.Command):
         for parameter in self.get_params(ctx):
             if record := parameter.get_help_record(ctx):
                 sections.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        sections["Other"] = sections.pop("Other")  # --help, at the end.
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)

@@ -19,49 +19,79 @@ from typing import Any
 
 import click
 
-from captcha_models.cli import ALL_FAILED, OK, command_line
+from captcha_models.cli import ALL_FAILED, OK, GroupedCommand, command_line, option
 from captcha_models.errors import InputError
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option(
+@option(
     "--runs-dir",
     type=click.Path(path_type=Path),
     default=Path("runs"),
     show_default=True,
     help="Where the newest run is looked for when none is named.",
+    group="Run",
 )
-@click.option("--space", help="This space of the run only.")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Candidates.")
-@click.option(
+@option("--space", help="This space of the run only.", group="Run")
+@option(
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Candidates of each space.",
+    group="Budget",
+)
+@option(
     "--seeds",
     type=click.IntRange(2),
     default=5,
     show_default=True,
     help="Of each, and folds.",
+    group="Budget",
 )
-@click.option("--baseline-epochs", type=click.IntRange(1), help="By default those of the search.")
-@click.option("--no-test", is_flag=True, help="Leave the locked test set alone.")
-@click.option(
+@option(
+    "--baseline-epochs",
+    type=click.IntRange(1),
+    help="By default those of the search.",
+    group="Budget",
+)
+@option("--no-test", is_flag=True, help="Leave the locked test set alone.", group="Locked test set")
+@option(
     "--test-seeds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
     help="Of each, for the test set.",
+    group="Locked test set",
 )
-@click.option("--force", is_flag=True, help="Evaluate on the test set again, and record it.")
-@click.option("--data", help="Where the images are now, if they were moved.")
-@click.option("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
-@click.option(
+@option(
+    "--force",
+    is_flag=True,
+    help="Evaluate on the test set again, and record it.",
+    group="Locked test set",
+)
+@option("--data", help="Where the images are now, if they were moved.", group="Run")
+@option(
+    "--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.", group="Machines"
+)
+@option(
     "--storage",
     envvar="CAPTCHA_STORAGE",
     help="As of search.run; by default where the search kept its run.",
+    group="Machines",
 )
-@click.option("--gpus-per-trial", help="1/n or whole; by default as in the search.")
-@click.option("--cpus-per-trial", type=click.IntRange(1), help="Also the threads of a training.")
-@click.option("--max-concurrent", type=click.IntRange(1), help="Most trainings at a time.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@option("--gpus-per-trial", help="1/n or whole; by default as in the search.", group="Machines")
+@option(
+    "--cpus-per-trial",
+    type=click.IntRange(1),
+    help="Also the threads of a training.",
+    group="Machines",
+)
+@option(
+    "--max-concurrent", type=click.IntRange(1), help="Most trainings at a time.", group="Machines"
+)
+@option("--json", "as_json", is_flag=True, help="One JSON object on standard output.", group="Run")
 def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) -> int:
     """Retrain the best few of RUN, by default of the newest run, and judge the winner once."""
     if options["force"] and options["no_test"]:
