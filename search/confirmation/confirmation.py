@@ -142,10 +142,10 @@ class Confirmation:
         """Where the search kept its run, if that was not its folder; passwords are not recorded."""
         kept = self.records.run.get("storage")
         if kept and HIDDEN in kept:
-            if not self.options["storage"]:
+            if not self.options.get("storage"):
                 raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
             kept = Storage(self.options["storage"]).child(self.records.path.name).place
-        if not kept and (given := self.options["storage"]):
+        if not kept and (given := self.options.get("storage")):
             kept = Storage(given).child(self.records.path.name).place
         return Storage(kept).child(FOLDER).child(TRIALS).place if kept else None
 

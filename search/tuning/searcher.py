@@ -18,6 +18,7 @@ from search.store.study import ATTRIBUTES, new_study, params_of, trial_of
 from search.tuning.source import TrialSearcher
 from search.tuning.stopping import Stopping
 from search.tuning.trainable import VALUE
+from spaces.space import Space
 
 if TYPE_CHECKING:
     from search.tuning.space_search import SpaceSearch
@@ -59,10 +60,19 @@ def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[T
             study.enqueue_trial(params_of(space, records.trials[name]["config"]))
         elif number < len(search.starting_points):
             study.enqueue_trial(search.starting_points[number])
-        live.append(study.ask())
+        live.append(ask(study, space))
     for point in search.starting_points[begun:]:
         study.enqueue_trial(point)
     return study, live
+
+
+def ask(study: Study, space: Space) -> Trial:
+    """A new trial whose parameters without a condition are drawn.
+
+    All trials share the space's own distributions so; a suggestion by its bounds makes new ones.
+    """
+    free = {k: v for k, v in space.parameters.items() if k not in space.conditions}
+    return study.ask(free)
 
 
 class StudySearcher(TrialSearcher):
@@ -87,13 +97,14 @@ class StudySearcher(TrialSearcher):
         """A trial's task and the checkpoint to go on from; or no more."""
         if self._stopping.closed:
             return Searcher.FINISHED  # type: ignore[return-value]
-        trial = self._unfinished.pop(0) if self._unfinished else self.study.ask()
-        values = self._search.space.suggest(trial)
+        space = self._search.space
+        trial = self._unfinished.pop(0) if self._unfinished else ask(self.study, space)
+        values = space.suggest(trial)
         name = self._search.trial_name(trial.number)
         if name not in self._search.records.trials:
             self._search.start_point(trial.number, values)
         self._live[trial_id] = trial
-        return self._search.suggestion(name, self._search.space.arch, self._stopping)
+        return self._search.suggestion(name, space.arch, self._stopping)
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Nothing: the study learns of a trial when it ends."""

@@ -191,7 +191,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     out, err = driver.communicate(timeout=300)
     assert driver.returncode == 0, err
     assert err.splitlines()[0].startswith("data: 60 images")
-    assert "in the locked test set" in err.splitlines()[1]
+    assert "are the locked test set" in err.splitlines()[1]
     assert err.splitlines()[2].startswith("ray: a private local Ray has")
     found = object_of(out)["spaces"]["crnn"]
     assert found["trials"]["completed"] + found["trials"]["stopped"] == 3

@@ -34,12 +34,18 @@ def test_ended_trials_leave_next_to_nothing_with_ray_and_optuna(tmp_path: Path) 
     checkpoints: list[int] = []
 
     class Weighing(Progress):
+        def tick(self) -> None:
+            super().tick()
+            saved = [n for t in self.kept() for n in run.folder.store.names(f"ray/pooled-1/{t}")]
+            checkpoints.append(sum(n.startswith("checkpoint") for n in saved))
+
+        def kept(self) -> list[str]:
+            names = run.folder.store.names("ray/pooled-1")
+            return [name for name in names if name.startswith("pooled-")]
+
         def update(self, *, running: str | None = None, ended: str | None = None) -> None:
             super().update(running=running, ended=ended)
-            store = run.folder.store
-            names = [n for n in store.names("ray/pooled-1") if n.startswith("pooled-")]
-            saved = [n for t in names for n in store.names(f"ray/pooled-1/{t}")]
-            checkpoints.append(sum(n.startswith("checkpoint") for n in saved))
+            names = self.kept()
             if ended:
                 folders.append(len(names))
                 held.append((
