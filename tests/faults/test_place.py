@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from captcha_models.errors import InputError
-from search.store.records import read_run
+from search.store.records import Records, read_run
 from search.store.run_folder import RunFolder
 from search.tuning.search_session import SearchSession
 from search.tuning.settings import Settings
@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 )
 def test_a_run_goes_on_in_another_place(tmp_path: Path, address: str) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
-    driver = _driver.start(address, run, log, trials=4, epoch_s=0.4)
-    # Both first trials are past the rung at half of their epochs, where checkpoints are written.
-    wait(lambda: size(run) >= 7, driver)
+    driver = _driver.start(address, run, log, trials=4, epoch_s=0.6)
+    # A trial that runs is past the rung at half of its epochs, where a checkpoint is written.
+    wait(lambda: size(run) >= 3 and half_way(read_run(run)), driver)
     _driver.kill(driver)
     with RunFolder.open(run) as folder:
         running = [n for n, row in folder.records.trials.items() if row["state"] == "running"]
@@ -49,6 +49,12 @@ def test_a_run_goes_on_in_another_place(tmp_path: Path, address: str) -> None:
         number = int(name.rpartition("-")[2])
         again = [int(line.split()[1]) for line in after if line.split()[0] == str(number)]
         assert min(again, default=epoch + 1) == epoch + 1
+
+
+def half_way(records: Records) -> bool:
+    """Whether a trial that runs has a checkpoint to go on from."""
+    running = [name for name, row in records.trials.items() if row["state"] == "running"]
+    return any(row["checkpoint"] for n in running for row in records.epochs.get(n, {}).values())
 
 
 def quick(task: Task, epoch: int) -> None:
