@@ -101,6 +101,15 @@ def _curves(place: Path) -> Any:
                     writer.add_scalar(metric, value, metrics["images_seen"])
             writer.flush()
 
+        def on_trial_complete(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
+            # A flush alone may leave the last point in the writer's queue.
+            if writer := writers.pop(trial.config["trial"], None):
+                writer.close()
+
+        on_trial_error = on_trial_complete
+
         def __reduce__(self) -> tuple[type, tuple[()]]:
             # Ray pickles a run's callbacks into a file that is never read.
             return Callback, ()
