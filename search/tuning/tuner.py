@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any, cast
 
 import ray
@@ -13,6 +14,7 @@ from ray import tune
 from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
+import captcha_models
 from search.cluster.connection import Share
 from search.store.disk_full import writing
 from search.tuning.loggers import tracker_callbacks
@@ -133,9 +135,13 @@ def _outside(archs: Iterable[str]) -> tuple[type[Any], ...]:
 
     Those of a module that workers cannot import, such as a file's, travel by value.
     """
-    from captcha_models.architectures import built_in, resolve
+    files = Path(captcha_models.__file__).parent / "architectures"
+    outside = sorted(arch for arch in archs if not (files / f"{arch}.py").is_file())
+    if not outside:
+        return ()  # Without the memory that torch takes.
+    from captcha_models.architectures import resolve
 
-    found = tuple(resolve(arch).model_class for arch in sorted({*archs} - {*built_in()}))
+    found = tuple(resolve(arch).model_class for arch in outside)
     for model in found:
         name = model.__module__
         if name != "__main__" and PathFinder.find_spec(name.partition(".")[0]) is None:
