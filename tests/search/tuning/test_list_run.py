@@ -9,12 +9,13 @@ import pytest
 from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
-from search.store.listed import ListedTrial, Row, name_of
-from search.store.records import read_run
+from search.store.listed import ListedTrial, Row
 from search.store.run_folder import RunFolder
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
+from search.tuning.settings import Settings
 from search.tuning.task import OnEpoch, Task
+from search.tuning.trial_list import TrialList
 from tests.search import _fake
 
 pytestmark = [
@@ -121,10 +122,14 @@ def test_another_attempt_knows_nothing_of_the_first(tmp_path: Path, drawn: Label
     one.train = fails_late
     assert seeds(one.run(listed(1))) == [None]
     # Killed right after the second attempt's first row was written.
-    first = next(iter(read_run(place / "rows").trials.values()))
-    again = dict(first) | {"state": "running", "trial": name_of(first["key"], 1), "error": None}
+    trial = listed(1)[0]
+    settings = Settings(spaces=("list",), trials=1)
     with RunFolder.open(place / "rows") as folder:
-        folder.add_trial(**again)
+        source = TrialList(folder, settings, {trial.key(drawn.digest): trial})
+        (name,) = source.trials
+        source.start(name)
+        assert folder.records.last_epoch(name) == 0
+        assert source.settle() == [name]
     assert seeds(run_of(tmp_path, drawn).run(listed(1))) == [0]
     assert begun(tmp_path) == [0, 0]
 
