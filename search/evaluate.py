@@ -66,7 +66,8 @@ def evaluate(
     click.echo(images.describe(), err=True)
     rows, chosen = choose(loaded.card.data.digest, loaded.card.split, images, part)
     labels = [images.labels[i] for i in rows]
-    loaded.check(labels)
+    for line in loaded.unreadable(labels):
+        click.echo(line, err=True)
     pixels = torch.from_numpy(images.pixels[rows])
     scores = score(loaded.model, pixels, labels)
     num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
@@ -84,6 +85,7 @@ def evaluate(
                     "model": str(loaded.path),
                     "split": chosen,
                     "num_images": scores.num_images,
+                    "num_unreadable": scores.num_unreadable,
                     **scores.figures(),
                     "exact_match_ci95": [low, high],
                     "digest": images.digest,
@@ -96,7 +98,11 @@ def evaluate(
     click.echo(
         f"{scores.num_images} images ({chosen}): captchas {scores.exact_match:.2%} "
         f"(95 % interval {low:.2%} to {high:.2%}), CER {scores.cer:.2%}, "
-        f"NLL {scores.nll:.4f} nats per captcha"
+        + (
+            f"NLL {scores.nll:.4f} nats per captcha"
+            if scores.num_unreadable < scores.num_images
+            else "no NLL, for the model can give none of these labels"
+        )
     )
     if chosen == "valid" and loaded.card.config.get("calibrate"):
         before = loaded.card.metrics.get("valid_nll")

@@ -148,6 +148,7 @@ def build(
         size: height and width of the images, in pixels.
     """
     model: Recogniser = cast(Any, model_class(config))(config, charset, max_length, size)
+    model.max_length = max_length
     # Convolutions run a quarter faster on channels that lie side by side.
     model.to(memory_format=torch.channels_last)
     return model

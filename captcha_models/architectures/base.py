@@ -15,6 +15,7 @@ from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.ctc.loss import Hypothesis
 from captcha_models.data.cutmix import splice
+from captcha_models.errors import InputError
 
 
 class Recogniser(nn.Module, ABC):
@@ -38,6 +39,8 @@ class Recogniser(nn.Module, ABC):
 
     stride: int = 1
     """Px from the middle of one column of `columns` to that of the next."""
+    max_length: int | None = None
+    """L, the characters of the longest label that it was built for; set by `build`."""
 
     def __init__(self, config: Config, charset: Charset) -> None:
         super().__init__()
@@ -65,6 +68,19 @@ class Recogniser(nn.Module, ABC):
         Raises:
             InputError: naming the field or the label.
         """
+
+    def readable(self, labels: Sequence[str], size: tuple[int, int]) -> list[bool]:
+        """Which labels the model can give for images of that height and width, in pixels."""
+
+        def check(those: Sequence[str]) -> bool:
+            try:
+                self.charset.encode(those)
+                self.check(self.config, those, size, self.max_length)
+            except InputError:
+                return False
+            return True
+
+        return [True] * len(labels) if check(labels) else [check([label]) for label in labels]
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W): grey images get three equal channels; normalised if the config says so."""

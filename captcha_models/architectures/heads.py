@@ -33,7 +33,7 @@ class PositionalRecogniser(Recogniser):
 
     def __init__(self, config: PositionalConfig, charset: Charset, length: int) -> None:
         super().__init__(config, charset)
-        self.length = length
+        self.length = self.max_length = length
         self.label_smoothing = config.label_smoothing
 
     @classmethod

@@ -55,7 +55,7 @@ def _by_width(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[
                 for logits in scores.outputs
                 for best in model.read(model.tempered(logits))
             ]
-            right = sum(a == b for a, b in zip(read, labels, strict=True))
+            right = sum(a == labels[i] for a, i in zip(read, scores.order, strict=True))
             found[str(width)] = right / len(labels)
     finally:
         model.beam_width = own

@@ -109,16 +109,26 @@ class Loaded:
     card: Card
     path: Path
 
-    def check(self, labels: Sequence[str]) -> None:
-        """Refuse labels the model can never read.
-
-        Raises:
-            InputError: naming the label, and the symbol or the length.
-        """
+    def unreadable(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Lines that say which labels the model can never give; none where it can give all."""
         card = self.card
-        self.model.charset.encode(labels)
-        size = (card.height, card.width)
-        self.model.check(self.model.config, labels, size, card.max_length)
+        foreign = [label for label in labels if set(label) - set(card.symbols)]
+        symbols = sorted(set().union(*foreign) - set(card.symbols))
+        known = [label for label in labels if not set(label) - set(card.symbols)]
+        able = self.model.readable(known, (card.height, card.width))
+        beyond = [label for label, fine in zip(known, able, strict=True) if not fine]
+        return tuple(
+            f"{len(those)} of {len(labels)} labels {why}: they count as misread"
+            for those, why in (
+                (foreign, f"have symbols that the model does not know ({_few(symbols)})"),
+                (beyond, f"have a length that the model cannot read ({_few(beyond)})"),
+            )
+            if those
+        )
+
+
+def _few(texts: Sequence[str], most: int = 10) -> str:
+    return ", ".join(texts[:most]) + ", ..." * (len(texts) > most)
 
 
 def save_model(path: Path, model: Recogniser, card: Card) -> None:

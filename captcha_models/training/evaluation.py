@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from scipy.optimize import minimize_scalar
@@ -12,6 +13,7 @@ from captcha_models.architectures.heads import PositionalRecogniser
 from captcha_models.ctc.loss import Hypothesis
 from captcha_models.training.metrics import GRID, Scores, char_matches, doubt, edits
 
+T = TypeVar("T")
 BATCH_SIZE = 128
 TEMPERATURES = (0.1, 10.0)
 """Between these a temperature is looked for."""
@@ -30,61 +32,81 @@ def evaluate(
 ) -> Scores:
     """How well a model reads labelled images; the model's mode is left as it was.
 
+    An image whose label the model can never give, for a symbol that it does not know or a length
+    beyond its own, counts as misread; no loss and no NLL can be told of it.
+
     Args:
         model: on the device where it runs.
         pixels: (N, C, H, W) uint8, on any device; at least one image.
-        labels: N texts over the model's alphabet.
+        labels: N texts.
         search: decode with beam search too; without it, accuracies are the greedy ones.
         calibrate: first give the model the temperature that is best for these images. Their own
             NLL is then computed at temperatures fitted without them, a fifth of them at a time, or
             calibration would seem to help by being fitted to what it is judged on.
-
-    Raises:
-        InputError: a label with a symbol outside the alphabet.
     """
     device = next(model.parameters()).device
-    ids = torch.from_numpy(model.charset.encode(labels)).to(device)
-    outputs, size = _outputs(model, pixels, device)
-    targets = torch.split(ids, size)
-    fitted: Tensor | None = None
-    if calibrate:
-        fitted = _cross_fitted(model, outputs, targets)
-        every = torch.ones(len(labels), dtype=torch.bool, device=device)
-        model.temperature.fill_(_best_temperature(model, outputs, targets, every))
-    raw, nlls, greedy = [], [], []
+    readable = model.readable(labels, (pixels.shape[2], pixels.shape[3]))
+    fine = [i for i, known in enumerate(readable) if known]
+    rest = [i for i, known in enumerate(readable) if not known]
+    greedy: list[str] = []
     found: list[Hypothesis] = []
+    kept: list[Tensor] = []
     loss = torch.zeros((), device=device)
-    for logits, target in zip(outputs, targets, strict=True):
-        loss += model.loss(logits, target) * len(target)
-        raw.append(model.nll(logits, target))
-        logits = model.tempered(logits)
-        nlls.append(model.nll(logits, target))
+    nll = nll_raw = loss.new_zeros(0)
+    if fine:
+        outputs, size = _outputs(model, pixels if not rest else pixels[fine], device)
+        ids = model.charset.encode([labels[i] for i in fine])
+        targets = torch.split(torch.from_numpy(ids).to(device), size)
+        raw, nlls = [], []
+        fitted: Tensor | None = None
+        if calibrate:
+            fitted = _cross_fitted(model, outputs, targets)
+            every = torch.ones(len(fine), dtype=torch.bool, device=device)
+            model.temperature.fill_(_best_temperature(model, outputs, targets, every))
+        for logits, target in zip(outputs, targets, strict=True):
+            loss += model.loss(logits, target) * len(target)
+            raw.append(model.nll(logits, target))
+            nlls.append(model.nll(model.tempered(logits), target))
+        nll, nll_raw = torch.cat(nlls) if fitted is None else fitted, torch.cat(raw)
+        kept += outputs
+    if rest:
+        kept += _outputs(model, pixels[rest], device)[0]
+    for logits in map(model.tempered, kept):
         greedy += [model.charset.decode(ids) for ids in model.read_greedily(logits)]
         if search:
             found += [best[0] for best in model.read(logits)]
-    predictions = [model.charset.decode(best.ids) for best in found] if search else greedy
+    # Back in the order of the images.
+    order = [*fine, *rest]
+    greedy = _placed(greedy, order)
+    predictions = _placed([model.charset.decode(best.ids) for best in found], order) or greedy
     right, total = char_matches(predictions, labels)
     wrong = sum(edits(read, label) for read, label in zip(predictions, labels, strict=True))
-    nll = (torch.cat(nlls) if fitted is None else fitted).double()
+    unknown = [math.nan] * len(rest)
     return Scores(
         num_images=len(labels),
-        loss=float(loss) / len(labels),
-        nll=float(nll.mean()),
-        nll_raw=float(torch.cat(raw).double().mean()),
+        loss=float(loss) / len(fine) if fine else math.nan,
+        nll=float(nll.double().mean()),
+        nll_raw=float(nll_raw.double().mean()),
         exact_match=_share_equal(predictions, labels),
         exact_match_greedy=_share_equal(greedy, labels),
         cer=wrong / sum(map(len, labels)),
         position_accuracy=right / total if isinstance(model, PositionalRecogniser) else math.nan,
         predictions=tuple(predictions),
-        nlls=tuple(nll.tolist()),
-        confidences=tuple(min(1.0, math.exp(best.log_prob)) for best in found),
-        outputs=tuple(outputs) if search else (),
+        nlls=tuple(_placed([*nll.double().tolist(), *unknown], order)),
+        num_unreadable=len(rest),
+        confidences=tuple(_placed([min(1.0, math.exp(best.log_prob)) for best in found], order)),
+        outputs=tuple(kept) if search else (),
+        order=tuple(order),
     )
 
 
 @torch.inference_mode()
 def nlls_over_grid(model: Recogniser, pixels: Tensor, labels: Sequence[str]) -> Tensor:
-    """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`."""
+    """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`.
+
+    Raises:
+        InputError: a label with a symbol outside the alphabet.
+    """
     device = next(model.parameters()).device
     outputs, size = _outputs(model, pixels, device)
     targets = torch.split(torch.from_numpy(model.charset.encode(labels)).to(device), size)
@@ -150,3 +172,10 @@ def _cross_fitted(
 
 def _share_equal(predictions: Sequence[str], labels: Sequence[str]) -> float:
     return sum(a == b for a, b in zip(predictions, labels, strict=True)) / len(labels)
+
+
+def _placed(values: Sequence[T], order: Sequence[int]) -> list[T]:
+    """Values whose number i belongs to the place order[i]; none if there are none."""
+    if not values:
+        return []
+    return [value for _, value in sorted(zip(order, values, strict=True), key=lambda pair: pair[0])]

@@ -44,10 +44,12 @@ class Scores:
         position_accuracy: share of characters right, position by position, of a recogniser that
             reads positions; not a number for others, of which one lost letter shifts all.
         predictions: what was read, in the order of the images.
-        nlls: nats of each image, in the same order.
+        nlls: nats of each image, in the same order; not a number for those that are unreadable.
+        num_unreadable: images whose label the model can never give: misread, in no mean of nats.
         confidences: the model's probability of each prediction, in [0, 1]; none without a search.
         outputs: what forward returned, batch by batch, so that it can be decoded otherwise; none
             without a search.
+        order: which image each row of the outputs is, counted from 0.
     """
 
     num_images: int
@@ -60,8 +62,10 @@ class Scores:
     position_accuracy: float
     predictions: tuple[str, ...]
     nlls: tuple[float, ...]
+    num_unreadable: int = 0
     confidences: tuple[float, ...] = ()
     outputs: "tuple[Tensor, ...]" = field(default=(), repr=False, compare=False)
+    order: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def figures(self) -> dict[str, float | None]:
         """The figures over all images, ready for JSON: None for what is not a number."""

@@ -116,6 +116,18 @@ def test_training_on_all_images_holds_none_out(
     assert "trained on every one of these images" in own.stderr
     other = called("search.evaluate", out, "--data", "synthetic:30", "--json")
     assert json.loads(other.stdout)["num_images"] == 30
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    with zipfile.ZipFile(archive) as file:
+        for name, label in zip(file.namelist(), ("ÄÖ", "ÜÄ"), strict=False):
+            (foreign / f"{label}.png").write_bytes(file.read(name))
+    unread = called("search.evaluate", out, "--data", foreign)
+    assert unread.returncode == 0, unread.stderr
+    assert "2 of 2 labels have symbols that the model does not know (Ä, Ö, Ü)" in unread.stderr
+    assert "no NLL, for the model can give none of these labels" in unread.stdout
+    unread = called("search.evaluate", out, "--data", foreign, "--json")
+    found = json.loads(unread.stdout)
+    assert (found["num_unreadable"], found["exact_match"], found["nll"]) == (2, 0, None)
 
 
 WRONG = {
