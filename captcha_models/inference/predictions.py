@@ -105,6 +105,7 @@ def held_out(model: Recogniser, images: LabelledImages, split: Split, seed: int)
         "labels": [images.labels[i] for i in rows],
         "nlls": list(scores.nlls),
         "read": list(scores.predictions),
+        "confidences": [round(value, 6) for value in scores.confidences],
         **over_grid,
     }
 

@@ -121,9 +121,8 @@ def leaving_out(rows: Sequence[Row], labels: Collection[str]) -> list[Row]:
         kept = [i for i, label in enumerate(row["labels"]) if label not in labels]
         if not kept:
             continue
-        parts = {
-            name: [row[name][i] for i in kept] for name in ("images", "labels", "nlls", "read")
-        }
+        names = ("images", "labels", "nlls", "read", "confidences")
+        parts = {name: [row[name][i] for i in kept] for name in names if name in row}
         if OVER_GRID in row:
             parts[OVER_GRID] = [[nlls[i] for i in kept] for nlls in row[OVER_GRID]]
         nll = float(np.mean(parts["nlls"]))
