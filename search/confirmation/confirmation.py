@@ -26,8 +26,7 @@ from search.store.records import Records, now, whole
 from search.store.storage import Storage
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
-from search.tuning.plan import load_data, load_outside
-from search.tuning.settings import Settings
+from search.tuning.plan import load_again, load_outside
 
 FOLDER = "confirmed"
 TRIALS = "fits"
@@ -118,16 +117,8 @@ class Confirmation:
         return results
 
     def _load(self) -> LabelledImages:
-        given = {"data": self.options["data"]} if self.options["data"] else {}
-        settings = Settings.parse({**self.settings, **given})
-        images = self.images or load_data(settings).images
+        images = load_again(self.records, self.options["data"], self.images)
         self.say(images.describe())
-        before = self.records.run["data"]["digest"]
-        if images.digest != before:
-            raise InputError(
-                f"the images differ from those of {self.records.path} (digest "
-                f"{images.digest[:12]}, not {before[:12]}): give the same ones with --data"
-            )
         return images
 
     def _list(self, images: LabelledImages) -> ListRun:

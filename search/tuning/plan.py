@@ -18,6 +18,7 @@ from captcha_models.data.images import LabelledImages
 from captcha_models.data.sources import open_images
 from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
+from search.store.records import Records
 from search.tuning.ranges import is_range, read_field, read_range
 from search.tuning.settings import IN_MEMORY, Settings
 from search.tuning.task import Data
@@ -208,6 +209,30 @@ def load_data(settings: Settings, images: LabelledImages | None = None) -> Data:
         synthetic_preset=settings.synthetic_preset,
     )
     return Data(images, make_split(images.names, fold=settings.fold, folds=settings.folds))
+
+
+def load_again(
+    records: Records, place: str | None = None, images: LabelledImages | None = None
+) -> LabelledImages:
+    """The images of a run.
+
+    Args:
+        records: of the run.
+        place: where they are now; by default where the run had them.
+        images: in the place of those; they are not loaded.
+
+    Raises:
+        InputError: no such place, or other images than the run's.
+    """
+    given = {"data": place} if place else {}
+    images = images or load_data(Settings.parse({**records.run["settings"], **given})).images
+    before = records.run["data"]["digest"]
+    if images.digest != before:
+        raise InputError(
+            f"the images ({images.describe()}) differ from those of {records.path} (digest "
+            f"{images.digest[:12]}, not {before[:12]}): give the same ones with --data"
+        )
+    return images
 
 
 def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
