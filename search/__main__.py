@@ -11,6 +11,7 @@ COMMANDS = {
     "run": ("search.run", "search", "Search for the best configuration; leaves a run folder."),
     "analyse": ("search.analyse", "analyse", "Report on a run, as text, HTML or a table."),
     "confirm": ("search.confirm", "main", "Train a run's best again, and judge on the test set."),
+    "labels": ("search.labels", "labels", "List a confirmed run's labels that are likely wrong."),
     "evaluate": ("search.evaluate", "evaluate", "Score a model on labelled images."),
     "dashboard": ("search.dashboard", "dashboard", "Show a run in Optuna's dashboard."),
     "train": ("captcha_models.train", "train", "Train one configuration."),

@@ -223,6 +223,23 @@ class Run:
         confirmation = Confirmation(self.records, (name,), given, say, images=self._images)
         return dict(confirmation.run()[name])
 
+    def label_errors(self) -> "pd.DataFrame":
+        """Images whose label models contradict that did not train on them, the worst first.
+
+        The run has to be confirmed: each training reads the fold that it held out.
+
+        Returns:
+            See `search.confirmation.label_errors.LabelErrors.frame`.
+
+        Raises:
+            InputError: the run is not confirmed, or other images than the search's.
+        """
+        from search.confirmation.label_errors import label_errors
+        from search.tuning.plan import load_again
+
+        records = self.records
+        return label_errors(records, load_again(records, images=self._images)).frame()
+
     def _space(self, name: str | None) -> str:
         names = tuple(self.records.run["spaces"])
         if name is None and len(names) == 1:

@@ -37,6 +37,8 @@ FORBIDDEN = {
     "search.report.report, search.report.compare": (*HEAVY, "optuna", "pandas", "plotly"),
     "search.report.page, search.report.terminal": (*HEAVY, "optuna", "pandas", "plotly"),
     "search.evaluate": (*HEAVY, "optuna"),
+    "search.labels": (*HEAVY, "optuna", "pandas", "rich"),
+    "search.confirmation.label_errors": (*HEAVY, "optuna", "pandas"),
     "search.run": HEAVY,
     "search.confirm": (*HEAVY, "optuna"),
     "search.confirmation.intervals": (*HEAVY, "optuna", "captcha_models"),

@@ -1,0 +1,166 @@
+"""Label errors of a confirmed run: labels that models contradict which did not train on the image.
+
+    python -m search.labels [RUN] [--top 40] [--csv FILE] [--html FILE] [--json]
+
+Ranks the images by the NLL of their label under the trainings of `search.confirm` that held them
+out; the locked test set is not looked at. Writes RUN/label_errors.csv, with a row for each label in
+doubt, and RUN/label_errors.html, with the pictures. Nothing is corrected without a person: accept
+what was read, or write what the picture shows, on the page, which saves a table of corrections, or
+in the column `label` of the table; an empty label leaves the image out. Then give that file to
+`search.run --corrections`.
+
+Exit codes: 0 done, 2 wrong input, such as a run that is not confirmed.
+"""
+
+import csv
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from captcha_models.cli import command_line
+from captcha_models.errors import InputError
+
+if TYPE_CHECKING:
+    from captcha_models.data.images import LabelledImages
+    from search.confirmation.label_errors import LabelErrors
+    from search.store.records import Records
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+TABLE, PAGE = "label_errors.csv", "label_errors.html"
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder whose newest run is taken when RUN is not given.",
+)
+@click.option("--data", help="Where the images are now, if they were moved.")
+@click.option("--top", type=click.IntRange(1), default=40, show_default=True, help="Rows shown.")
+@click.option("--csv", "table", type=_FILE, help=f"Of the table; by default RUN/{TABLE}.")
+@click.option("--html", type=_FILE, help=f"Of the page; by default RUN/{PAGE}.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def labels(
+    run: Path | None,
+    runs_dir: Path,
+    data: str | None,
+    top: int,
+    table: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """List the labels of RUN, by default of the newest run, that are probably wrong."""
+    from search.confirmation.label_errors import label_errors
+    from search.report.label_page import label_page
+    from search.store.records import newest_run, read_run, whole
+    from search.tuning.plan import load_again
+
+    path = run or newest_run(runs_dir)
+    table, html = table or path / TABLE, html or path / PAGE
+    for file in (table, html):
+        if not file.resolve().parent.is_dir():
+            raise InputError(f"{file} cannot be written: there is no folder {file.parent}")
+    records = read_run(path)
+    with whole(path):
+        images = load_again(records, data)
+        found = label_errors(records, images)
+    _refuse_to_lose(table, images)
+    found.frame().to_csv(table, index=False)
+    html.write_text(label_page(found, images, path, again(records)), encoding="utf-8")
+    if as_json:
+        rows = [_plain(row) for row in found.frame().to_dict("records")]
+        about = {"run": str(path), "num_images": found.num_images, "num_open": found.num_open}
+        more = {"models": found.models, "notes": found.notes, "label_errors": rows}
+        click.echo(json.dumps({**about, **more}, allow_nan=False))
+    else:
+        _print(found, top)
+    click.echo(f"wrote {table} and {html}", err=True)
+    if found.found and not as_json:
+        click.echo(
+            f"next: open {html.name}, decide on each picture and save the corrections (or edit the "
+            f"column label of {table.name} in a text editor: a spreadsheet turns 0012 into 12); "
+            f"then {again(records)}",
+            err=True,
+        )
+
+
+def again(records: "Records", file: str = "corrections.csv") -> str:
+    """The command that searches as the run did, with corrections."""
+    sessions = records.run.get("sessions") or [{}]
+    words = [str(word) for word in sessions[0].get("command") or []]
+    if not words:
+        words = ["python", "-m", "search.run", "--data", str(records.run["settings"].get("data"))]
+    kept, skip = [], False
+    for word in words:
+        if not skip and word not in ("--name", "--corrections"):
+            kept += [] if word.startswith(("--name=", "--corrections=")) else [word]
+        skip = word in ("--name", "--corrections")
+    return shlex.join([*kept, "--corrections", file])
+
+
+def _refuse_to_lose(table: Path, images: "LabelledImages") -> None:
+    """Refuse to write over a table in which a person has corrected a label.
+
+    Raises:
+        InputError: such a table, or a file of another kind.
+    """
+    if not table.exists():
+        return
+    before = dict(zip(images.names, images.labels, strict=True))
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            untouched = all(before[row["image"]] == row["label"] for row in csv.DictReader(file))
+    except (KeyError, ValueError, csv.Error):
+        untouched = False
+    if not untouched:
+        raise InputError(
+            f"{table} is there with labels that are not the run's, perhaps corrected by hand: move "
+            "it away, or name another file with --csv"
+        )
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row for JSON, which has no word for infinity: null."""
+    return {
+        str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()
+    }
+
+
+def _print(found: "LabelErrors", top: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console(markup=False)
+    if not out.is_terminal:
+        out = Console(markup=False, width=120)
+    models = ", ".join(f"{name} ({count})" for name, count in found.models.items())
+    title = (
+        f"{len(found.found)} labels in doubt; {found.num_images} of {found.num_open} images "
+        f"outside the locked test set were read by models that did not train on them: {models}"
+    )
+    out.print(title, style="bold", highlight=False, soft_wrap=True)
+    for note in found.notes:
+        out.print(note, highlight=False, soft_wrap=True)
+    lines = Table(box=None, pad_edge=False)
+    for head in ("", "image", "label", "read", "NLL", "confidence", "agree"):
+        lines.add_column(head, justify="left" if head in ("image", "label", "read") else "right")
+    for i, one in enumerate(found.found[:top], 1):
+        twins = "".join(f"\nsame picture: {label} ({name})" for name, label in one.same_picture)
+        lines.add_row(
+            str(i), one.image, one.label + twins, one.read or "nothing", f"{one.nll:.2f}",
+            f"{one.confidence:.1%}", f"{one.num_agree} of {len(one.readings)}",
+        )  # fmt: skip
+    out.print(lines, highlight=False)
+    if len(found.found) > top:
+        out.print(f"and {len(found.found) - top} more: --top", highlight=False)
+
+
+if __name__ == "__main__":
+    command_line(labels)

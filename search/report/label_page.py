@@ -1,0 +1,62 @@
+"""Page of label errors: each image in doubt with its picture, to accept, correct or leave out.
+
+One HTML file in the look of the report; what is decided on it is saved as a file of corrections.
+"""
+
+import base64
+import io
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from search.confirmation.label_errors import LabelErrors
+from search.report import formats
+
+if TYPE_CHECKING:
+    from captcha_models.data.images import LabelledImages
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST = 400
+"""Images on the page; the table has them all."""
+
+
+def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: str) -> str:
+    """The page.
+
+    Args:
+        found: the images in doubt.
+        images: of the search.
+        run: its folder.
+        again: the command that searches with the corrections.
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["figure"] = formats.figure
+    environment.filters["share"] = formats.share
+    places = {name: i for i, name in enumerate(images.names)}
+    shown = found.found[:MOST]
+    return environment.get_template("labels.html.j2").render(
+        found=found,
+        shown=shown,
+        run=run,
+        again=again,
+        source=images.source,
+        pictures=[thumbnail(images, places[one.image]) for one in shown],
+        nonce=secrets.token_urlsafe(16),
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "labels.js").read_text(encoding="utf-8"),
+    )
+
+
+def thumbnail(images: "LabelledImages", row: int) -> str:
+    """The picture (base64 of PNG) of an image as the models see it, in at most 64 colours."""
+    pixels = images.pixels[row]
+    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    file = io.BytesIO()
+    picture.quantize(64).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

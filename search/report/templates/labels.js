@@ -1,0 +1,44 @@
+"use strict";
+// Decisions on the page, saved as a table of corrections: image,label; an empty label leaves out.
+const items = [...document.querySelectorAll(".gallery > li")];
+const save = document.getElementById("save"), count = document.getElementById("count");
+let saved = "";
+
+function table() {
+  const cell = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = items.filter((item) => "changed" in item.dataset)
+    .map((item) => `${cell(item.dataset.image)},${cell(item.querySelector("input").value)}\n`);
+  return rows.length ? "image,label\n" + rows.join("") : "";
+}
+
+function show(item) {
+  const input = item.querySelector("input");
+  item.toggleAttribute("data-changed", input.value !== item.dataset.label);
+  const changed = items.filter((one) => "changed" in one.dataset);
+  const out = changed.filter((one) => one.querySelector("input").value === "").length;
+  save.disabled = !changed.length;
+  count.textContent = changed.length
+    ? `${changed.length - out} corrected, ${out} left out` : "nothing is changed yet";
+}
+
+for (const item of items) {
+  const input = item.querySelector("input");
+  input.addEventListener("input", () => show(item));
+  for (const button of item.querySelectorAll("button")) {
+    button.addEventListener("click", () => {
+      input.value = { accept: item.dataset.read, leave: "", keep: item.dataset.label }[button.dataset.do];
+      show(item);
+    });
+  }
+  show(item);
+}
+save.addEventListener("click", () => {
+  const link = document.createElement("a");
+  saved = table();
+  link.href = URL.createObjectURL(new Blob([saved], { type: "text/csv" }));
+  link.download = "corrections.csv";
+  link.click();
+});
+window.addEventListener("beforeunload", (event) => {
+  if (table() !== saved) event.preventDefault();
+});

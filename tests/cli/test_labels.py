@@ -1,0 +1,113 @@
+"""`search.labels` on drawn images of which some carry a wrong label, and two real trainings."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from captcha_models.data.sources import open_images
+from captcha_models.data.splits import is_locked
+from search.experiment import open_run
+from tests.search._confirmed import (
+    CONFIG,
+    FOLDS,
+    WRONG,
+    drawn_digits,
+    listed,
+    open_wrong,
+    write_fits,
+    write_run,
+)
+
+
+@pytest.fixture(scope="module")
+def confirmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a folder of images, six of them wrongly labelled, with two real trainings."""
+    from captcha_models.architectures import config_class
+    from captcha_models.inference.predictions import held_out
+    from captcha_models.training.fit import fit
+
+    place = tmp_path_factory.mktemp("wrong")
+    drawn = drawn_digits()
+    (place / "images").mkdir()
+    for name, pixels in zip(drawn.names, drawn.pixels, strict=True):
+        Image.fromarray(pixels[0]).save(place / "images" / name)
+    images = open_images(str(place / "images"))
+    config = config_class("crnn").parse(CONFIG)
+    fits = []
+    for fold in range(FOLDS):
+        trial = listed("crnn-001", fold, config.model_dump())
+        split = trial.split(images.names)
+        last = fit(
+            config, images, split, seed=trial.seed, on_epoch=lambda metrics, state: None,
+            device="cpu", every_epoch=False,
+        )  # fmt: skip
+        fits.append((trial, held_out(last.model, images, split, trial.seed)))
+    write_run(place / "run", images, str(place / "images"))
+    write_fits(place / "run", images, fits)
+    return place / "run"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_wrong_labels_come_first_and_the_locked_test_set_never(
+    confirmed: Path, called: Callable[..., Any]
+) -> None:
+    done = called("search.labels", confirmed, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    wrong = open_wrong()
+    assert len(wrong) >= 4
+    assert found["num_images"] == found["num_open"] < 240
+    first = found["label_errors"][: len(wrong)]
+    assert {row["image"] for row in first} == wrong
+    shows = {f"{label}.png": text for text, label in WRONG.items()}
+    assert all(row["read"] == shows[row["image"]] for row in first)
+    assert not any(is_locked(row["image"]) for row in found["label_errors"])
+    frame = open_run(confirmed).label_errors()
+    assert list(frame["image"]) == [row["image"] for row in found["label_errors"]]
+    assert (frame["nll"].diff().dropna() <= 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_table_changes_nothing_until_a_person_does_and_is_then_not_lost(
+    confirmed: Path, called: Callable[..., Any], tmp_path: Path
+) -> None:
+    table, page = tmp_path / "t.csv", tmp_path / "p.html"
+    given = ("search.labels", confirmed, "--csv", table, "--html", page)
+    done = called(*given)
+    assert done.returncode == 0, done.stderr
+    assert "python -m search.run --json --corrections corrections.csv" in done.stderr
+    assert sum(name in done.stdout for name in open_wrong()) == len(open_wrong())
+    images = open_run(confirmed).records.run["settings"]["data"]
+    before = {path.name: path.stem for path in Path(images).iterdir()}
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert all(before[row["image"]] == row["label"] != row["read"] for row in rows)
+    assert page.read_text(encoding="utf-8").count("<img ") == len(rows)
+    assert called(*given).returncode == 0  # Untouched, it is written anew.
+    text = table.read_text(encoding="utf-8")
+    edited = re.sub(r"^([^,]*\.png),\d*", r"\1,", text, count=1, flags=re.M)
+    assert edited != text
+    table.write_text(edited, encoding="utf-8")
+    done = called(*given)
+    assert done.returncode == 2
+    assert "perhaps corrected by hand" in done.stderr
+    assert table.read_text(encoding="utf-8") == edited
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_other_images_are_refused(
+    confirmed: Path, called: Callable[..., Any], tmp_path: Path
+) -> None:
+    for text in ("111", "222", "333"):
+        Image.new("L", (64, 24), int(text) % 255).save(tmp_path / f"{text}.png")
+    done = called("search.labels", confirmed, "--data", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "differ from those of" in done.stderr
