@@ -84,7 +84,7 @@ def check_listed(trials: Sequence[Any], images: Any) -> None:
     from captcha_models.architectures import check, config_class
 
     for trial in trials:
-        check(config_class(trial.arch).parse(trial.config), images, trial.split(images.names))
+        check(config_class(trial.arch).parse(trial.config), images, trial.split(images))
 
 
 def train_listed(

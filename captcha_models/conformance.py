@@ -22,7 +22,7 @@ from captcha_models.architectures.base import Recogniser
 from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
 from captcha_models.charset import Charset
 from captcha_models.cli import ALL_FAILED, OK, assignments, command_line
-from captcha_models.data.images import HEIGHT, WIDTH
+from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.sources import synthetic
 from captcha_models.data.splits import Split
 from captcha_models.errors import InputError, one_line

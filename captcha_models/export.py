@@ -16,6 +16,7 @@ from captcha_models.cli import command_line
 
 if TYPE_CHECKING:
     from captcha_models.architectures.base import Recogniser
+    from captcha_models.data.geometry import Geometry
 
 NEAR = 1e-2
 """Nats that a log-probability may differ by, exported: float32 summed in another order."""
@@ -61,8 +62,9 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
         save_model(path, recogniser, card)
     else:
         embedded = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-        write_onnx(path, recogniser, {"symbols": card.symbols, "model_card": embedded})
-        difference = _compared(path, recogniser)
+        notes = {"symbols": card.symbols, "model_card": embedded}
+        write_onnx(path, recogniser, notes, card.geometry)
+        difference = _compared(path, recogniser, card.geometry)
         click.echo(f"compared on 16 images: at most {difference:.1g} nats apart", err=True)
     write_whole(folder / "model_card.json", json.dumps(facts, indent=2, allow_nan=False).encode())
     write_whole(folder / "MODEL_CARD.md", markdown(facts).encode())
@@ -71,14 +73,16 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
         click.echo(json.dumps({"model": str(path), "card": facts}, allow_nan=False))
 
 
-def _compared(path: Path, model: "Recogniser") -> float:
+def _compared(path: Path, model: "Recogniser", geometry: "Geometry") -> float:
     """The largest difference between the exported and the model's own log-probabilities."""
+    import numpy as np
     import torch
 
     from captcha_models.data.sources import synthetic
     from captcha_models.inference.onnx_export import Portable, run_onnx
 
-    pixels = torch.from_numpy(synthetic(16, seed=0).pixels).expand(-1, 3, -1, -1).contiguous()
+    drawn = [geometry.fit(image[0]) for image in synthetic(16, seed=0).pixels]
+    pixels = torch.from_numpy(np.stack(drawn)).expand(-1, 3, -1, -1).contiguous()
     with torch.no_grad():
         expected, _ = Portable(model)(pixels)
     found, _ = run_onnx(path, pixels)

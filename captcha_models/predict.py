@@ -17,6 +17,7 @@ from captcha_models.cli import OK, WRONG_INPUT, command_line
 from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
+    from captcha_models.data.geometry import Geometry
     from captcha_models.inference.predictor import Predictor
 
 AT_ONCE = 128
@@ -51,7 +52,7 @@ def predict(
     paths, one a line.
 
     The probability is that of the label, given the image, at the model's calibrated temperature.
-    Images of another size are squished to the model's, as in training, with a note on standard
+    Images of other proportions than the model's are squeezed to its size, with a note on standard
     error. An image that cannot be read gets a line there (with --json an object with `error`), the
     others are read all the same, and the exit code is 2.
     """
@@ -65,13 +66,13 @@ def predict(
         if as_json:
             click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
         else:
-            _print(row, (predictor.card.width, predictor.card.height))
+            _print(row, predictor.card.geometry)
     return WRONG_INPUT if wrong else OK
 
 
 def _rows(predictor: "Predictor", images: Iterator[Any], nbest: int) -> Iterator[dict[str, Any]]:
     """Per image what `--json` prints, in the order of the images."""
-    from captcha_models.data.images import decode
+    from captcha_models.data.decode import decode
 
     while batch := list(islice(images, AT_ONCE)):
         rows: list[dict[str, Any]] = []
@@ -94,14 +95,15 @@ def _rows(predictor: "Predictor", images: Iterator[Any], nbest: int) -> Iterator
         yield from rows
 
 
-def _print(row: dict[str, Any], size: tuple[int, int]) -> None:
+def _print(row: dict[str, Any], geometry: "Geometry") -> None:
     name = row["image"]
     if "error" in row:
         click.echo(f"error: {row['error']}", err=True)
         return
-    if tuple(row["size"]) != size:
-        own, models = (f"{width} x {height}" for width, height in (row["size"], size))
-        click.echo(f"{name} has {own} pixels; squished to the model's {models}", err=True)
+    width, height = row["size"]
+    if not geometry.suits(width, height):
+        size = geometry.describe()
+        click.echo(f"{name} has {width} x {height} px; squeezed to the model's {size}", err=True)
     for one in row.get("nbest", [row]):
         click.echo(f"{name}\t{one['label']}\t{100 * one['confidence']:.2f} %")
 

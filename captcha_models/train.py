@@ -131,7 +131,7 @@ def train(
         split = splits.everything(images.names)
     else:
         split = splits.make_split(
-            images.names, fold=fold, folds=folds, limit=limit_train, limit_seed=seed
+            images.units, images.parts, fold=fold, folds=folds, limit=limit_train, limit_seed=seed
         )
     click.echo(split.describe(), err=True)
     check(config, images, split)

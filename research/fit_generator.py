@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from captcha_models.data.images import read_zip
+from captcha_models.data.archive import read_zip
 from captcha_models.data.splits import is_locked
 from captcha_models.generator import distort, render
 from captcha_models.generator.faces import DEJAVU, FACES, GO

@@ -37,7 +37,7 @@ from captcha_models import generator as kaptcha
 from captcha_models.architectures import config_class
 from captcha_models.cli import command_line
 from captcha_models.config import read_values
-from captcha_models.data.images import read_zip
+from captcha_models.data.archive import read_zip
 from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import load_model

@@ -145,7 +145,7 @@ def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[
         )
     if split is None:
         raise InputError("the model was trained on every one of these images; give others")
-    parts = make_split(images.names, **split.model_dump())
+    parts = make_split(images.units, images.parts, **split.model_dump())
     rows = parts.train if part == "train" else parts.valid
     if not len(rows):
         raise InputError("no image validated this model: choose --split train, or give others")

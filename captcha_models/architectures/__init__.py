@@ -17,7 +17,8 @@ import torch
 from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
-from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split
 from captcha_models.errors import InputError
 from captcha_models.outside import entry_names, load_object
@@ -128,12 +129,17 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
         raise InputError(
             f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
         )
-    height, width = images.pixels.shape[2:]
-    labels = list(images.labels)
+    model = model_class(config)
+    height, widest = images.size
+    of_width: dict[int, list[str]] = {}
+    for label, width in zip(images.labels, images.widths.tolist(), strict=True):
+        of_width.setdefault(width if model.any_width else widest, []).append(label)
     if config.synthetic_share or config.synthetic_steps or config.splice:
         # The longest way to spell a label that may be drawn, or put together from two.
-        labels.append(images.charset.symbols[0] * max(map(len, images.labels)))
-    model_class(config).check(config, labels, (height, width))
+        longest = images.charset.symbols[0] * max(map(len, images.labels))
+        of_width.setdefault(widest, []).append(longest)
+    for width, labels in of_width.items():
+        model.check(config, labels, (height, width))
 
 
 def build(

@@ -37,6 +37,8 @@ class Recogniser(nn.Module, ABC):
 
     config_class: ClassVar[type[Config]]
 
+    any_width: ClassVar[bool] = False
+    """Whether it reads images of any width, so that batches differ in it; else of W alone."""
     stride: int = 1
     """Px from the middle of one column of `columns` to that of the next."""
     max_length: int | None = None

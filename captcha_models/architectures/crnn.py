@@ -66,6 +66,7 @@ class Model(CTCRecogniser):
 
     config_class = Config
     decided_by = "cut"
+    any_width = True
 
     def __init__(
         self, config: Config, charset: Charset, max_length: int, size: tuple[int, int]
@@ -185,7 +186,9 @@ class Model(CTCRecogniser):
             logits = discount(columns.permute(2, 0, 1), self.aux_prior)
             loss = loss + self.aux_weight * self.loss(logits, targets)
         if self.places is not None:
-            loss = loss + self.joint_weight * located_loss(columns, self.places, targets)
+            # Narrower images than the widest lack columns on the right, where it is filled up.
+            places = self.places[:, : columns.shape[2]]
+            loss = loss + self.joint_weight * located_loss(columns, places, targets)
         return loss
 
 

@@ -1,29 +1,48 @@
-"""Labelled images from a folder or a zip archive of `LABEL.png`; refuses bad ones by name."""
+"""Labelled images: decoded, scaled to one height, and known by what they show."""
 
 import hashlib
-import io
 import unicodedata
-import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from os.path import commonpath
+from pathlib import PurePosixPath
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from captcha_models.charset import Charset
+from captcha_models.data.decode import decode, is_blank
+from captcha_models.data.geometry import HEIGHT, WIDTH, Geometry, chosen, filled
+from captcha_models.data.units import duplicates, units
 from captcha_models.errors import InputError
 
-HEIGHT, WIDTH = 50, 200
-"""Size of every image that reaches a model, in pixels; others are squished to it."""
+NAMED = 3
+"""Images that a note names of those it counts."""
 
-MAX_IMAGE_PIXELS = 20_000_000
-MAX_IMAGE_BYTES = 64 * 2**20
-MAX_ARCHIVE_BYTES = 2**30
-_IGNORED = {"thumbs.db", "desktop.ini"}
+
+class Listed(Protocol):
+    """An image that is there to be read, and what is known of it.
+
+    Attributes:
+        path: inside the source, one of a kind.
+        label: its text.
+        group: such as the receipt it was cut out of; "" for none.
+        part: of the person's own split, `train`, `valid` or `test`; "" for none.
+        read: gives the file's bytes; raises an InputError if it cannot be read.
+    """
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def part(self) -> str: ...
+    @property
+    def read(self) -> Callable[[], bytes]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +50,18 @@ class LabelledImages:
     """Checked images and their labels, sorted by name.
 
     Attributes:
-        names: base names of the files, such as `2b827.png`; they decide the split.
-        labels: the texts, in the same order.
-        pixels: (N, C, 50, 200) uint8; C is 1 if every image is grey, else 3.
+        names: paths below the folder that all share, such as `2b827.png`; they decide the split.
+        labels: the texts, in the same order; several images may carry one.
+        pixels: (N, C, H, W) uint8; C is 1 if every image is grey, else 3. What an image of a set
+            that keeps its aspect lacks of W is its own paper.
         source: where they came from, in words.
         num_skipped: wrong files that were left out on request.
         preset: of the generator, whose images are of the same kind.
+        geometry: how they were brought to that size; by default squeezed to it.
+        widths: (N,) px of each image that it fills by itself; by default all of W.
+        groups: of each image, such as its receipt; "" where it has none.
+        parts: of the person's own split, `train`, `valid` or `test`, for each image.
+        notes: lines for the person on what was read, and how.
     """
 
     names: tuple[str, ...]
@@ -45,6 +70,18 @@ class LabelledImages:
     source: str
     num_skipped: int = 0
     preset: str = "default"
+    geometry: Geometry = field(default_factory=Geometry)
+    widths: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    groups: tuple[str, ...] | None = None
+    parts: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        height, width = self.pixels.shape[2:]
+        if (height, width) != self.size:
+            object.__setattr__(self, "geometry", Geometry(height=height, width=width))
+        if len(self.widths) != len(self.names):
+            object.__setattr__(self, "widths", np.full(len(self.names), width, dtype=np.intp))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,11 +89,22 @@ class LabelledImages:
     def describe(self) -> str:
         """One line for the person: how many, from where, over which alphabet."""
         left_out = f", {self.num_skipped} wrong files left out" if self.num_skipped else ""
-        length = self.label_length or "mixed"
+        lengths = [len(label) for label in self.labels]
+        length = str(self.label_length or f"{min(lengths)} to {max(lengths)}")
         return (
             f"data: {len(self)} images from {self.source}{left_out}; labels of length {length} "
-            f"over {self.charset.symbols}"
+            f"over {self.charset.symbols}; read at {self.geometry.describe()}"
         )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H and W, px."""
+        return self.geometry.height, self.geometry.width
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether some images are narrower than others."""
+        return bool((self.widths != self.pixels.shape[3]).any())
 
     @cached_property
     def charset(self) -> Charset:
@@ -70,6 +118,21 @@ class LabelledImages:
         return lengths.pop() if len(lengths) == 1 else None
 
     @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """16 hexadecimal digits for what each image shows: see `content_digest`."""
+        return tuple(map(content_digest, self._own()))
+
+    @cached_property
+    def duplicates(self) -> list[tuple[int, int]]:
+        """Pairs of images that show one picture; see `units.duplicates`."""
+        return duplicates(self._own(), self.digests)
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """A key for each image, the same for those that no split may part."""
+        return units(self.names, self.groups, self.duplicates)
+
+    @cached_property
     def digest(self) -> str:
         """sha256 over names, labels and pixels; equal for a folder and a zip of the same."""
         state = hashlib.sha256(repr(self.pixels.shape[1:]).encode())
@@ -77,219 +140,118 @@ class LabelledImages:
             # A label that is the file's stem is in its name already.
             plain = unicodedata.normalize("NFC", PurePosixPath(name).stem) == label
             state.update(f"{name}\0{'' if plain else label + chr(0)}".encode() + pixels.tobytes())
+        if self.is_ragged:
+            state.update(repr(self.widths.tolist()).encode())
+        for told in (self.groups, self.parts):
+            if told:
+                state.update(repr(told).encode())
         return state.hexdigest()
+
+    def _own(self) -> list[NDArray[np.uint8]]:
+        """Each image without what it was filled up with: (C, H, w)."""
+        pairs = zip(self.pixels, self.widths.tolist(), strict=True)
+        return [pixels[:, :, :width] for pixels, width in pairs]
+
+
+def content_digest(pixels: NDArray[np.uint8]) -> str:
+    """The start of a sha256, for what an image (C, H, w) shows; grey is as good in one channel."""
+    grey = pixels[:1] if (pixels == pixels[:1]).all() else pixels
+    return hashlib.sha256(repr(grey.shape).encode() + grey.tobytes()).hexdigest()[:16]
 
 
 def collect(
-    entries: Iterable[tuple[str, Callable[[], bytes]]], source: str, skip_bad: bool
+    items: Iterable[Listed],
+    source: str,
+    skip_bad: bool,
+    size: str = "auto",
+    notes: Sequence[str] = (),
 ) -> LabelledImages:
-    """Decode and check named files.
+    """Decode and check listed images, and bring them to one size.
 
     Args:
-        entries: (path inside the source, function that reads the bytes).
+        items: the images, in any order.
         source: how error messages call it.
-        skip_bad: leave wrong files out instead of refusing them.
+        skip_bad: leave wrong files and images of one colour out instead of refusing them.
+        size: see `geometry.read_size`.
+        notes: on how they were listed.
 
     Raises:
-        InputError: a wrong file (unless `skip_bad`), labels that clash or have an alphabet of one
-            symbol, or nothing left.
+        InputError: a wrong file (unless `skip_bad`), an alphabet of one symbol, or nothing left.
     """
-    read: dict[str, tuple[str, str, NDArray[np.uint8]]] = {}
+    kept: list[tuple[Listed, NDArray[np.uint8], tuple[int, int]]] = []
+    blank: list[str] = []
     skipped = 0
-    for path, get in sorted(entries, key=lambda entry: entry[0]):
-        name = PurePosixPath(path).name
-        label = unicodedata.normalize("NFC", PurePosixPath(name).stem)
+    for item in items:
         try:
-            if not name.isprintable():
-                raise InputError(f"{path!a}: a file name needs readable characters")
-            pixels = decode(get(), path)[0]
+            if not item.path.isprintable():
+                raise InputError(f"{item.path!a}: a file name needs readable characters")
+            pixels, (width, height) = decode(item.read(), item.path)
         except InputError as error:
             if not skip_bad:
                 raise InputError(f"{error}; --skip-bad leaves such files out") from None
             skipped += 1
             continue
-        key = label.casefold()
-        if key in read:
-            raise InputError(
-                f"{source}: {read[key][0]} and {path} carry one label; names must differ "
-                "in more than case or folder"
-            )
-        read[key] = (path, label, pixels)
-    if not read:
+        if is_blank(pixels):
+            blank.append(item.path)
+            if skip_bad:
+                skipped += 1
+                continue
+        kept.append((item, pixels, (height, width)))
+    if not kept:
         left_out = f" ({skipped} wrong files left out)" if skipped else ""
         raise InputError(f"{source} has no images{left_out}: LABEL.png files are expected")
-    found = sorted(read.values(), key=lambda entry: PurePosixPath(entry[0]).name)
+    root = common_folder([item.path for item, _, _ in kept])
+    names = [str(PurePosixPath(item.path).relative_to(root)) for item, _, _ in kept]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    found = [kept[i][0] for i in order]
+    labels = tuple(item.label for item in found)
+    geometry = chosen([kept[i][2] for i in order], labels, size)
+    scaled = [geometry.fit(kept[i][1]) for i in order]
     images = LabelledImages(
-        names=tuple(PurePosixPath(path).name for path, _, _ in found),
-        labels=tuple(label for _, label, _ in found),
-        pixels=grey_if_possible(np.stack([pixels for _, _, pixels in found])),
+        names=tuple(sorted(names)),
+        labels=labels,
+        pixels=stacked(scaled, geometry.width),
         source=source,
         num_skipped=skipped,
+        geometry=geometry,
+        widths=np.array([image.shape[2] for image in scaled], dtype=np.intp),
+        groups=_told(item.group for item in found),
+        parts=_told(item.part or "train" for item in found) if any(i.part for i in found) else None,
+        notes=(*notes, *_on_blank(blank, skip_bad)),
     )
     _ = images.charset  # refuses an alphabet of one symbol
     return images
 
 
-def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """(3, 50, 200) pixels of an encoded image, squished to that size, and its own width and height.
-
-    Raises:
-        InputError: empty, no image, truncated, corrupt or gigantic, with the name.
-    """
-    if not data:
-        raise InputError(f"{name} is empty (0 bytes)")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > MAX_IMAGE_PIXELS:
-                    raise InputError(
-                        f"{name} has {image.width} x {image.height} pixels; "
-                        f"at most {MAX_IMAGE_PIXELS:,} are read"
-                    )
-                rgb = _to_rgb(image)
-    except InputError:
-        raise
-    except Exception as error:
-        # Pillow's decoders raise whatever the broken bytes lead them to; of what it does not know
-        # at all it tells the address in memory, which tells the person nothing.
-        reason = " ".join(str(error).split())
-        known = "" if "<_io.BytesIO" in reason else f" ({type(error).__name__}: {reason})"
-        raise InputError(f"{name} is no readable image{known}") from None
-    return _squished(rgb), rgb.size
+def common_folder(paths: Sequence[str]) -> str:
+    """The deepest folder that all paths lie in, "" if there is none."""
+    return commonpath([str(PurePosixPath(path).parent) for path in paths]).removeprefix(".")
 
 
-def fitted(image: Image.Image) -> NDArray[np.uint8]:
-    """(3, 50, 200) pixels of an image of any size and mode, squished to that size."""
-    return _squished(_to_rgb(image))
-
-
-def _squished(rgb: Image.Image) -> NDArray[np.uint8]:
-    if rgb.size != (WIDTH, HEIGHT):
-        rgb = rgb.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-    return np.asarray(rgb).transpose(2, 0, 1)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # As a camera's note asks, and every viewer shows it.
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        # Pillow would cut 16-bit grey off at 255.
-        grey = np.asarray(image).astype(np.int64) // 257
-        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        # Nothing says what is behind the letters; paper is white.
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def read_folder(folder: Path, skip_bad: bool = False) -> LabelledImages:
-    """Every file below a folder, hidden ones left out.
-
-    Raises:
-        InputError: see `collect`.
-    """
-
-    def entries() -> Iterator[tuple[str, Callable[[], bytes]]]:
-        for path in folder.rglob("*"):
-            inside = path.relative_to(folder)
-            if path.is_file() and counts(inside.as_posix()):
-                yield inside.as_posix(), file_reader(path)
-
-    return collect(entries(), f"folder {folder}", skip_bad)
-
-
-def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
-    """Every file of a zip archive, read without unpacking it to disk.
-
-    Raises:
-        InputError: no zip, a name that leads out of the archive, more than 1 GiB unpacked, an
-            encrypted member; else see `collect`.
-    """
-    source = f"archive {archive}"
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.is_dir()]
-            for member in members:
-                parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-                if ".." in parts or parts[:1] == ("/",) or parts == ():
-                    raise InputError(f"{source}: the name {member.filename!r} leads out of it")
-            total = sum(member.file_size for member in members)
-            if total > MAX_ARCHIVE_BYTES:
-                raise InputError(
-                    f"{source} unpacks to {total / 2**30:.1f} GiB; "
-                    f"at most {MAX_ARCHIVE_BYTES / 2**30:.0f} GiB are read"
-                )
-            return collect(
-                (
-                    (member.filename, _member_reader(zipped, member))
-                    for member in members
-                    if counts(member.filename)
-                ),
-                source,
-                skip_bad,
-            )
-    except InputError:
-        raise
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, IndexError) as error:
-        # zipfile has no error of its own for most of what a broken directory can hold.
-        raise InputError(f"{source} is no readable zip: {error}") from None
-    except OSError as error:
-        raise InputError(f"{source} cannot be read: {error.strerror or error}") from None
-
-
-def counts(path: str) -> bool:
-    """Whether a path inside a folder or an archive is an image's, and no hidden file."""
-    parts = PurePosixPath(path).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and parts[-1].lower() not in _IGNORED
-
-
-def file_reader(path: Path) -> Callable[[], bytes]:
-    """What reads a file's bytes; raises an InputError if they are too many or out of reach."""
-
-    def read() -> bytes:
-        try:
-            if path.stat().st_size > MAX_IMAGE_BYTES:
-                raise InputError(f"{path} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
-            return path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-
-    return read
-
-
-def _member_reader(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            with zipped.open(member) as file:
-                # The size in the directory may lie: read no more than is allowed.
-                data = file.read(MAX_IMAGE_BYTES + 1)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
-            raise InputError(f"{member.filename} cannot be unpacked: {error}") from None
-        except Exception as error:
-            # zlib, lzma and bz2 each raise an error of their own for broken data.
-            raise InputError(f"{member.filename} cannot be unpacked: {error}") from None
-        if len(data) > MAX_IMAGE_BYTES:
-            raise InputError(f"{member.filename} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
-        return data
-
-    return read
+def stacked(images: Sequence[NDArray[np.uint8]], width: int) -> NDArray[np.uint8]:
+    """(N, C, H, width) of images (1 or 3, H, w): grey if all are, filled up with their paper."""
+    channels = max(map(len, images))
+    found = np.empty((len(images), channels, images[0].shape[1], width), dtype=np.uint8)
+    for place, image in zip(found, images, strict=True):
+        place[:] = filled(image, width)
+    return found
 
 
 def squish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(N, 1, H, W) grey images as (N, 1, 50, 200), by the filter that files go through."""
     if pixels.shape[2:] == (HEIGHT, WIDTH):
         return pixels
-    resized = [
-        Image.fromarray(image).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-        for image in pixels[:, 0]
-    ]
-    return np.stack([np.asarray(image) for image in resized])[:, None]
+    return np.stack([Geometry().fit(image[0]) for image in pixels])
 
 
-def grey_if_possible(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, 3, H, W) images as (N, 1, H, W) if all of them are grey."""
-    red = pixels[:, :1]
-    return np.ascontiguousarray(red) if (pixels == red).all() else pixels
+def _told(values: Iterable[str]) -> tuple[str, ...] | None:
+    found = tuple(values)
+    return found if any(found) else None
+
+
+def _on_blank(names: Sequence[str], left_out: bool) -> list[str]:
+    if not names:
+        return []
+    some = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
+    what = "left out" if left_out else "nothing can be read in them; --skip-bad leaves them out"
+    return [f"{len(names)} images have one colour only ({some}): {what}"]

@@ -1,6 +1,6 @@
 """Loaders by fastai's mid-level data API, over images that stay on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ class CaptchaTransform(Transform):  # type: ignore[misc]
     def __init__(self, images: LabelledImages, charset: Charset) -> None:
         self.charset = charset
         self.pixels = torch.from_numpy(images.pixels)
+        self.widths = torch.from_numpy(images.widths)
         self.targets = torch.from_numpy(charset.encode(images.labels))
 
     def encodes(self, i: int) -> fastuple:
@@ -52,12 +53,17 @@ class Mix:
         return batch_size if step < self.steps else round(self.share * batch_size)
 
 
+WINDOW = 32
+"""Batches whose images are sorted by width among themselves, so that each has little filling."""
+
+
 class ResidentDL(TfmdDL):  # type: ignore[misc]
     """A loader whose images were moved to the device once, as bytes; a batch is an index.
 
     Attributes:
         epoch: set before each epoch; decides which generated images are mixed in.
         mix: what is mixed in, None for nothing.
+        any_width: a batch is as wide as its widest image; else as the widest of all.
     """
 
     def __init__(self, dataset: TfmdLists, **kwargs: Any) -> None:
@@ -65,6 +71,7 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         self._resident: tuple[Tensor, Tensor] | None = None
         self.epoch = 0
         self.mix: Mix | None = None
+        self.any_width = False
 
     @property
     def n_inp(self) -> int:
@@ -88,15 +95,33 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         n = len(pixels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
         order = order[: len(self) * self.bs].to(pixels.device)
-        for number, chunk in enumerate(torch.split(order, self.bs)):
+        widths = self._widths() if self.any_width else None
+        for number, chunk in enumerate(self._chunks(order, widths)):
             fresh = self.mix.count(self.epoch, number, len(chunk)) if self.mix else 0
             rows = chunk[fresh:]
-            images, labels = pixels[rows].float().div_(255), targets[rows]
+            images, labels = pixels[rows], targets[rows]
+            if widths is not None:
+                images = images[..., : int(widths[rows].max())]
+            images = images.float().div_(255)
             if self.mix and fresh:
                 drawn, drawn_labels = self.mix.images.batch(self.epoch, number, fresh)
                 images = torch.cat([images, drawn.expand(-1, images.shape[1], -1, -1)])
                 labels = torch.cat([labels, drawn_labels])
             yield self.after_batch(fastuple(TensorImage(images), labels))
+
+    def _widths(self) -> Tensor | None:
+        """(N,) px of each image, on the CPU; None if all are alike."""
+        widths = self.dataset.tfms[0].widths[list(self.dataset.items)]
+        return None if (widths == widths[0]).all() else widths
+
+    def _chunks(self, order: Tensor, widths: Tensor | None) -> Sequence[Tensor]:
+        """The batches of an order: images of like width together, the batches by chance."""
+        if widths is None or not self.shuffle:
+            return torch.split(order, self.bs)
+        windows = torch.split(order, WINDOW * self.bs)
+        by_width = [window[widths[window].argsort(stable=True)] for window in windows]
+        chunks = [chunk for window in by_width for chunk in torch.split(window, self.bs)]
+        return [chunks[i] for i in torch.randperm(len(chunks))]
 
 
 def make_loaders(
@@ -106,6 +131,7 @@ def make_loaders(
     *,
     device: torch.device,
     batch_size: int | None = None,
+    any_width: bool = False,
 ) -> DataLoaders:
     """Training batches, shuffled by torch's global generator and augmented, and validation ones.
 
@@ -115,6 +141,7 @@ def make_loaders(
         config: batch size and augmentation; a last, smaller training batch is left out.
         device: where the images stay.
         batch_size: another one than the configuration's.
+        any_width: a batch is as wide as its widest image; else as the widest of all.
     """
     transform = CaptchaTransform(images, images.charset)
     # Setting up looks at a first item, which a part that holds nothing does not have.
@@ -122,10 +149,13 @@ def make_loaders(
         TfmdLists(rows.tolist(), transform, split_idx=i, do_setup=bool(len(rows)))
         for i, rows in enumerate((split.train, split.valid))
     ]
-    return DataLoaders.from_dsets(
+    loaders = DataLoaders.from_dsets(
         *parts,
         bs=batch_size or config.batch_size,
         dl_type=ResidentDL,
         after_batch=augmentations(config.augment, config.augment_kinds),
         device=device,
     )
+    for loader in loaders:
+        loader.any_width = any_width
+    return loaders

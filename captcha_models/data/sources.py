@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from captcha_models import generator as kaptcha
-from captcha_models.data.images import LabelledImages, read_folder, read_zip, squish
+from captcha_models.data.archive import read_folder, read_zip
+from captcha_models.data.images import LabelledImages, squish
 from captcha_models.errors import InputError
 
 ARTICLE_ARCHIVE = (

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from captcha_models import generator as kaptcha
 from captcha_models.charset import Charset
-from captcha_models.data.images import HEIGHT, WIDTH, squish
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import squish
 from captcha_models.generator.device import Press
 
 

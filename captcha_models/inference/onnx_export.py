@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from captcha_models.architectures.base import Recogniser
 from captcha_models.architectures.heads import CTCRecogniser
 from captcha_models.charset import BLANK
-from captcha_models.data.images import HEIGHT, WIDTH
+from captcha_models.data.geometry import LARGEST, STEP, Geometry
 from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import write_whole
 
@@ -41,22 +42,33 @@ class Portable(nn.Module):
         return log_probs, torch.where(best == before, BLANK, best)
 
 
-def write_onnx(path: Path, model: Recogniser, notes: Mapping[str, str]) -> None:
-    """Write one ONNX file, any number of images at a time; `notes` become its metadata.
+def write_onnx(path: Path, model: Recogniser, notes: Mapping[str, str], geometry: Geometry) -> None:
+    """Write one ONNX file, any number of images at a time.
+
+    Args:
+        path: of the file.
+        model: to be written.
+        notes: become the file's metadata.
+        geometry: of the images; if they keep their aspect, they may have any width.
 
     Raises:
         InputError: the packages that it needs are missing, or the file cannot be written.
     """
     needs("onnx", "onnxscript")
+    # Two, for a single image would be taken for the only number there is.
+    example = torch.zeros(2, 3, geometry.height, geometry.width, dtype=torch.uint8)
+    free: dict[int, Any] = {0: torch.export.Dim("N")}
+    if geometry.keep_aspect and model.any_width:
+        free[3] = torch.export.Dim("W", min=2 * STEP, max=LARGEST)
     with warnings.catch_warnings():
         # torch warns about how its own layers are traced.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             Portable(model).eval(),
-            (_example(),),
+            (example,),
             input_names=["images"],
             output_names=["log_probs", "ids"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            dynamic_shapes={"images": free},
             dynamo=True,
             verbose=False,
         )
@@ -90,8 +102,3 @@ def needs(*packages: str) -> None:
         raise InputError(
             f"ONNX needs {' and '.join(missing)}: pip install 'captcha-search[export]' brings them"
         )
-
-
-def _example() -> Tensor:
-    # Two, for a single image would be taken for the only number there is.
-    return torch.zeros(2, 3, HEIGHT, WIDTH, dtype=torch.uint8)

@@ -110,5 +110,8 @@ def held_out(model: Recogniser, images: LabelledImages, split: Split, seed: int)
     }
 
 
-def _parts(images: LabelledImages, rows: NDArray[np.intp]) -> tuple[torch.Tensor, list[str]]:
-    return torch.from_numpy(images.pixels[rows]), [images.labels[i] for i in rows]
+def _parts(
+    images: LabelledImages, rows: NDArray[np.intp]
+) -> tuple[torch.Tensor, list[str], NDArray[np.intp]]:
+    labels = [images.labels[i] for i in rows]
+    return torch.from_numpy(images.pixels[rows]), labels, images.widths[rows]

@@ -17,10 +17,12 @@ from PIL import Image
 from torch import Tensor
 
 from captcha_models.architectures.base import Recogniser
-from captcha_models.data.images import decode, file_reader, fitted, grey_if_possible
+from captcha_models.data.archive import file_reader
+from captcha_models.data.decode import as_array, decode
+from captcha_models.data.images import stacked
 from captcha_models.training.checkpoint import Card, load_model
 from captcha_models.training.device import pick_device
-from captcha_models.training.evaluation import BATCH_SIZE
+from captcha_models.training.evaluation import batches
 
 Picture = str | Path | Image.Image | NDArray[np.uint8]
 """An image: its file, a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of bytes."""
@@ -53,20 +55,21 @@ class Predictor:
     card: Card
 
     def predict(self, images: Iterable[Picture]) -> list[Prediction]:
-        """The most probable label of each image; other sizes are squished, as in training.
+        """The most probable label of each image, brought to the model's size as in training.
 
         Raises:
             InputError: a file that is no readable image.
         """
-        pixels = [_pixels(image) for image in images]
-        return [best[0] for best in self.ranked(pixels, 1)]
+        return [best[0] for best in self.ranked(map(_pixels, images), 1)]
 
-    def ranked(self, pixels: list[NDArray[np.uint8]], n_best: int) -> list[list[Prediction]]:
-        """For each image (3, H, W) of the model's size its most probable labels, best first."""
-        if not pixels:
+    def ranked(self, pictures: Iterable[NDArray[np.uint8]], n_best: int) -> list[list[Prediction]]:
+        """For each picture (h, w) or (h, w, 3) of any size its most probable labels, best first."""
+        images = [self.card.geometry.fit(pixels) for pixels in pictures]
+        if not images:
             return []
-        stacked = torch.from_numpy(grey_if_possible(np.stack(pixels)))
-        return predict_images(self.model, stacked, n_best)
+        pixels = torch.from_numpy(stacked(images, self.card.width))
+        widths = np.array([image.shape[2] for image in images])
+        return predict_images(self.model, pixels, n_best, widths)
 
 
 def load(place: str | Path, *, device: str | None = None, arch: str | None = None) -> Predictor:
@@ -85,25 +88,32 @@ def load(place: str | Path, *, device: str | None = None, arch: str | None = Non
 
 
 @torch.inference_mode()
-def predict_images(model: Recogniser, pixels: Tensor, n_best: int = 1) -> list[list[Prediction]]:
+def predict_images(
+    model: Recogniser,
+    pixels: Tensor,
+    n_best: int = 1,
+    widths: NDArray[np.intp] | None = None,
+) -> list[list[Prediction]]:
     """Per image the most probable labels, best first.
 
     Args:
         model: in eval mode, on the device where it runs.
         pixels: (N, C, H, W) uint8, on any device.
         n_best: at most so many per image; fewer where a beam holds fewer.
+        widths: (N,) px of each image that it fills by itself; all by default.
     """
     device = next(model.parameters()).device
-    found: list[list[Prediction]] = []
-    for batch in torch.split(pixels, BATCH_SIZE) if len(pixels) else ():
-        logits = model.tempered(model(batch.to(device).float().div_(255)))
-        for hypotheses in model.read(logits, n_best):
+    found: dict[int, list[Prediction]] = {}
+    for rows, width in batches(model, widths, range(len(pixels))):
+        batch = pixels[rows, :, :, :width].to(device).float().div_(255)
+        ranked = model.read(model.tempered(model(batch)), n_best)
+        for row, hypotheses in zip(rows, ranked, strict=True):
             # Rounding may take a sum over alignments a little above 1.
-            found.append(
-                [Prediction(model.charset.decode(h.ids), min(1.0, exp(h.log_prob)))
-                 for h in hypotheses]
-            )  # fmt: skip
-    return found
+            found[row] = [
+                Prediction(model.charset.decode(h.ids), min(1.0, exp(h.log_prob)))
+                for h in hypotheses
+            ]
+    return [found[row] for row in range(len(pixels))]
 
 
 def _pixels(image: Picture) -> NDArray[np.uint8]:
@@ -113,4 +123,4 @@ def _pixels(image: Picture) -> NDArray[np.uint8]:
         if image.ndim == 3 and len(image) in (1, 3):  # (C, H, W), as `LabelledImages` has them.
             image = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         image = Image.fromarray(image)
-    return fitted(image)
+    return as_array(image)

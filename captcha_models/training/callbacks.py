@@ -61,6 +61,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             name: (
                 torch.from_numpy(self.images.pixels[rows]).to(device),
                 [self.images.labels[i] for i in rows],
+                self.images.widths[rows],
             )
             for name, rows in (("train", self.subset), ("valid", self.split.valid))
             if len(rows)
@@ -132,15 +133,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
 
     def card(self, metrics: EpochMetrics | None) -> Card:
         images, split = self.images, self.split
-        height, width = images.pixels.shape[2:]
         return Card(
             arch=self.config.arch,
             config=self.config.model_dump(),
             symbols=images.charset.symbols,
             max_length=max(map(len, images.labels)),
             label_length=images.label_length,
-            height=height,
-            width=width,
+            **images.geometry.model_dump(),
             data=DataCard(
                 source=images.source,
                 digest=images.digest,

@@ -17,6 +17,7 @@ from captcha_models.architectures import build, config_class, names, resolve
 from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.config import Config
+from captcha_models.data.geometry import LARGEST, SMALLEST, Geometry
 from captcha_models.errors import InputError, explain
 from captcha_models.renamed import renamed
 
@@ -59,7 +60,9 @@ class Card(BaseModel):
         max_length: L, characters of the longest label.
         label_length: characters of every label, None if they differ.
         height: of the images, in pixels.
-        width: of the images, in pixels.
+        width: of the images, in pixels; of the widest, if they keep their aspect.
+        keep_aspect: see `data.geometry.Geometry`.
+        stretch: see there.
         data: the images' source, digest and number.
         split: fold, folds, seed and limit; None if nothing was held out.
         seed: of the training.
@@ -75,8 +78,10 @@ class Card(BaseModel):
     symbols: str
     max_length: int = Field(ge=1, le=1000)
     label_length: int | None
-    height: Literal[50]
-    width: Literal[200]
+    height: int = Field(ge=SMALLEST, le=LARGEST)
+    width: int = Field(ge=SMALLEST, le=LARGEST)
+    keep_aspect: bool = False
+    stretch: float = 1.0
     data: DataCard
     split: SplitCard | None
     seed: int
@@ -90,6 +95,16 @@ class Card(BaseModel):
             return self
         data = self.data.model_copy(update={"source": f"{kind} {Path(place).name}"})
         return self.model_copy(update={"data": data})
+
+    @property
+    def geometry(self) -> Geometry:
+        """How an image of any size is brought to that of the model."""
+        return Geometry(
+            height=self.height,
+            width=self.width,
+            keep_aspect=self.keep_aspect,
+            stretch=self.stretch,
+        )
 
     def parsed_config(self) -> Config:
         """The configuration, checked."""

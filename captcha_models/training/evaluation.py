@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
@@ -26,6 +28,7 @@ def evaluate(
     model: Recogniser,
     pixels: Tensor,
     labels: Sequence[str],
+    widths: NDArray[np.intp] | None = None,
     *,
     search: bool = True,
     calibrate: bool = False,
@@ -39,24 +42,24 @@ def evaluate(
         model: on the device where it runs.
         pixels: (N, C, H, W) uint8, on any device; at least one image.
         labels: N texts.
+        widths: (N,) px of each image that it fills by itself; all by default. Images of one width
+            are read together, so that what is read of one depends on no other.
         search: decode with beam search too; without it, accuracies are the greedy ones.
         calibrate: first give the model the temperature that is best for these images. Their own
             NLL is then computed at temperatures fitted without them, a fifth of them at a time, or
             calibration would seem to help by being fitted to what it is judged on.
     """
     device = next(model.parameters()).device
-    readable = model.readable(labels, (pixels.shape[2], pixels.shape[3]))
-    fine = [i for i, known in enumerate(readable) if known]
-    rest = [i for i, known in enumerate(readable) if not known]
+    known = _readable(model, pixels, labels, widths)
+    fine = [i for i in range(len(labels)) if known[i]]
+    rest = [i for i in range(len(labels)) if not known[i]]
     greedy: list[str] = []
     found: list[Hypothesis] = []
     kept: list[Tensor] = []
     loss = torch.zeros((), device=device)
     nll = nll_raw = loss.new_zeros(0)
     if fine:
-        outputs, size = _outputs(model, pixels if not rest else pixels[fine], device)
-        ids = model.charset.encode([labels[i] for i in fine])
-        targets = torch.split(torch.from_numpy(ids).to(device), size)
+        fine, outputs, targets = _read(model, pixels, labels, widths, fine)
         raw, nlls = [], []
         fitted: Tensor | None = None
         if calibrate:
@@ -70,7 +73,8 @@ def evaluate(
         nll, nll_raw = torch.cat(nlls) if fitted is None else fitted, torch.cat(raw)
         kept += outputs
     if rest:
-        kept += _outputs(model, pixels[rest], device)[0]
+        rest, unread, _ = _read(model, pixels, [""] * len(labels), widths, rest)
+        kept += unread
     for logits in map(model.tempered, kept):
         greedy += [model.charset.decode(ids) for ids in model.read_greedily(logits)]
         if search:
@@ -101,33 +105,95 @@ def evaluate(
 
 
 @torch.inference_mode()
-def nlls_over_grid(model: Recogniser, pixels: Tensor, labels: Sequence[str]) -> Tensor:
+def nlls_over_grid(
+    model: Recogniser,
+    pixels: Tensor,
+    labels: Sequence[str],
+    widths: NDArray[np.intp] | None = None,
+) -> Tensor:
     """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`.
 
     Raises:
         InputError: a label with a symbol outside the alphabet.
     """
+    order, outputs, targets = _read(model, pixels, labels, widths, range(len(labels)))
+    found = torch.stack([_nlls_at(model, outputs, targets, one) for one in GRID]).cpu()
+    return found[:, torch.tensor(order).argsort()]
+
+
+def batches(
+    model: Recogniser,
+    widths: NDArray[np.intp] | None,
+    rows: Sequence[int],
+    size: int = BATCH_SIZE,
+) -> list[tuple[list[int], int | None]]:
+    """Rows that are read together, and the px that they fill; None is all.
+
+    Args:
+        model: reads images of any width, or of one only.
+        widths: (N,) px of each image that it fills by itself; None is all.
+        rows: of the images that are to be read.
+        size: most rows at a time.
+    """
+    of_width: dict[int | None, list[int]] = {}
+    for row in rows:
+        width = None if widths is None or not model.any_width else int(widths[row])
+        of_width.setdefault(width, []).append(row)
+    return [
+        (those[start : start + size], width)
+        for width, those in of_width.items()
+        for start in range(0, len(those), size)
+    ]
+
+
+def _readable(
+    model: Recogniser,
+    pixels: Tensor,
+    labels: Sequence[str],
+    widths: NDArray[np.intp] | None,
+) -> list[bool]:
+    """Which labels the model can give for their images."""
+    found = [True] * len(labels)
+    height, widest = pixels.shape[2:]
+    for rows, width in batches(model, widths, range(len(labels)), len(labels)):
+        own = model.readable([labels[i] for i in rows], (height, width or widest))
+        for row, known in zip(rows, own, strict=True):
+            found[row] = known
+    return found
+
+
+def _read(
+    model: Recogniser,
+    pixels: Tensor,
+    labels: Sequence[str],
+    widths: NDArray[np.intp] | None,
+    rows: Sequence[int],
+) -> tuple[list[int], list[Tensor], list[Tensor]]:
+    """The rows in the order they were read in; logits and targets, batch by batch.
+
+    The batches' size is halved until one fits into memory.
+    """
     device = next(model.parameters()).device
-    outputs, size = _outputs(model, pixels, device)
-    targets = torch.split(torch.from_numpy(model.charset.encode(labels)).to(device), size)
-    return torch.stack([_nlls_at(model, outputs, targets, one) for one in GRID]).cpu()
-
-
-def _outputs(model: Recogniser, pixels: Tensor, device: torch.device) -> tuple[list[Tensor], int]:
-    """Logits batch by batch, and the batches' size: halved until a batch fits into memory."""
     training, size = model.training, BATCH_SIZE
     model.eval()
     try:
         while True:
-            batches = torch.split(pixels, size)
+            parts = batches(model, widths, rows, size)
             try:
-                return [model(batch.to(device).float().div_(255)) for batch in batches], size
+                outputs = [
+                    model(pixels[part, :, :, :width].to(device).float().div_(255))
+                    for part, width in parts
+                ]
+                break
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
                 size //= 2
     finally:
         model.train(training)
+    order = [row for part, _ in parts for row in part]
+    ids = torch.from_numpy(model.charset.encode([labels[row] for row in order])).to(device)
+    return order, outputs, list(torch.split(ids, [len(part) for part, _ in parts]))
 
 
 def _nlls_at(

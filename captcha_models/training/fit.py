@@ -82,9 +82,8 @@ def _prepare(
     device: torch.device,
     callbacks: Sequence[Callback],
 ) -> tuple[CaptchaLearner, NDArray[np.intp]]:
-    height, width = images.pixels.shape[2:]
-    model = build(config, images.charset, max(map(len, images.labels)), (height, width))
-    loaders = make_loaders(images, split, config, device=device)
+    model = build(config, images.charset, max(map(len, images.labels)), images.size)
+    loaders = make_loaders(images, split, config, device=device, any_width=model.any_width)
     if config.synthetic_share or config.synthetic_steps:
         fresh = SyntheticStream(
             images.preset,

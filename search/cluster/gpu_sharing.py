@@ -194,7 +194,7 @@ def _train() -> None:
         end = {"seconds": seconds, "peak_bytes": peak, "total_bytes": total}
         print(json.dumps(end), flush=True)  # noqa: T201
 
-    train(Task(seed=0, **given["task"]), Data(images, make_split(images.names)), wait, None)
+    train(Task(seed=0, **given["task"]), Data(images, make_split(images.units)), wait, None)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Confirmation:
             found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
         fits = [fit for own in found.values() for one in own for fit in one.fits(self.plan)]
         for fit in fits:
-            check(config_class(fit.arch).parse(fit.config), images, fit.split(images.names))
+            check(config_class(fit.arch).parse(fit.config), images, fit.split(images))
         digest = locked_digest(images)
         ledger = Ledger(self.records.path.resolve().parent, digest)
         plan = plan_digest(fits, images.digest, self.plan)

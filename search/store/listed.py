@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from captcha_models.data.splits import Split, SplitSpec
+from captcha_models.data.splits import Divided, Split, SplitSpec
 from search.store.jsonl import read_table
 from search.store.predictions import last_predictions
 from search.store.records import RUN_FILE, read_run, whole
@@ -70,13 +70,13 @@ class ListedTrial:
             self.fold, self.folds, self.split_seed, self.limit_train, self.seed, self.all_images
         )
 
-    def split(self, names: tuple[str, ...]) -> Split:
+    def split(self, images: Divided) -> Split:
         """Which image is for what.
 
         Raises:
             InputError: no such fold, or too few images.
         """
-        return self.spec.of(names)
+        return self.spec.of(images)
 
     def __str__(self) -> str:
         part = "test set" if self.fold is None else f"fold {self.fold} of {self.folds}"

@@ -25,7 +25,7 @@ OLD_TABLE = "readings.jsonl"
 IMAGES = "valid.json"
 THUMBNAILS = "thumbnails"
 WIDTH, HEIGHT = 140, 35
-"""Of a thumbnail, in pixels: legible, and 2 KB."""
+"""Of a thumbnail of the article's images, in pixels: legible, and 2 KB; wider ones are wider."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,11 @@ def _keep_images(run: Path, data: Any, misread: list[int]) -> None:
 def _draw(images: "LabelledImages", row: int, file: Path) -> None:
     from PIL import Image
 
-    pixels = images.pixels[row]
+    pixels = images.pixels[row][:, :, : images.widths[row]]
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     # 16 shades are enough to read by, and a third of the bytes.
-    small = picture.convert("L").resize((WIDTH, HEIGHT)).quantize(16)
+    width = min(round(picture.width * HEIGHT / picture.height), 2 * WIDTH)
+    small = picture.convert("L").resize((width, HEIGHT)).quantize(16)
     temporary = file.with_suffix(".tmp")
     small.save(temporary, "PNG", optimize=True)
     temporary.replace(file)

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from captcha_models.data.images import LabelledImages
-from captcha_models.data.splits import is_locked
+from captcha_models.data.splits import locked
 from captcha_models.errors import InputError
 from search.store.jsonl import Table, read_table
 from search.store.records import now
@@ -21,8 +21,9 @@ LEDGER_FILE = "test-looks.jsonl"
 def locked_digest(images: LabelledImages) -> str:
     """Sha256 (hex) over names and pixels of the locked test images, whatever else there is."""
     state = hashlib.sha256()
-    for name, pixels in sorted(zip(images.names, images.pixels, strict=True), key=lambda x: x[0]):
-        if is_locked(name):
+    of = locked(images.units, images.parts)
+    for name, pixels, is_locked in zip(images.names, images.pixels, of, strict=True):
+        if is_locked:
             state.update(name.encode() + b"\0" + pixels.tobytes())
     return state.hexdigest()
 

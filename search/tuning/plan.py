@@ -208,7 +208,8 @@ def load_data(settings: Settings, images: LabelledImages | None = None) -> Data:
         synthetic_seed=settings.synthetic_seed,
         synthetic_preset=settings.synthetic_preset,
     )
-    return Data(images, make_split(images.names, fold=settings.fold, folds=settings.folds))
+    split = make_split(images.units, images.parts, fold=settings.fold, folds=settings.folds)
+    return Data(images, split)
 
 
 def load_again(

@@ -86,7 +86,7 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
         # Shares are Ray's bookkeeping alone; without this one trial could take all the memory.
         torch.cuda.set_per_process_memory_fraction(task.gpus)
     config = config_class(task.arch).parse(task.config)
-    split = data.split if task.split is None else task.split.of(data.images.names)
+    split = data.split if task.split is None else task.split.of(data.images)
     reported = 0
 
     def report(metrics: EpochMetrics, state: Savable) -> None:

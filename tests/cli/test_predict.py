@@ -18,7 +18,8 @@ from torch import Tensor
 
 from captcha_models.architectures import build, config_class
 from captcha_models.charset import Charset
-from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.data.sources import synthetic
 from captcha_models.errors import InputError
 from captcha_models.inference.onnx_export import Portable, run_onnx
@@ -153,7 +154,7 @@ def test_what_cannot_be_read_has_its_line_and_the_others_are_read(
     for line, place, end in zip(errors, places, ends, strict=True):
         assert line.startswith(f"error: {place} ")
         assert line.endswith(end)
-    assert note == f"{pictures / 'wide.png'} has 400 x 60 pixels; squished to the model's 200 x 50"
+    assert note == f"{pictures / 'wide.png'} has 400 x 60 px; squeezed to the model's 200 x 50 px"
     again = called("captcha_models.predict", crnn, *places, pictures / "wide.png", "--json")
     assert again.returncode == 2
     assert [f"error: {row['error']}" for row in rows(again)[:-1]] == errors
@@ -274,7 +275,7 @@ def test_a_trained_model_exported_reads_real_images_the_same(
 ) -> None:
     """Trained for long enough to read some of them; ten that it did not see."""
     from captcha_models.config import read_values
-    from captcha_models.data.images import read_zip
+    from captcha_models.data.archive import read_zip
     from captcha_models.data.splits import make_split
     from captcha_models.training.fit import fit
 

@@ -226,7 +226,7 @@ def test_resume_of_damaged_folders_changes_nothing(
     import numpy as np
 
     from captcha_models.architectures import config_class
-    from captcha_models.data.images import read_zip
+    from captcha_models.data.archive import read_zip
     from captcha_models.data.splits import make_split
     from captcha_models.training.fit import fit
 

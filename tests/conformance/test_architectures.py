@@ -13,7 +13,8 @@ from captcha_models.architectures import build, config_class, model_class, names
 from captcha_models.architectures.base import Recogniser
 from captcha_models.charset import Charset
 from captcha_models.conformance import QUICK, SLOW, Case, gradients_everywhere
-from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.training.checkpoint import (

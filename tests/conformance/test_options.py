@@ -6,7 +6,8 @@ from torch.nn import functional as F
 
 from captcha_models.architectures import check, config_class, model_class
 from captcha_models.architectures.heads import body_shape, located_loss
-from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 from tests.conformance.test_architectures import SMALL, fresh, pixels, split_of
 

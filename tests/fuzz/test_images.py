@@ -11,7 +11,10 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from PIL import Image
 
-from captcha_models.data.images import HEIGHT, WIDTH, LabelledImages, decode, read_folder, read_zip
+from captcha_models.data.archive import read_folder, read_zip
+from captcha_models.data.decode import TALLEST, decode
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
@@ -76,7 +79,8 @@ def assert_decoded(data: bytes, kind: str) -> bool:
         assert "\n" not in str(error)
         assert "ab1.png" in str(error)
         return False
-    assert pixels.shape == (3, HEIGHT, WIDTH)
+    assert pixels.ndim == 2 or pixels.shape[2] == 3
+    assert pixels.shape[0] == min(size[1], TALLEST)
     assert min(size) >= 1
     return True
 
@@ -181,7 +185,7 @@ def test_an_image_that_asks_to_be_turned_is_turned(tmp_path: Path) -> None:
     upright.transpose(Image.Transpose.ROTATE_270).save(file, "PNG", exif=exif)
     pixels, size = decode(file.getvalue(), "ab1.png")
     assert size == (WIDTH, HEIGHT)
-    assert (pixels[0] == decode(_png(upright), "ab1.png")[0][0]).all()
+    assert (pixels == decode(_png(upright), "ab1.png")[0]).all()
 
 
 def _png(picture: Image.Image) -> bytes:

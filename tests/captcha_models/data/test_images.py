@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_models.data.images import (
-    HEIGHT,
-    MAX_ARCHIVE_BYTES,
-    WIDTH,
-    LabelledImages,
-    read_folder,
-    read_zip,
-)
+from captcha_models.data.archive import MAX_ARCHIVE_BYTES, read_folder, read_zip
+from captcha_models.data.geometry import HEIGHT, WIDTH
+from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 
 
@@ -70,13 +65,15 @@ def test_every_colour_mode_is_read(tmp_path: Path, mode: str) -> None:
     assert images.pixels.shape == (3, 1, HEIGHT, WIDTH)
 
 
-def test_colour_keeps_three_channels_and_other_sizes_are_squished(tmp_path: Path) -> None:
+def test_colour_keeps_three_channels(tmp_path: Path) -> None:
     file = io.BytesIO()
-    Image.new("RGB", (100, 100), (255, 0, 0)).save(file, "PNG")
+    Image.new("RGB", (2 * WIDTH, 2 * HEIGHT), (255, 0, 0)).save(file, "PNG")
     images = read_folder(folder_of(tmp_path, {**GOOD, "ef4.png": file.getvalue()}))
     assert images.pixels.shape == (3, 3, HEIGHT, WIDTH)
     assert images.pixels[2, 0].min() == 255
     assert images.pixels[2, 1:].max() == 0
+    assert "ef4.png" in images.notes[0]
+    assert "one colour" in images.notes[0]
 
 
 def test_sixteen_bit_grey_and_transparency_are_seen_as_a_person_sees_them(tmp_path: Path) -> None:
@@ -120,9 +117,10 @@ def test_a_wrong_image_is_named_and_can_be_skipped(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("twin", ["AB2.png", "other/ab2.png", "ab2.jpg"])
-def test_one_label_twice_is_refused(tmp_path: Path, twin: str) -> None:
-    with pytest.raises(InputError, match="carry one label"):
-        read_folder(folder_of(tmp_path, {**GOOD, twin: png(30)}))
+def test_one_label_twice_is_two_images(tmp_path: Path, twin: str) -> None:
+    images = read_folder(folder_of(tmp_path, {**GOOD, twin: png(30)}))
+    assert images.names == tuple(sorted({*GOOD, twin}))
+    assert images.labels[images.names.index(twin)] == Path(twin).stem
 
 
 def test_folders_without_images_and_alphabets_of_one_symbol(tmp_path: Path) -> None:

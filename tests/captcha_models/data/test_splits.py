@@ -80,3 +80,47 @@ def test_a_limit_keeps_some_training_images_the_same_ones_in_any_order() -> None
 def test_a_limit_beyond_the_training_images_is_refused(limit: int) -> None:
     with pytest.raises(InputError, match=f"limit = {limit}: must lie in 1..3"):
         make_split(NAMES, limit=limit)
+
+
+def test_a_unit_stays_on_one_side_and_folds_are_of_like_size() -> None:
+    rng = np.random.default_rng(0)
+    units = [f"group {i}" for i in rng.integers(0, 60, 900)]
+    for fold in range(5):
+        split = make_split(units, fold=fold)
+        sides = [{units[i] for i in part} for part in (split.train, split.valid, split.test)]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert sum(map(len, (split.train, split.valid, split.test))) == 900
+        left = 900 - len(split.test)
+        assert abs(len(split.valid) - left / 5) < 20
+    # A group that holds much of all is not locked.
+    large = ["group 1"] * 300 + [f"group {i}" for i in range(2, 90)]
+    assert not any(large[i] == "group 1" for i in make_split(large).test)
+
+
+def test_some_image_is_locked_however_few_there_are() -> None:
+    names = [name for name in NAMES if not is_locked(name)][:12]
+    split = make_split(names)
+    assert len(split.test) == 1
+    assert len(split.train) + len(split.valid) == 11
+    assert set(make_split(names, fold=3).test) == set(split.test)
+
+
+def test_a_split_of_ones_own_is_kept_to() -> None:
+    parts = ["train"] * 60 + ["valid"] * 20 + ["test"] * 20
+    for fold in (0, 3):
+        split = make_split(NAMES[:100], parts, fold=fold)
+        assert split.train.tolist() == list(range(60))
+        assert split.valid.tolist() == list(range(60, 80))
+        assert split.test.tolist() == list(range(80, 100))
+        assert "as the images say" in split.describe()
+    assert make_split(NAMES[:100], parts, fold=None).train.tolist() == list(range(80))
+
+
+def test_what_ones_own_split_lacks_is_drawn() -> None:
+    only_test = make_split(NAMES[:100], ["train"] * 80 + ["test"] * 20)
+    assert only_test.test.tolist() == list(range(80, 100))
+    assert len(only_test.valid) == 16
+    only_valid = make_split(NAMES[:100], ["train"] * 80 + ["valid"] * 20)
+    assert only_valid.valid.tolist() == list(range(80, 100))
+    assert 0 < len(only_valid.test) < 20
+    assert max(only_valid.test) < 80

@@ -49,8 +49,8 @@ def test_the_best_different_ones_and_the_baseline(tmp_path: Path) -> None:
 def test_each_image_is_scored_once_by_fresh_seeds_on_fresh_folds(drawn: Any) -> None:
     one = Candidate("c", "crnn", config_class("crnn")().model_dump(), False, 0.5)
     fits = one.fits(PLAN)
-    held = [i for fit in fits for i in fit.split(drawn.names).valid.tolist()]
-    every = fits[0].split(drawn.names)
+    held = [i for fit in fits for i in fit.split(drawn).valid.tolist()]
+    every = fits[0].split(drawn)
     assert sorted(held) == sorted([*every.train.tolist(), *every.valid.tolist()])
     assert all(fit.seed >= FRESH and fit.split_seed >= FRESH for fit in fits)
     judging = one.test_fits(PLAN, 1.23456)

@@ -37,15 +37,15 @@ def test_a_field_at_its_default_leaves_the_key() -> None:
 
 def test_parts(drawn: LabelledImages) -> None:
     names = drawn.names
-    fold = FIT.split(names)
+    fold = FIT.split(drawn)
     assert not any(is_locked(names[i]) for i in (*fold.train, *fold.valid))
-    test = replace(FIT, fold=None).split(names)
+    test = replace(FIT, fold=None).split(drawn)
     assert len(test.valid) == 0
     assert {names[i] for i in test.test} == {name for name in names if is_locked(name)}
-    limited = replace(FIT, limit_train=20, seed=4).split(names)
+    limited = replace(FIT, limit_train=20, seed=4).split(drawn)
     assert len(limited.train) == 20
     assert limited.valid.tolist() == fold.valid.tolist()
-    folds = [replace(FIT, all_images=True, fold=i).split(names) for i in range(5)]
+    folds = [replace(FIT, all_images=True, fold=i).split(drawn) for i in range(5)]
     held = [i for split in folds for i in split.valid.tolist()]
     assert sorted(held) == list(range(len(names)))
     assert all(len(split.test) == 0 for split in folds)
@@ -55,7 +55,7 @@ def test_parts(drawn: LabelledImages) -> None:
 def test_a_listed_trial_goes_on_from_its_checkpoint(drawn: LabelledImages, tmp_path: Path) -> None:
     config = config_class("crnn").parse({"cut": 5, "batch_size": 16, "epochs": 2})
     listed = replace(FIT, config=config.model_dump(), fold=None)
-    data = Data(drawn, listed.split(drawn.names))
+    data = Data(drawn, listed.split(drawn))
 
     def trained(resume: Path | None, **changes: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -93,7 +93,7 @@ def test_scoring_the_last_epoch_alone_changes_nothing_in_it(drawn: LabelledImage
         train_fit(
             config,
             drawn,
-            FIT.split(drawn.names),
+            FIT.split(drawn),
             seed=0,
             on_epoch=lambda metrics, snapshot, seen=seen: seen.append(metrics),  # type: ignore[misc]
             device="cpu",
