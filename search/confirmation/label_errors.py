@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import InputError
@@ -65,7 +67,7 @@ class LabelError:
         confidence: mean probability of `read`, 0 from a model that read another text.
         num_agree: models that read `read`.
         readings: of all models that did not train on it.
-        same_picture: name and label of each image with the same pixels and another label.
+        same_picture: name and label of each image that shows the same and has another label.
     """
 
     image: str
@@ -219,12 +221,12 @@ def _out_of_fold(rows: Iterable[Row], images: "LabelledImages") -> tuple[list[Ro
 
 def _held_out(row: Row, images: "LabelledImages") -> set[str]:
     spec = SplitSpec(row["fold"], row["folds"], row["split_seed"], row["limit_train"], row["seed"])
-    return {images.names[i] for i in spec.of(images.names).valid}
+    return {images.names[i] for i in spec.of(images).valid}
 
 
 def _open(images: "LabelledImages", fits: Sequence[Row]) -> list[int]:
     """Places of the images outside the locked test set."""
-    split = SplitSpec(None, fits[0]["folds"], fits[0]["split_seed"]).of(images.names)
+    split = SplitSpec(None, fits[0]["folds"], fits[0]["split_seed"]).of(images)
     return [int(i) for i in split.train]
 
 
@@ -257,10 +259,17 @@ def _readings(rows: Sequence[Row]) -> dict[str, list[Reading]]:
 def _same_picture(
     images: "LabelledImages", rows: Sequence[int]
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """By image those of the same pixels that have another label, among the images at `rows`."""
-    alike: dict[bytes, list[int]] = defaultdict(list)
-    for i in rows:
-        alike[images.pixels[i].tobytes()].append(i)
+    """By image those that show the same and have another label, among the images at `rows`."""
+    among = set(rows)
+    pairs = [(i, j) for i, j in images.duplicates if i in among and j in among]
+    if not pairs:
+        return {}
+    one, other = zip(*pairs, strict=True)
+    links = coo_array((np.ones(len(pairs)), (one, other)), shape=(len(images), len(images)))
+    _, which = connected_components(links, directed=False)
+    alike: dict[int, list[int]] = defaultdict(list)
+    for i in sorted({*one, *other}):
+        alike[which[i]].append(i)
     names, labels = images.names, images.labels
     return {
         names[i]: tuple((names[j], labels[j]) for j in own if labels[j] != labels[i])

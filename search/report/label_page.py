@@ -55,7 +55,7 @@ def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: s
 
 def thumbnail(images: "LabelledImages", row: int) -> str:
     """The picture (base64 of PNG) of an image as the models see it, in at most 64 colours."""
-    pixels = images.pixels[row]
+    pixels = images.pixels[row][:, :, : images.widths[row]]
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     file = io.BytesIO()
     picture.quantize(64).save(file, "PNG", optimize=True)

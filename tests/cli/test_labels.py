@@ -42,7 +42,7 @@ def confirmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fits = []
     for fold in range(FOLDS):
         trial = listed("crnn-001", fold, config.model_dump())
-        split = trial.split(images.names)
+        split = trial.split(images)
         last = fit(
             config, images, split, seed=trial.seed, on_epoch=lambda metrics, state: None,
             device="cpu", every_epoch=False,

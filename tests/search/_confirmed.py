@@ -83,7 +83,7 @@ def told(
     images: LabelledImages, trial: ListedTrial, says: Callable[[str, str], tuple[str, float, float]]
 ) -> dict[str, Any]:
     """What a training keeps: for each image that it held out its text, NLL and confidence."""
-    split = trial.split(images.names)
+    split = trial.split(images)
     rows = split.valid if len(split.valid) else split.test
     names, labels = ([getattr(images, k)[i] for i in rows] for k in ("names", "labels"))
     found = [says(name, label) for name, label in zip(names, labels, strict=True)]

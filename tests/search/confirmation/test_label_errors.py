@@ -35,7 +35,7 @@ def test_only_the_fold_that_a_model_held_out_counts() -> None:
     locked = listed("crnn-001", None)
     every = listed("crnn-001", 0, all_images=True)
     seen = told(images, honest[0], right)
-    train = honest[0].split(images.names).train
+    train = honest[0].split(images).train
     trained = {**seen, "images": [images.names[i] for i in train],
                "labels": [images.labels[i] for i in train], "read": ["999"] * len(train),
                "nlls": [30.0] * len(train), "confidences": [1.0] * len(train)}  # fmt: skip
