@@ -5,86 +5,31 @@
 Exit codes: 0 all passed, 1 some failed, 2 wrong input.
 """
 
+import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 import torch
-from torch import Tensor
 
-from captcha_models.architectures import Architecture, build, resolve
-from captcha_models.architectures.base import Recogniser
+from captcha_models.architectures import resolve
 from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
-from captcha_models.charset import Charset
 from captcha_models.cli import ALL_FAILED, OK, assignments, command_line
+from captcha_models.conformance_case import LABELS, MIXED_LABELS, Case, images, targets
 from captcha_models.data.geometry import HEIGHT, WIDTH
-from captcha_models.data.sources import synthetic
-from captcha_models.data.splits import Split
 from captcha_models.errors import InputError, one_line
 from captcha_models.training.checkpoint import load_model
 
 if TYPE_CHECKING:
     from captcha_models.training.state import TrainingState
 
-SYMBOLS = "2345678bcdefgmnpwxy"
-LABELS = ("by5y3", "efb3f", "76y6f", "e2d66")
-SEED = 5
-
 
 class ConformanceError(AssertionError):
     """What an architecture does not do; the text says it."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """An architecture to be checked, and values of its configuration; others have defaults."""
-
-    architecture: Architecture
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def model(self, **values: Any) -> Recogniser:
-        """A model with the same random weights each time."""
-        torch.manual_seed(0)
-        config = self.architecture.config_class.parse({**self.values, **values})
-        return build(config, Charset(SYMBOLS), len(LABELS[0]))
-
-    def fit(
-        self,
-        values: Mapping[str, Any],
-        on_epoch: "Callable[[TrainingState], None]" = lambda state: None,
-        resume: Path | None = None,
-        count: int = 16,
-    ) -> "TrainingState":
-        """The last state of a training on a few generated images, which validate, too."""
-        from captcha_models.training.fit import fit  # fastai takes seconds to load.
-
-        rows = np.arange(count)
-        split = Split(train=rows, valid=rows, test=rows[:0], fold=0, folds=5, seed=0)
-        config = self.architecture.config_class.parse({"batch_size": 8, **self.values, **values})
-        return fit(
-            config,
-            synthetic(count, seed=3),
-            split,
-            seed=SEED,
-            device="cpu",
-            on_epoch=lambda metrics, state: on_epoch(state),
-            resume=resume,
-        )
-
-
-def images(count: int = len(LABELS)) -> Tensor:
-    """(N, 1, 50, 200) of noise in [0, 1], the same each time."""
-    return torch.rand(count, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
-
-
-def targets(model: Recogniser) -> Tensor:
-    """(N, L) class ids of LABELS."""
-    return torch.from_numpy(model.charset.encode(LABELS))
 
 
 def _require(condition: object, text: str) -> None:
@@ -144,8 +89,8 @@ def scores_agree(case: Case) -> None:
 def labels_refused(case: Case) -> None:
     """Labels that can never be read are refused by name before a training."""
     model = case.model()
-    size = (HEIGHT, WIDTH)
-    model.check(model.config, LABELS, size)
+    size, length = (HEIGHT, WIDTH), len(LABELS[0])
+    model.check(model.config, LABELS, size, length)
     if isinstance(model, CTCRecogniser):
         impossible = "2" * (model.num_steps(model.config, size) // 2 + 2)
     elif isinstance(model, PositionalRecogniser):
@@ -153,12 +98,44 @@ def labels_refused(case: Case) -> None:
     else:
         return
     try:
-        model.check(model.config, [*LABELS, impossible], size)
+        model.check(model.config, [*LABELS, impossible], size, length)
     except InputError as error:
         named = impossible in str(error) or str(len(impossible)) in str(error)
         _require(named, f"check does not name what it refuses: {error}")
         return
     raise ConformanceError(f"check accepts {impossible!r}, which it can never read")
+
+
+def mixed_lengths(case: Case) -> None:
+    """Where lengths differ, a label's NLL is that of what is read, and all labels' are proper."""
+    model = case.model(mixed=True).eval()
+    try:
+        model.check(model.config, MIXED_LABELS, (HEIGHT, WIDTH))
+    except InputError:
+        return  # It says that it reads one length alone.
+    with torch.no_grad():
+        logits = model(images())
+    nll = model.nll(logits, targets(model))
+    _require(
+        nll.shape == (len(MIXED_LABELS),) and torch.isfinite(nll).all(),
+        f"nll of labels of mixed length is {nll.tolist()}",
+    )
+    _require(torch.isfinite(model.loss(logits, targets(model))), "their loss is not finite")
+    for image in images(2)[:, None]:
+        with torch.no_grad():
+            logits = model(image)
+        [found] = model.read(logits, n_best=20)
+        total = 0.0
+        for hypothesis in filter(lambda one: one.ids, found):
+            again = model.nll(logits, torch.tensor([hypothesis.ids])).item()
+            _require(
+                abs(again + hypothesis.log_prob) < 1e-3 * max(1, again),
+                f"read gives a label of {len(hypothesis.ids)} characters ln p = "
+                f"{hypothesis.log_prob:.4f}, nll gives it {again:.4f} nats",
+            )
+            total += math.exp(hypothesis.log_prob)
+        _require(total <= 1 + 1e-4, f"probabilities of different labels add up to {total}")
+    model.train().training_loss(images(), targets(model)).backward()  # type: ignore[no-untyped-call]
 
 
 def rows_independent(case: Case) -> None:
@@ -231,22 +208,33 @@ def saved_agrees(case: Case) -> None:
     _require(same, "a saved model, loaded again, answers otherwise")
 
 
-def learns_by_heart(case: Case) -> None:
+def learns_by_heart(case: Case, mixed: bool = False) -> None:
     """Eight images are learned by heart within 60 epochs, dropout and smoothing off."""
+    epochs = 80 if mixed else 60
     fields = case.architecture.config_class.model_fields
     off = {name: 0.0 for name in fields if "dropout" in name or "smoothing" in name}
-    plain = {"epochs": 60, "augment": 0, "normalize": True}
+    plain = {"epochs": epochs, "augment": 0, "normalize": True}
     plain = {name: value for name, value in plain.items() if name not in case.values}
-    last = case.fit({**plain, **off}, count=8)
+    last = case.fit({**plain, **off}, count=8, mixed=mixed)
     read = last.metrics.valid_exact_match
     _require(read == 1, f"of eight images {read:.0%} are read after training on them alone")
 
 
+def learns_mixed_lengths(case: Case) -> None:
+    """So are eight images of 3 to 5 symbols, within 80 epochs."""
+    try:
+        case.model().check(case.model().config, MIXED_LABELS, (HEIGHT, WIDTH))
+    except InputError:
+        return  # It says that it reads one length alone.
+    learns_by_heart(case, mixed=True)
+
+
 Check = Callable[[Case], None]
 QUICK: tuple[Check, ...] = (
-    shapes, scores_agree, labels_refused, rows_independent, grey_is_colour, gradients_everywhere,
+    shapes, scores_agree, labels_refused, mixed_lengths, rows_independent, grey_is_colour,
+    gradients_everywhere,
 )  # fmt: skip
-SLOW: tuple[Check, ...] = (seeds_repeat, saved_agrees, learns_by_heart)
+SLOW: tuple[Check, ...] = (seeds_repeat, saved_agrees, learns_by_heart, learns_mixed_lengths)
 """Checks that train."""
 
 

@@ -134,8 +134,8 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
     of_width: dict[int, list[str]] = {}
     for label, width in zip(images.labels, images.widths.tolist(), strict=True):
         of_width.setdefault(width if model.any_width else widest, []).append(label)
-    if config.synthetic_share or config.synthetic_steps or config.splice:
-        # The longest way to spell a label that may be drawn, or put together from two.
+    if config.synthetic_share or config.synthetic_steps:
+        # The longest way to spell a label that may be drawn.
         longest = images.charset.symbols[0] * max(map(len, images.labels))
         of_width.setdefault(widest, []).append(longest)
     for width, labels in of_width.items():
@@ -143,7 +143,13 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
 
 
 def build(
-    config: Config, charset: Charset, max_length: int, size: tuple[int, int] = (HEIGHT, WIDTH)
+    config: Config,
+    charset: Charset,
+    max_length: int,
+    size: tuple[int, int] = (HEIGHT, WIDTH),
+    *,
+    mixed: bool = False,
+    keep_aspect: bool = False,
 ) -> Recogniser:
     """A recogniser with fresh weights, drawn from torch's global generator.
 
@@ -151,10 +157,12 @@ def build(
         config: its settings; they decide which architecture.
         charset: what it can read.
         max_length: L, the characters of the longest label.
-        size: height and width of the images, in pixels.
+        size: height and width of the images, in pixels; of the widest where they differ.
+        mixed: labels may be shorter.
+        keep_aspect: narrow images are filled up with paper on the right.
     """
     model: Recogniser = cast(Any, model_class(config))(config, charset, max_length, size)
-    model.max_length = max_length
+    model.max_length, model.mixed, model.keep_aspect = max_length, mixed, keep_aspect
     # Convolutions run a quarter faster on channels that lie side by side.
     model.to(memory_format=torch.channels_last)
     return model

@@ -17,6 +17,24 @@ from captcha_models.ctc.loss import Hypothesis
 from captcha_models.data.cutmix import splice
 from captcha_models.errors import InputError
 
+FLAT = 1.5 / 255
+"""Least range of brightness in a column with something in it."""
+
+
+def content_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, (N, 1, 1, 1) each, of the columns that are not of one colour.
+
+    So the paper that an image was filled up with, as wide as its batch happens to be, says nothing.
+    Of an image without any other column, those of all.
+    """
+    span = (images.amax(dim=2) - images.amin(dim=2)).amax(dim=1)
+    content = span > FLAT
+    content = (content | ~content.any(dim=1, keepdim=True))[:, None, None].to(images.dtype)
+    count = content.sum(dim=3, keepdim=True) * images.shape[1] * images.shape[2]
+    mean = (images * content).sum(dim=(1, 2, 3), keepdim=True) / count
+    squares = ((images - mean).square() * content).sum(dim=(1, 2, 3), keepdim=True)
+    return mean, (squares / (count - 1)).sqrt()
+
 
 class Recogniser(nn.Module, ABC):
     """Images in, labels out.
@@ -43,6 +61,10 @@ class Recogniser(nn.Module, ABC):
     """Px from the middle of one column of `columns` to that of the next."""
     max_length: int | None = None
     """L, the characters of the longest label that it was built for; set by `build`."""
+    mixed: bool = False
+    """Whether labels may be shorter than L; set by `build`."""
+    keep_aspect: bool = False
+    """Whether narrow images are filled up with paper on the right; set by `build`."""
 
     def __init__(self, config: Config, charset: Charset) -> None:
         super().__init__()
@@ -87,9 +109,13 @@ class Recogniser(nn.Module, ABC):
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W): grey images get three equal channels; normalised if the config says so."""
         if self.config.normalize:
-            mean = images.mean(dim=(1, 2, 3), keepdim=True)
+            if self.keep_aspect:
+                mean, deviation = content_statistics(images)
+            else:
+                mean = images.mean(dim=(1, 2, 3), keepdim=True)
+                deviation = images.std(dim=(1, 2, 3), keepdim=True)
             # The floor keeps an empty image from being blown up to noise.
-            images = (images - mean) / images.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)
+            images = (images - mean) / deviation.clamp_min(1e-2)
         return images.expand(-1, 3, -1, -1)
 
     def tempered(self, logits: Tensor) -> Tensor:
@@ -102,7 +128,7 @@ class Recogniser(nn.Module, ABC):
 
         Args:
             logits: what forward returned.
-            targets: (N, L) class ids in 1..K-1, padded with 0.
+            targets: (N, L) class ids in 1..K-1, padded with 0; columns of 0 alone may be missing.
         """
 
     @abstractmethod

@@ -186,9 +186,7 @@ class Model(CTCRecogniser):
             logits = discount(columns.permute(2, 0, 1), self.aux_prior)
             loss = loss + self.aux_weight * self.loss(logits, targets)
         if self.places is not None:
-            # Narrower images than the widest lack columns on the right, where it is filled up.
-            places = self.places[:, : columns.shape[2]]
-            loss = loss + self.joint_weight * located_loss(columns, places, targets)
+            loss = loss + self.joint_weight * located_loss(columns, self.places, targets)
         return loss
 
 

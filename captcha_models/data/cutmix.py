@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from captcha_models.charset import BLANK
+from captcha_models.ctc.loss import min_steps
 from captcha_models.data.segmentation import Seams, find_seams
 
 REACH = 25
@@ -34,7 +35,8 @@ def splice(
         share: of the images that are tried, 0 to 1; those where nothing fits stay as they are.
 
     Returns:
-        Images and targets, as many as there were; labels keep their lengths.
+        Images and targets, as many as there were; labels keep their lengths, and T columns can
+        spell them.
     """
     count, length = targets.shape
     if length < 2:
@@ -60,11 +62,16 @@ def splice(
     # One of those that fit, by chance; the least of numbers below 0 is none.
     drawn = torch.rand(fits.shape, device=fits.device).where(fits, -1.0).flatten(1)
     value, choice = drawn.max(dim=1)
-    found = (value >= 0)[:, None]
     place, source, symbols = (
         part[:, None]
         for part in (choice // length**2, choice // length % length, choice % length + 1)
     )
+    k = torch.arange(length, device=images.device)
+    replaced = (k >= place) & (k < place + symbols)
+    labels = targets[partner].gather(1, (k + source - place).clamp(0, length - 1))
+    labels = torch.where(replaced, labels, targets)
+    # Two equal neighbours that meet may need one column more than there are.
+    found = ((value >= 0) & (min_steps(labels, lengths[:, 0]) <= len(log_probs)))[:, None]
 
     begin, end = seams.at.gather(1, place), seams.at.gather(1, place + symbols)
     taken, until = theirs.gather(1, source), theirs.gather(1, source + symbols)
@@ -77,11 +84,7 @@ def splice(
     spliced = torch.where(
         inside[:, None, None], images[partner].gather(3, column), images.gather(3, column)
     )
-
-    k = torch.arange(length, device=images.device)
-    replaced = found & (k >= place) & (k < place + symbols)
-    theirs = targets[partner].gather(1, (k + source - place).clamp(0, length - 1))
-    return spliced, torch.where(replaced, theirs, targets)
+    return spliced, torch.where(found, labels, targets)
 
 
 def _runs(seams: Seams) -> tuple[Tensor, Tensor]:

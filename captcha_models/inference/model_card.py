@@ -75,12 +75,14 @@ def interface(card: Card, by_columns: bool) -> dict[str, str]:
     """Inputs, outputs and how to decode them, in words."""
     per = "column, left to right" if by_columns else "character position"
     steps, classes = "T" if by_columns else str(card.max_length), len(card.symbols) + 1
-    config = card.config
+    config, mixed = card.config, card.label_length is None
     exact = (
         f"prefix beam search of log_probs at beam width {config.get('beam_width')}, class 0 the "
         "blank" + (f", labels of {card.max_length} characters" * bool(config.get("fixed_length")))
         if by_columns
         else "ids: positions are independent, so no search finds a better label"
+        + "; a label's probability is that of its symbols and, if it has fewer than "
+        f"{card.max_length}, of class 0 at the position after them" * mixed
     )
     return {
         "images": f"uint8 (N, 3, {card.height}, {card.width}): pixels as they are, 0 to 255, red, "
@@ -88,7 +90,7 @@ def interface(card: Card, by_columns: bool) -> dict[str, str]:
         "log_probs": f"float32 (N, {steps}, {classes}): per {per}, ln of the classes' "
         "probabilities at the calibrated temperature",
         "ids": f"int64 (N, {steps}): class ids read without a search; 0 is nothing, i is symbol "
-        "number i, counted from 1",
+        "number i, counted from 1" + "; after the label's end 0" * (mixed and not by_columns),
         "exact": exact,
     }
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from captcha_models.architectures.base import Recogniser
-from captcha_models.architectures.heads import CTCRecogniser
+from captcha_models.architectures.heads import CTCRecogniser, best_ids
 from captcha_models.charset import BLANK
 from captcha_models.data.geometry import LARGEST, STEP, Geometry
 from captcha_models.errors import InputError
@@ -35,7 +35,7 @@ class Portable(nn.Module):
         log_probs = logits.log_softmax(dim=2)
         if not self.by_columns:
             # Class 0 stands for no character.
-            return log_probs, log_probs[:, :, 1:].argmax(dim=2) + 1
+            return log_probs, best_ids(log_probs, self.model.mixed)
         log_probs = log_probs.transpose(0, 1)
         best = log_probs.argmax(dim=2)
         before = torch.cat([torch.full_like(best[:, :1], BLANK), best[:, :-1]], dim=1)

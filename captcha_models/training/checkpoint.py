@@ -113,7 +113,14 @@ class Card(BaseModel):
     def rebuild(self) -> Recogniser:
         """A model of this shape on the CPU, its weights still random."""
         config = self.parsed_config().changed(pretrained=False)
-        return build(config, Charset(self.symbols), self.max_length, (self.height, self.width))
+        return build(
+            config,
+            Charset(self.symbols),
+            self.max_length,
+            (self.height, self.width),
+            mixed=self.label_length is None,
+            keep_aspect=self.keep_aspect,
+        )
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,14 @@ def _prepare(
     device: torch.device,
     callbacks: Sequence[Callback],
 ) -> tuple[CaptchaLearner, NDArray[np.intp]]:
-    model = build(config, images.charset, max(map(len, images.labels)), images.size)
+    model = build(
+        config,
+        images.charset,
+        max(map(len, images.labels)),
+        images.size,
+        mixed=images.label_length is None,
+        keep_aspect=images.geometry.keep_aspect,
+    )
     loaders = make_loaders(images, split, config, device=device, any_width=model.any_width)
     if config.synthetic_share or config.synthetic_steps:
         fresh = SyntheticStream(

@@ -150,11 +150,13 @@ def test_a_classifier_without_columns_has_nothing_to_splice_with() -> None:
         assert model.spliced(images, targets) == (images, targets)
 
 
-def test_a_cut_has_to_hold_the_labels_that_splicing_may_make(drawn: LabelledImages) -> None:
+def test_a_cut_has_to_hold_the_labels_that_may_be_drawn(drawn: LabelledImages) -> None:
     images = LabelledImages(
         names=("abcde.png",) * 8, labels=("abcde",) * 8, pixels=drawn.pixels[:8], source="test"
     )
     config = config_class("crnn").parse({"cut": 8})
     check(config, images, split_of(images, 8))
+    # Splicing makes no label that does not fit.
+    check(config.changed(splice=0.5), images, split_of(images, 8))
     with pytest.raises(InputError, match=r"label 'aaaaa' needs 9"):
-        check(config.changed(splice=0.5), images, split_of(images, 8))
+        check(config.changed(synthetic_share=0.5), images, split_of(images, 8))

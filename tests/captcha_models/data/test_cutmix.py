@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from captcha_models.ctc.alignment import align
+from captcha_models.ctc.loss import min_steps
 from captcha_models.data.cutmix import REACH, splice
 from captcha_models.data.segmentation import LATE, find_seams
 from tests.reference import collapse, emissions
@@ -249,3 +250,39 @@ def test_one_image_has_no_other_and_one_symbol_no_seam() -> None:
         mixed, labels = splice(images, targets, seen(targets, begins), STRIDE, 1.0)
         assert torch.equal(mixed, images)
         assert torch.equal(labels, targets)
+
+
+def test_no_label_is_put_together_that_needs_more_columns_than_there_are() -> None:
+    torch.manual_seed(0)
+    column, left_out, changed = 40, 0, 0
+    for seed in range(30):
+        chance = torch.Generator().manual_seed(seed)
+        # No equal neighbours, until a splice puts some side by side.
+        kinds = torch.tensor([[1, 2, 1, 2, 1], [2, 1, 2, 1, 2], [1, 2, 3, 1, 2]])
+        targets = kinds[torch.randint(0, 3, (12,), generator=chance)]
+        images = torch.zeros(12, 1, 6, WIDTH)
+        for image, target in zip(images, targets.tolist(), strict=True):
+            for k, symbol in enumerate(target):
+                begin = column * k + 10 - wide(symbol) // 2
+                image[:, ::2, begin : begin + wide(symbol)] = symbol / 20
+        # A column for each symbol, and a sixth that sees nothing.
+        logits = torch.zeros(6, 12, 20)
+        logits[5, :, 0] = 20.0
+        logits[:5].scatter_(2, targets.T[..., None], 20.0)
+        state = torch.get_rng_state()
+        found = []
+        for log_probs in (logits.log_softmax(dim=2), logits[:5].log_softmax(dim=2)):
+            torch.set_rng_state(state)
+            mixed, labels = splice(images, targets, log_probs, column, 1.0)
+            assert [spelt(image) for image in mixed] == labels.tolist()
+            assert (min_steps(labels) <= len(log_probs)).all()
+            found.append(labels)
+        more, fewer = found
+        fits = min_steps(more) <= 5
+        # What fits is as it was, what does not is left alone.
+        assert torch.equal(fewer[fits], more[fits])
+        assert torch.equal(fewer[~fits], targets[~fits])
+        left_out += int((~fits).sum())
+        changed += int((fewer != targets).any(dim=1).sum())
+    assert left_out > 20
+    assert changed > 20
