@@ -15,6 +15,7 @@ Exit codes: 0 done, 2 wrong input, such as a run that is not confirmed.
 import csv
 import json
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ import click
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
+from search.tuning.settings import IN_MEMORY
 
 if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from search.store.records import Records
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_SEARCH = re.compile(r"search(\.run\b|(\.__main__)? run\b|/run\.py)")
+_OWN = ("--name", "--corrections")
+"""Options of a search with a value that another search does not share."""
 TABLE, PAGE = "label_errors.csv", "label_errors.html"
 
 
@@ -95,13 +100,19 @@ def again(records: "Records", file: str = "corrections.csv") -> str:
     """The command that searches as the run did, with corrections."""
     sessions = records.run.get("sessions") or [{}]
     words = [str(word) for word in sessions[0].get("command") or []]
-    if not words:
-        words = ["python", "-m", "search.run", "--data", str(records.run["settings"].get("data"))]
-    kept, skip = [], False
+    if not _SEARCH.search(" ".join(words[:4])):
+        # A program's own; what it searched with is in the run's settings.
+        settings = records.run["settings"]
+        given = settings.get("data")
+        words = ["python", "-m", "search.run", "--data", "IMAGES" if given == IN_MEMORY else given]
+        words += [word for space in records.run["spaces"] for word in ("--space", space)]
+    kept: list[str] = []
+    dropped = False
     for word in words:
-        if not skip and word not in ("--name", "--corrections"):
-            kept += [] if word.startswith(("--name=", "--corrections=")) else [word]
-        skip = word in ("--name", "--corrections")
+        takes_next = word in _OWN
+        if not (dropped or takes_next or word.startswith(tuple(f"{one}=" for one in _OWN))):
+            kept.append(word)
+        dropped = takes_next
     return shlex.join([*kept, "--corrections", file])
 
 

@@ -63,6 +63,8 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
     for space, result in found.items():
         if result["chosen"]:
             _say(out, f"{space}: recommended: {result['run']}/confirmed/{space}.toml")
+    run = next(iter(found.values()))["run"]
+    _say(out, f"labels that these trainings contradict: python -m search.labels {run}")
 
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from PIL import Image
 from captcha_models.data.sources import open_images
 from captcha_models.data.splits import is_locked
 from search.experiment import open_run
+from search.labels import again
+from search.store.records import read_run
 from tests.search._confirmed import (
     CONFIG,
     FOLDS,
@@ -20,6 +23,7 @@ from tests.search._confirmed import (
     drawn_digits,
     listed,
     open_wrong,
+    plain,
     write_fits,
     write_run,
 )
@@ -101,13 +105,37 @@ def test_the_table_changes_nothing_until_a_person_does_and_is_then_not_lost(
     assert table.read_text(encoding="utf-8") == edited
 
 
+@pytest.mark.parametrize(
+    ("typed", "again_typed"),
+    [
+        ("python -m search.run --data a.zip --name r --seed 3", "--data a.zip --seed 3"),
+        ("python -m search.__main__ run --name=r --epochs 4", "--epochs 4"),
+        ("/usr/bin/captcha-search run --corrections c.csv --space crnn", "--space crnn"),
+        ("search/run.py --data 'my images.zip'", "--data 'my images.zip'"),
+        ("my_program.py run 3", "--data {data} --space crnn"),
+        ("", "--data {data} --space crnn"),
+    ],
+)
+def test_the_next_search_is_the_last_with_corrections(
+    tmp_path: Path, typed: str, again_typed: str
+) -> None:
+    write_run(tmp_path / "r", plain(), str(tmp_path / "images"))
+    records = read_run(tmp_path / "r")
+    records.run["sessions"] = [{"command": shlex.split(typed)}, {"command": ["other"]}]
+    wanted = again_typed.format(data=tmp_path / "images")
+    found = again(records)
+    assert found.endswith(f" {wanted} --corrections corrections.csv")
+    assert "--name" not in found
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_other_images_are_refused(
     confirmed: Path, called: Callable[..., Any], tmp_path: Path
 ) -> None:
-    for text in ("111", "222", "333"):
-        Image.new("L", (64, 24), int(text) % 255).save(tmp_path / f"{text}.png")
+    others = drawn_digits()
+    for name, pixels in list(zip(others.names, others.pixels, strict=True))[1:]:
+        Image.fromarray(pixels[0]).save(tmp_path / name)
     done = called("search.labels", confirmed, "--data", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "differ from those of" in done.stderr
