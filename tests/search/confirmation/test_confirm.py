@@ -15,6 +15,7 @@ from captcha_models.data.splits import is_locked
 from captcha_models.errors import InputError
 from search.confirmation.confirmation import Confirmation
 from search.confirmation.terminal import print_confirmation
+from search.experiment import open_run
 from search.store.jsonl import read_table
 from search.store.records import Records, read_run
 from search.store.test_set_log import LEDGER_FILE
@@ -102,6 +103,9 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     recommended = config_class("crnn").parse(read_values(str(folder / "crnn.toml"), "crnn"))
     assert recommended.model_dump() == {**winner["config"], "temperature": winner["temperature"]}
     print_confirmation({"crnn": found})
+    # Two epochs are too few to doubt a label, but all the folds were found.
+    with pytest.raises(InputError, match="% of the labels that it held out"):
+        open_run(records.path, drawn).label_errors()
 
     said.clear()
     with pytest.raises(InputError, match=r"the locked test set was looked at on"):
