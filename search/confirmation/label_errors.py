@@ -139,9 +139,11 @@ def find_label_errors(rows: Iterable[Row], images: "LabelledImages", run: str) -
     """
     fits, notes = _out_of_fold(rows, images)
     if not fits:
+        why = f" ({'; '.join(notes)})" if notes else ""
         raise InputError(
-            f"{run} is not confirmed, so no image was read by models that did not train on it: "
-            f"first run python -m search.confirm {run} --no-test"
+            f"{run} is not confirmed{why}: only models that held an image out may doubt its label, "
+            "and the search itself holds out one fold, by which its best trial was chosen; first "
+            f"run python -m search.confirm {run} --no-test"
         )
     good = [row for row in fits if _share_read(row) >= LEAST_READ]
     if not good:
@@ -209,10 +211,10 @@ def _out_of_fold(rows: Iterable[Row], images: "LabelledImages") -> tuple[list[Ro
         else:
             kept.append(row)
     notes = [
-        f"{count} trainings do not count: they {why}"
+        f"trainings {why}: {count} left out"
         for count, why in (
-            (other_images, "were of other images or labels"),
-            (other_split, "divided the images in another way, by another version of the program"),
+            (other_images, "of other images or labels"),
+            (other_split, "of a version of the program that divided the images in another way"),
         )
         if count
     ]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
 
 TEMPLATES = Path(__file__).parent / "templates"
+LARGEST = 400
+"""Of a picture, px either way."""
 MOST = 400
 """Images on the page; the table has them all."""
 
@@ -57,6 +59,7 @@ def thumbnail(images: "LabelledImages", row: int) -> str:
     """The picture (base64 of PNG) of an image as the models see it, in at most 64 colours."""
     pixels = images.pixels[row][:, :, : images.widths[row]]
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    picture.thumbnail((LARGEST, LARGEST))
     file = io.BytesIO()
     picture.quantize(64).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()

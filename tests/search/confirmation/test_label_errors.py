@@ -18,7 +18,7 @@ from tests.search._confirmed import FOLDS, listed, plain, right, rows_of, told, 
 def test_a_run_that_is_not_confirmed_says_what_to_do(tmp_path: Path) -> None:
     images = plain()
     write_run(tmp_path / "r", images, "memory")
-    with pytest.raises(InputError, match=r"is not confirmed, .*search\.confirm .* --no-test"):
+    with pytest.raises(InputError, match=r"is not confirmed: .*search\.confirm .* --no-test"):
         open_run(tmp_path / "r", images).label_errors()
     assert not list((tmp_path / "r").glob("label_errors*"))
 
@@ -52,7 +52,9 @@ def test_only_the_fold_that_a_model_held_out_counts() -> None:
     assert found.num_images == found.num_open == sum(not is_locked(n) for n in images.names)
     assert found.models == {"crnn-001": 2}
     assert len(found.notes) == 2
-    with pytest.raises(InputError, match="is not confirmed"):
+    with pytest.raises(
+        InputError, match=r"is not confirmed \(trainings of other images or labels: 1"
+    ):
         find_label_errors(never, images, "r")
     # The same doubts of the fold that was held out do count.
     rows[0] = rows_of(images, honest[0], told(images, honest[0], doubts))
