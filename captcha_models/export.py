@@ -59,7 +59,7 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
     path = folder / FILES[kind]
     facts = describe(card, kind, isinstance(recogniser, CTCRecogniser))
     if kind == "safetensors":
-        save_model(path, recogniser, card)
+        save_model(path, recogniser, card, loaded.seen)
     else:
         embedded = json.dumps(facts, ensure_ascii=False, allow_nan=False)
         notes = {"symbols": card.symbols, "model_card": embedded}

@@ -4,14 +4,27 @@ python -m search.evaluate MODEL --data DATA [--json]
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
 
+if TYPE_CHECKING:
+    from captcha_models.data.images import LabelledImages
+    from captcha_models.training.checkpoint import Loaded
+
 MISREAD_SHOWN = 20
+PARTS = {
+    "new": "never seen",
+    "valid": "validated on",
+    "train": "trained on",
+    "locked": "locked as its test set",
+    "left out": "left out",
+}
+"""What an image was in the training of a model, in words."""
 
 
 @click.command()
@@ -45,8 +58,8 @@ def evaluate(
 ) -> None:
     """Score MODEL, a model file or the folder of a training or a search.
 
-    Scores every image of DATA, unless they are the very images the model was trained on: then
-    only those that validated it, or with --split train those it learned from.
+    Scores the images of DATA that the model has not seen; where it has seen them all, those that
+    validated it, or with --split train those it learned from. An image is known by what it shows.
     """
     import torch
 
@@ -62,21 +75,26 @@ def evaluate(
         skip_bad=skip_bad,
         synthetic_seed=synthetic_seed,
         synthetic_preset=synthetic_preset,
+        size=loaded.card.geometry,
     )
     click.echo(images.describe(), err=True)
-    rows, chosen = choose(loaded.card.data.digest, loaded.card.split, images, part)
+    parts = parts_of(loaded, images)
+    counts = {name: parts.count(name) for name in PARTS}
+    click.echo(_counted(counts), err=True)
+    rows, chosen = choose(parts, part)
     labels = [images.labels[i] for i in rows]
     for line in loaded.unreadable(labels):
         click.echo(line, err=True)
     pixels = torch.from_numpy(images.pixels[rows])
-    scores = score(loaded.model, pixels, labels)
+    scores = score(loaded.model, pixels, labels, images.widths[rows])
     num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
     low, high = wilson(num_right / scores.num_images, scores.num_images)
     wrong = [i for i, label in enumerate(labels) if label != scores.predictions[i]]
+    again = predict_images(loaded.model, pixels[wrong], 1, images.widths[rows][wrong])
     misread: list[dict[str, Any]] = [
         {"image": images.names[rows[i]], "label": labels[i], "read": found[0].label,
          "confidence": found[0].confidence}
-        for i, found in zip(wrong, predict_images(loaded.model, pixels[wrong]), strict=True)
+        for i, found in zip(wrong, again, strict=True)
     ]  # fmt: skip
     if as_json:
         click.echo(
@@ -84,6 +102,7 @@ def evaluate(
                 {
                     "model": str(loaded.path),
                     "split": chosen,
+                    "images": counts,
                     "num_images": scores.num_images,
                     "num_unreadable": scores.num_unreadable,
                     **scores.figures(),
@@ -117,39 +136,64 @@ def evaluate(
         click.echo(f"  and {len(misread) - MISREAD_SHOWN} more")
 
 
-def choose(trained_on: str, split: Any, images: Any, part: str | None) -> tuple[list[int], str]:
-    """Which images to score, and what to call them.
+def parts_of(loaded: "Loaded", images: "LabelledImages") -> list[str]:
+    """For each image what it was in the model's training: a key of PARTS.
 
-    Args:
-        trained_on: digest of the model's images.
-        split: of the model's training, None if nothing was held out.
-        images: what was given to be scored.
-        part: what was asked for.
-
-    Raises:
-        InputError: the locked test set, or a part of images that are not the model's own.
+    Models of earlier versions do not know their images one by one, but the set as a whole.
     """
     from captcha_models.data.splits import make_split
 
-    if images.digest != trained_on:
-        if part:
-            raise InputError(
-                f"--split {part}: the model was trained on other images than these, so all of "
-                "them are scored; leave --split out"
-            )
-        return list(range(len(images))), "all images"
-    if part == "test":
+    if loaded.seen:
+        return [loaded.seen.part(digest) for digest in images.digests]
+    card = loaded.card
+    if images.digest != card.data.digest:
+        return ["new"] * len(images)
+    if card.split is None:
+        return ["train"] * len(images)
+    split = make_split(images.units, images.parts, **card.split.model_dump())
+    parts = ["left out"] * len(images)
+    for name, rows in (("train", split.train), ("valid", split.valid), ("locked", split.test)):
+        for row in rows.tolist():
+            parts[row] = name
+    return parts
+
+
+def choose(parts: Sequence[str], wanted: str | None) -> tuple[list[int], str]:
+    """Which images to score, and what to call them.
+
+    Args:
+        parts: of each image, keys of PARTS.
+        wanted: `valid` or `train`, or `test`, which is refused; None is the new ones, or where
+            there are none those that validated.
+
+    Raises:
+        InputError: the locked test set, or a part that none of the images is in.
+    """
+    if wanted == "test":
         raise InputError(
             "--split test: the locked test set judges once, when a winner is confirmed; choose "
             "valid or train"
         )
-    if split is None:
+    chosen = wanted or ("new" if "new" in parts else "valid")
+    rows = [i for i, part in enumerate(parts) if part == chosen]
+    if rows:
+        return rows, "all images" if chosen == "new" and len(rows) == len(parts) else chosen
+    if wanted and set(parts) == {"new"}:
+        raise InputError(
+            f"--split {wanted}: the model has seen none of these images, so all of them are "
+            "scored; leave --split out"
+        )
+    if set(parts) == {"train"}:
         raise InputError("the model was trained on every one of these images; give others")
-    parts = make_split(images.units, images.parts, **split.model_dump())
-    rows = parts.train if part == "train" else parts.valid
-    if not len(rows):
-        raise InputError("no image validated this model: choose --split train, or give others")
-    return rows.tolist(), part or "valid"
+    other = "train" if chosen == "valid" else "valid"
+    raise InputError(
+        f"none of these images is {PARTS[chosen]}: choose --split {other}, or give others"
+    )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    told = [f"{count} {PARTS[name]}" for name, count in counts.items() if count]
+    return f"of these images the model has: {', '.join(told)}"
 
 
 if __name__ == "__main__":

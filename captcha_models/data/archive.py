@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from captcha_models.data.geometry import Geometry
 from captcha_models.data.images import LabelledImages, Listed, collect
 from captcha_models.errors import InputError
 
@@ -14,7 +15,9 @@ MAX_ARCHIVE_BYTES = 2**30
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
-def read_folder(folder: Path, skip_bad: bool = False) -> LabelledImages:
+def read_folder(
+    folder: Path, skip_bad: bool = False, size: str | Geometry = "auto"
+) -> LabelledImages:
     """Every file below a folder, hidden ones left out.
 
     Raises:
@@ -27,10 +30,12 @@ def read_folder(folder: Path, skip_bad: bool = False) -> LabelledImages:
             if path.is_file() and counts(inside.as_posix()):
                 yield inside.as_posix(), file_reader(path)
 
-    return collect(_by_stem(entries()), f"folder {folder}", skip_bad)
+    return collect(_by_stem(entries()), f"folder {folder}", skip_bad, size)
 
 
-def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
+def read_zip(
+    archive: Path, skip_bad: bool = False, size: str | Geometry = "auto"
+) -> LabelledImages:
     """Every file of a zip archive, read without unpacking it to disk.
 
     Raises:
@@ -59,6 +64,7 @@ def read_zip(archive: Path, skip_bad: bool = False) -> LabelledImages:
                 ),
                 source,
                 skip_bad,
+                size,
             )
     except InputError:
         raise

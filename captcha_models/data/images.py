@@ -163,7 +163,7 @@ def collect(
     items: Iterable[Listed],
     source: str,
     skip_bad: bool,
-    size: str = "auto",
+    size: str | Geometry = "auto",
     notes: Sequence[str] = (),
 ) -> LabelledImages:
     """Decode and check listed images, and bring them to one size.
@@ -172,7 +172,7 @@ def collect(
         items: the images, in any order.
         source: how error messages call it.
         skip_bad: leave wrong files and images of one colour out instead of refusing them.
-        size: see `geometry.read_size`.
+        size: see `geometry.read_size`; or that of a model.
         notes: on how they were listed.
 
     Raises:
@@ -205,7 +205,8 @@ def collect(
     order = sorted(range(len(names)), key=names.__getitem__)
     found = [kept[i][0] for i in order]
     labels = tuple(item.label for item in found)
-    geometry = chosen([kept[i][2] for i in order], labels, size)
+    sizes = [kept[i][2] for i in order]
+    geometry = size if isinstance(size, Geometry) else chosen(sizes, labels, size)
     scaled = [geometry.fit(kept[i][1]) for i in order]
     images = LabelledImages(
         names=tuple(sorted(names)),

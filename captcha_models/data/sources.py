@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from captcha_models import generator as kaptcha
 from captcha_models.data.archive import read_folder, read_zip
+from captcha_models.data.geometry import Geometry
 from captcha_models.data.images import LabelledImages, squish
 from captcha_models.errors import InputError
 
@@ -28,6 +29,7 @@ def open_images(
     skip_bad: bool = False,
     synthetic_seed: int = 0,
     synthetic_preset: str = "default",
+    size: str | Geometry = "auto",
 ) -> LabelledImages:
     """Labelled images, as `--data` names them.
 
@@ -37,6 +39,7 @@ def open_images(
         skip_bad: leave wrong files out instead of refusing them.
         synthetic_seed: of the generator.
         synthetic_preset: of the generator; a name or a file, see `kaptcha.load_style`.
+        size: see `geometry.read_size`; or that of a model.
 
     Raises:
         InputError: nothing of the kind, a wrong file, or a network that is closed.
@@ -45,7 +48,7 @@ def open_images(
     if spec == "auto":
         cached = _cached() or _download(AUTO_S)
         if cached:
-            return read_folder(cached, skip_bad)
+            return read_folder(cached, skip_bad, size)
         return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
     if spec == "download":
         cached = _cached() or _download(DOWNLOAD_S)
@@ -55,7 +58,7 @@ def open_images(
                 f"--data download: {host} did not deliver the images within {DOWNLOAD_S:.0f} s; is "
                 "the network closed? --data takes a folder or zip, or 'synthetic' draws images"
             )
-        return read_folder(cached, skip_bad)
+        return read_folder(cached, skip_bad, size)
     if kind == "synthetic" and not Path(spec).exists():
         if not count and ":" not in spec:
             return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
@@ -68,9 +71,9 @@ def open_images(
         )
     path = Path(spec).expanduser()
     if path.is_dir():
-        return read_folder(path, skip_bad)
+        return read_folder(path, skip_bad, size)
     if path.is_file():
-        return read_zip(path, skip_bad)
+        return read_zip(path, skip_bad, size)
     raise InputError(
         f"--data {spec}: no such folder or zip (nor auto, download, synthetic, synthetic:N)"
     )

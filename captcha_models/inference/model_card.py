@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from captcha_models.data.geometry import STEP, Geometry
 from captcha_models.training.checkpoint import Card
 
 VERSION = 1
@@ -14,7 +15,7 @@ INTENDED_USE = (
 LIMITS = (
     "It reads one kind of image: the style, the alphabet and the lengths of label it was trained "
     "on. On anything else it still answers, and its probabilities then mean nothing.",
-    "Images of another size have to be squished to its own, whatever their proportions.",
+    "Images have to be brought to its size as it was trained on them: see Use.",
     "The validation images may have chosen its configuration or its last epoch, so their figures "
     "flatter it; only images that nothing was chosen by judge it.",
     "Intervals are over images alone: another training with another seed may differ by more.",
@@ -37,11 +38,23 @@ from PIL import Image
 
 session = onnxruntime.InferenceSession("model.onnx")
 symbols = session.get_modelmeta().custom_metadata_map["symbols"]
-image = Image.open("captcha.png").convert("RGB").resize(({width}, {height}), Image.BILINEAR)
+image = Image.open("captcha.png").convert("RGB")
+{resize}
 pixels = np.asarray(image).transpose(2, 0, 1)[None]
 log_probs, ids = session.run(None, {{"images": pixels}})
 print("".join(symbols[i - 1] for i in ids[0] if i))
 """
+_SQUEEZE = "image = image.resize(({width}, {height}), Image.BILINEAR)"
+_KEEP = """\
+width = min(round(image.width * {height} * {stretch} / image.height), {width})
+image = image.resize((width, {height}), Image.BILINEAR)
+# Filled up on the right with the median colour of its border, to a multiple of {step} px.
+a = np.asarray(image)
+border = np.concatenate([a[0], a[-1], a[:, 0], a[:, -1]])
+paper = tuple(int(level) for level in np.median(border, axis=0))
+filled = Image.new("RGB", (max(-(-width // {step}), 2) * {step}, {height}), paper)
+filled.paste(image)
+image = filled"""
 _SAFETENSORS = """\
 from captcha_models.inference.predictor import load
 
@@ -76,6 +89,7 @@ def interface(card: Card, by_columns: bool) -> dict[str, str]:
     per = "column, left to right" if by_columns else "character position"
     steps, classes = "T" if by_columns else str(card.max_length), len(card.symbols) + 1
     config, mixed = card.config, card.label_length is None
+    width = f"W up to {card.width}" if card.keep_aspect and by_columns else str(card.width)
     exact = (
         f"prefix beam search of log_probs at beam width {config.get('beam_width')}, class 0 the "
         "blank" + (f", labels of {card.max_length} characters" * bool(config.get("fixed_length")))
@@ -85,7 +99,7 @@ def interface(card: Card, by_columns: bool) -> dict[str, str]:
         f"{card.max_length}, of class 0 at the position after them" * mixed
     )
     return {
-        "images": f"uint8 (N, 3, {card.height}, {card.width}): pixels as they are, 0 to 255, red, "
+        "images": f"uint8 (N, 3, {card.height}, {width}): pixels as they are, 0 to 255, red, "
         "green, blue; any N",
         "log_probs": f"float32 (N, {steps}, {classes}): per {per}, ln of the classes' "
         "probabilities at the calibrated temperature",
@@ -123,7 +137,7 @@ def markdown(about: dict[str, Any]) -> str:
     facts = {
         "architecture": f"{model['arch']} of captcha-search",
         "alphabet": f"`{model['symbols']}`, {length} characters a label",
-        "images": f"{model['width']} x {model['height']} pixels",
+        "images": Geometry.model_validate(model).describe(),
         "data": f"{data['num_images']} images, {data['source']}; {data['num_train']} of them train",
         "digest of the data": f"`{data['digest']}` (sha256 of names and pixels)",
         "split": held,
@@ -137,7 +151,9 @@ def markdown(about: dict[str, Any]) -> str:
     if "interface" in about:
         lines += ["", "## Inputs and outputs", ""]
         lines += _table(("name", "what"), about["interface"].items())
-    code = _USE[about["format"]].format(width=model["width"], height=model["height"])
+    size = {name: model[name] for name in ("width", "height", "stretch")} | {"step": STEP}
+    resize = (_KEEP if model["keep_aspect"] else _SQUEEZE).format(**size)
+    code = _USE[about["format"]].format(resize=resize)
     lines += ["", "## Use", "", "```python", *code.splitlines(), "```"]
     lines += ["", "## Intended use", "", about["intended_use"]]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in about["limits"])]

@@ -19,6 +19,7 @@ from captcha_models.training.device import device_name, seed_everything
 from captcha_models.training.evaluation import evaluate
 from captcha_models.training.learner import CaptchaLearner
 from captcha_models.training.metrics import EpochMetrics
+from captcha_models.training.seen import Seen
 from captcha_models.training.state import TrainingState
 
 OnEpoch = Callable[[EpochMetrics, TrainingState], None]
@@ -45,6 +46,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         self.every_epoch = every_epoch
         self.config, self.images, self.split, self.seed = config, images, split, seed
         self.subset, self.on_epoch = subset, on_epoch
+        self.seen = Seen.of(images, split)
         self.previous: EpochMetrics | None = None
         self.last: TrainingState | None = None
 
@@ -123,13 +125,13 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             device=device_name(self.dls.device),
         )
         scored = (valid, sides["valid"][1]) if valid else None
-        self.last = TrainingState(metrics, model, self.card(metrics), self.learn, scored)
+        self.last = TrainingState(metrics, model, self.card(metrics), self.seen, self.learn, scored)
         self.on_epoch(metrics, self.last)
 
     def state(
         self, learner: CaptchaLearner, model: Recogniser, metrics: EpochMetrics
     ) -> TrainingState:
-        return TrainingState(metrics, model, self.card(metrics), learner)
+        return TrainingState(metrics, model, self.card(metrics), self.seen, learner)
 
     def card(self, metrics: EpochMetrics | None) -> Card:
         images, split = self.images, self.split

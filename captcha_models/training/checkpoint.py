@@ -20,6 +20,7 @@ from captcha_models.config import Config
 from captcha_models.data.geometry import LARGEST, SMALLEST, Geometry
 from captcha_models.errors import InputError, explain
 from captcha_models.renamed import renamed
+from captcha_models.training.seen import Seen
 
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -130,6 +131,7 @@ class Loaded:
     model: Recogniser
     card: Card
     path: Path
+    seen: Seen | None = None
 
     def unreadable(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Lines that say which labels the model can never give; none where it can give all."""
@@ -153,9 +155,10 @@ def _few(texts: Sequence[str], most: int = 10) -> str:
     return ", ".join(texts[:most]) + ", ..." * (len(texts) > most)
 
 
-def save_model(path: Path, model: Recogniser, card: Card) -> None:
-    """Write weights and card; the file appears whole or not at all."""
-    write_tensors(path, model.state_dict(), card.model_dump(mode="json"))
+def save_model(path: Path, model: Recogniser, card: Card, seen: Seen | None = None) -> None:
+    """Write weights, card and images seen; the file appears whole or not at all."""
+    known = seen.tensors() if seen else {}
+    write_tensors(path, {**model.state_dict(), **known}, card.model_dump(mode="json"))
 
 
 def load_model(place: str | Path, arch: str | None = None) -> Loaded:
@@ -172,6 +175,7 @@ def load_model(place: str | Path, arch: str | None = None) -> Loaded:
     """
     path = find_model(Path(place))
     tensors, header = read_tensors(path)
+    seen = Seen.read(tensors)
     given = resolve(arch).name if arch else None
     try:
         card = Card.model_validate(renamed(header))
@@ -192,7 +196,7 @@ def load_model(place: str | Path, arch: str | None = None) -> Loaded:
         raise InputError(f"{path}: the weights do not fit its configuration ({first})") from None
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise InputError(f"{path}: some of the weights are not finite numbers")
-    return Loaded(model.eval(), card, path)
+    return Loaded(model.eval(), card, path, seen)
 
 
 def find_model(place: Path) -> Path:

@@ -22,6 +22,7 @@ from captcha_models.training.checkpoint import (
 )
 from captcha_models.training.learner import CaptchaLearner
 from captcha_models.training.metrics import EpochMetrics, Scores
+from captcha_models.training.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TrainingState:
         metrics: of the epoch.
         model: the recogniser that was scored, live.
         card: what a model file says besides weights.
+        seen: the images of the training.
         valid: scores of the validation images and their labels; None where nothing validates, or
             a checkpoint left nothing to train.
     """
@@ -39,6 +41,7 @@ class TrainingState:
     metrics: EpochMetrics
     model: Recogniser
     card: Card
+    seen: Seen
     _learner: CaptchaLearner
     valid: tuple[Scores, Sequence[str]] | None = None
 
@@ -48,7 +51,7 @@ class TrainingState:
 
     def save_model(self, folder: Path) -> Path:
         """Write `model.safetensors`, which can be evaluated; returns its path."""
-        save_model(folder / MODEL_FILE, self.model, self.card)
+        save_model(folder / MODEL_FILE, self.model, self.card, self.seen)
         return folder / MODEL_FILE
 
     def save_checkpoint(self, folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """`captcha_models.train` and `search.evaluate` as a person calls them."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from captcha_models.data.sources import synthetic
 from captcha_models.training.checkpoint import load_model, save_model
@@ -33,10 +35,6 @@ def call(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 generated images in a zip."""
-    import io
-
-    from PIL import Image
-
     path = tmp_path_factory.mktemp("data") / "images.zip"
     images = synthetic(80, seed=1)
     with zipfile.ZipFile(path, "w") as zipped:
@@ -118,9 +116,8 @@ def test_training_on_all_images_holds_none_out(
     assert json.loads(other.stdout)["num_images"] == 30
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    with zipfile.ZipFile(archive) as file:
-        for name, label in zip(file.namelist(), ("ÄÖ", "ÜÄ"), strict=False):
-            (foreign / f"{label}.png").write_bytes(file.read(name))
+    for label, pixels in zip(("ÄÖ", "ÜÄ"), synthetic(2, seed=5).pixels, strict=True):
+        Image.fromarray(pixels[0]).save(foreign / f"{label}.png")
     unread = called("search.evaluate", out, "--data", foreign)
     assert unread.returncode == 0, unread.stderr
     assert "2 of 2 labels have symbols that the model does not know (Ä, Ö, Ü)" in unread.stderr
@@ -256,3 +253,31 @@ def test_resume_of_damaged_folders_changes_nothing(
         assert message in done.stderr
         assert "Traceback" not in done.stderr
         assert (tmp_path / "epochs.jsonl").read_text() == text
+
+
+@pytest.mark.slow
+def test_what_a_model_has_seen_is_scored_apart_from_what_is_new(
+    archive: Path, tmp_path: Path, called: Callable[..., Done]
+) -> None:
+    """By what the images show: other names, and another order, change nothing."""
+    out, mixed = tmp_path / "out", tmp_path / "mixed"
+    done = called("captcha_models.train", *FAST, "--data", archive, "--epochs", 1, "--out", out)
+    assert done.returncode == 0, done.stderr
+    mixed.mkdir()
+    with zipfile.ZipFile(archive) as file:
+        for name in file.namelist():
+            (mixed / f"x{Path(name).name}").write_bytes(file.read(name))
+    scored = called("search.evaluate", out, "--data", mixed, "--json")
+    counts = json.loads(scored.stdout)["images"]
+    assert counts["new"] == counts["left out"] == 0
+    assert sum(counts.values()) == 80
+    assert json.loads(scored.stdout)["split"] == "valid"
+    assert json.loads(scored.stdout)["num_images"] == counts["valid"]
+    fresh = synthetic(12, seed=77)
+    for label, pixels in zip(fresh.labels, fresh.pixels, strict=True):
+        Image.fromarray(pixels[0]).save(mixed / f"{label}.png")
+    scored = called("search.evaluate", out, "--data", mixed)
+    assert "12 never seen" in scored.stderr
+    assert f"{counts['train']} trained on" in scored.stderr
+    assert f"{counts['locked']} locked as its test set" in scored.stderr
+    assert scored.stdout.startswith("12 images (new): ")

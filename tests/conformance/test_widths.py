@@ -82,4 +82,4 @@ def test_numbers_of_any_width_are_learned(ragged: LabelledImages) -> None:
         config_class("crnn").parse(values), ragged, make_split(ragged.units), seed=0,
         on_epoch=lambda metrics, _: found.append(metrics), device="cpu",
     )  # fmt: skip
-    assert found[-1].train_nll < found[0].train_nll / 2
+    assert found[-1].train_nll < 0.75 * found[0].train_nll
