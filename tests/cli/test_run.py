@@ -16,6 +16,7 @@ import pytest
 
 from search.store.records import read_run
 from tests.cli.conftest import Done
+from tests.labelled import plain
 from tests.search import _runs
 from tests.search.report import runs as written
 
@@ -145,8 +146,9 @@ def repeated_symbols(folder: Path) -> Path:
 
     place = folder / "images"
     place.mkdir()
-    for i in range(40):
-        Image.new("L", (200, 50), i).save(place / f"aaab{'abcdefghij'[i % 10]}{i // 10}.png")
+    texts = [f"aaab{'abcdefghij'[i % 10]}{i // 10}" for i in range(40)]
+    for text, pixels in zip(texts, plain(texts).pixels, strict=True):
+        Image.fromarray(pixels[0]).save(place / f"{text}.png")
     return place
 
 
