@@ -14,6 +14,28 @@ from captcha_models.data.images import squish
 from captcha_models.generator.device import Press
 
 
+def stream_style(preset: str, labels: Sequence[str], charset: Charset) -> kaptcha.Style:
+    """The preset's style, for labels of this alphabet and these lengths.
+
+    Args:
+        preset: of the generator.
+        labels: the real training labels; the lengths are taken from them.
+        charset: of the recogniser.
+
+    Raises:
+        InputError: the generator's fonts lack a symbol, or its images are too narrow.
+    """
+    style = kaptcha.load_style(preset)
+    lengths = {len(label) for label in labels}
+    known = set(style.alphabet) == set(charset.symbols)
+    return replace(
+        style,
+        # The default lists `n` twice, as the program behind the real images does.
+        alphabet=style.alphabet if known else charset.symbols,
+        length=(min(lengths), max(lengths)),
+    )
+
+
 class SyntheticStream:
     """Generated images that look like the data set's, a batch at a time.
 
@@ -40,15 +62,7 @@ class SyntheticStream:
         seed: int,
         device: torch.device,
     ) -> None:
-        style = kaptcha.load_style(preset)
-        lengths = {len(label) for label in labels}
-        known = set(style.alphabet) == set(charset.symbols)
-        self.style = replace(
-            style,
-            # The default lists `n` twice, as the program behind the real images does.
-            alphabet=style.alphabet if known else charset.symbols,
-            length=(min(lengths), max(lengths)),
-        )
+        self.style = style = stream_style(preset, labels, charset)
         self.held_out, self.charset, self.seed = held_out, charset, seed
         self.num_batches, self.max_length = num_batches, max(map(len, [*labels, *held_out]))
         self.device = device
