@@ -106,6 +106,11 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted({path.stem.rpartition("-")[0] for path in SHIPPED.glob("*.toml")}))
 
 
+def is_shipped(name: str, arch: str) -> bool:
+    """Whether `read_values` takes a configuration of that name for the architecture from ours."""
+    return (SHIPPED / f"{name}-{arch}.toml").is_file()
+
+
 def read_values(name: str, arch: str) -> dict[str, Any]:
     """The values of a configuration file.
 

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from captcha_models.cli import GroupedCommand, assignments, command_line, option
-from captcha_models.config import read_values, shipped
+from captcha_models.config import is_shipped, read_values, shipped
 from captcha_models.errors import InputError, NonFiniteLossError
 
 MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
@@ -134,6 +134,12 @@ def train(
             images.units, images.parts, fold=fold, folds=folds, limit=limit_train, limit_seed=seed
         )
     click.echo(split.describe(), err=True)
+    if config_name and is_shipped(config_name, architecture.name):
+        from captcha_models.adapt import adapted
+
+        config, changes = adapted(config, images, split, keep=values)
+        if changes:
+            click.echo(f"{config_name}: adapted to these images: {', '.join(changes)}", err=True)
     check(config, images, split)
     folder = out or Path("runs") / f"train-{config.arch}-{datetime.now():%Y%m%d-%H%M%S}"
     try:

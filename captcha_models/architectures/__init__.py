@@ -7,6 +7,7 @@ fastai and torchvision are imported where a model is built: they take seconds.
 """
 
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -125,21 +126,62 @@ def check(config: Config, images: LabelledImages, split: Split) -> None:
     Raises:
         InputError: naming the field or the label.
     """
+    check_labels(config, images, split, grouped(images, model_class(config).any_width))
+
+
+Group = tuple[Sequence[str], tuple[int, int]]
+"""Labels, and the height and width of the images that carry them."""
+
+
+def grouped(images: LabelledImages, any_width: bool) -> list[Group]:
+    """All labels with the size of the widest image, then those of each narrower width.
+
+    Args:
+        images: all images.
+        any_width: whether a model sees an image at its own width; else all are filled up.
+    """
+    height, widest = images.size
+    of_width: dict[int, list[str]] = {}
+    for label, width in zip(images.labels, images.widths.tolist(), strict=True):
+        if any_width and width < widest:
+            of_width.setdefault(width, []).append(label)
+    return [
+        (images.labels, (height, widest)),
+        *((of_width[width], (height, width)) for width in sorted(of_width)),
+    ]
+
+
+def check_labels(
+    config: Config, images: LabelledImages, split: Split, groups: Sequence[Group]
+) -> None:
+    """Refuse a configuration that could not be trained on images with these labels.
+
+    Args:
+        config: to be trained.
+        images: all images.
+        split: of them.
+        groups: from `grouped`, or the hardest labels of each of them.
+
+    Raises:
+        InputError: naming the field or the label.
+    """
+    from captcha_models.data.likeness import cannot_draw
+
     if len(split.train) < config.batch_size:
         raise InputError(
             f"batch_size = {config.batch_size}: there are only {len(split.train)} training images"
         )
+    name = "synthetic_steps" if config.synthetic_steps else "synthetic_share"
+    asked = getattr(config, name)
+    count = config.batch_size * (1.0 if config.synthetic_steps else config.synthetic_share)
+    if asked and (reason := cannot_draw(images, split, max(round(count), 1))):
+        raise InputError(f"{name} = {asked}: {reason}; set it to 0")
     model = model_class(config)
-    height, widest = images.size
-    of_width: dict[int, list[str]] = {}
-    for label, width in zip(images.labels, images.widths.tolist(), strict=True):
-        of_width.setdefault(width if model.any_width else widest, []).append(label)
-    if config.synthetic_share or config.synthetic_steps:
+    for labels, size in groups:
+        model.check(config, labels, size)
+    for labels, size in groups if asked else ():
         # The longest way to spell a label that may be drawn.
-        longest = images.charset.symbols[0] * max(map(len, images.labels))
-        of_width.setdefault(widest, []).append(longest)
-    for width, labels in of_width.items():
-        model.check(config, labels, (height, width))
+        model.check(config, [images.charset.symbols[0] * max(map(len, labels))], size)
 
 
 def build(
