@@ -1,6 +1,6 @@
 """Distributions of one parameter: what lies inside, what is nearest, and how it is suggested."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from optuna.distributions import (
@@ -12,6 +12,8 @@ from optuna.distributions import (
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
+MOST_VALUES = 64
+"""Values of a whole number that `values_of` tells; of longer ranges as many, equally far apart."""
 
 
 class Suggester(Protocol):
@@ -96,3 +98,42 @@ def described(among: BaseDistribution) -> str:
     stepped = among.step is not None and not (kind == "a whole number" and among.step == 1)
     steps = f" in steps of {among.step}" if stepped else ""
     return f"{kind} from {among.low} to {among.high}{steps}"
+
+
+def values_of(among: BaseDistribution) -> list[Value]:
+    """All values of a distribution, or many, in order; of a continuous one both ends."""
+    if not isinstance(among, IntDistribution):
+        return list(dict.fromkeys(ends(among)))
+    last = (among.high - among.low) // among.step
+    places = range(min(last + 1, MOST_VALUES))
+    spread = max(last / (MOST_VALUES - 1), 1.0)
+    return [among.low + round(place * spread) * among.step for place in places]
+
+
+def only(among: BaseDistribution, kept: Sequence[Value]) -> BaseDistribution:
+    """The distribution of those of its values alone; in a range they lie side by side."""
+    if not isinstance(among, IntDistribution):
+        return CategoricalDistribution(list(kept))
+    low, high = (value for value in (kept[0], kept[-1]) if isinstance(value, int))
+    return IntDistribution(low, high, log=among.log, step=among.step)
+
+
+def around(among: BaseDistribution, kept: Sequence[Value], safe: Value) -> Value | BaseDistribution:
+    """What is left of a distribution: those values side by side in it that the safe one is among.
+
+    Args:
+        among: the distribution.
+        kept: values of `values_of(among)`.
+        safe: one of them; of a continuous distribution nothing else is left.
+    """
+    every = values_of(among)
+    if isinstance(among, FloatDistribution) or safe not in every:
+        return safe
+    if isinstance(among, CategoricalDistribution):
+        return only(among, kept)
+    low = high = every.index(safe)
+    while low > 0 and every[low - 1] in kept:
+        low -= 1
+    while high + 1 < len(every) and every[high + 1] in kept:
+        high += 1
+    return only(among, every[low : high + 1])

@@ -38,11 +38,13 @@ class SpacePlan:
         base: every field of the Config, before a point is put over it; so a parameter that does
             not appear keeps its default.
         notes: lines to be printed about the points to begin with.
+        typed: fields that the person set: they are not changed to suit the images.
     """
 
     space: Space
     base: dict[str, Any]
     notes: tuple[str, ...] = ()
+    typed: frozenset[str] = frozenset()
 
 
 def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, SpacePlan]:
@@ -86,7 +88,7 @@ def plan_spaces(settings: Settings, given: Sequence[Space] = ()) -> dict[str, Sp
             cycles = IntDistribution(least, longest, log=True)
             tried = [max(least, longest // 2), max(least, longest // 4), longest]
             space = space.widened("epochs", cycles, longest, list(dict.fromkeys(tried)))
-        plans[space.name] = SpacePlan(space, config.model_dump(), notes)
+        plans[space.name] = SpacePlan(space, config.model_dump(), notes, frozenset(typed))
     for name in settings.fixed:
         if name not in known:
             raise InputError(f"--set {name}: unknown; known are {', '.join(sorted(known))}")
@@ -234,6 +236,13 @@ def load_again(
             f"{images.digest[:12]}, not {before[:12]}): give the same ones with --data"
         )
     return images
+
+
+def no_generated(data: Data) -> str | None:
+    """Why trials cannot be given generated images beside these; None if they can."""
+    from captcha_models.data.likeness import no_generated as reason
+
+    return reason(data.images, data.split)
 
 
 def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:
