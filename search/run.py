@@ -109,7 +109,7 @@ _output = partial(option, group="Run folder and output")
     "images_seen=20000 it ends; repeatable.",
 )
 @_budget("--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]")
-@_budget("--epochs", type=int, help="Full budget of a trial.  [12; 24 with GPUs]")
+@_budget("--epochs", type=int, help="Full budget of a trial.  [by the images; twice with GPUs]")
 @_budget("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
 @_budget("--max-cost", type=float, help="Stop when all machines have cost so much money.")
 @_budget(

@@ -1,6 +1,6 @@
 """Session of a search: check everything, connect, search each space, say how it went."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +16,14 @@ from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
 from search.tuning.loggers import check_trackers
-from search.tuning.plan import SpacePlan, absolute, check_baselines, load_data, plan_spaces
+from search.tuning.plan import (
+    SpacePlan,
+    absolute,
+    check_baselines,
+    load_data,
+    no_generated,
+    plan_spaces,
+)
 from search.tuning.run_file import continued, describe
 from search.tuning.session import Session
 from search.tuning.settings import FULL, Settings
@@ -65,17 +72,20 @@ class SearchSession(Session):
             self._preparing(settings) as preparing,
             connect(self.address, num_cpus=self.num_cpus) as cluster,
         ):
-            if any(node.gpus for node in cluster.machines):
-                settings = settings.grown()
             share(cluster, settings)  # Refuses what cannot be before anything is waited for.
-            _, data = preparing.result()
-            plans = self._plan(settings)  # Again: with GPUs the epochs may be others.
+            data, unserved = preparing.result()
             self._say_data(data)
+            chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
+            settings = settings.sized(
+                gpus=any(node.gpus for node in cluster.machines),
+                num_train=len(data.split.train) if unserved else None,
+            )
+            plans, left_out = self._plan(settings, data)  # Again: the epochs may be others.
             self.check_cluster(cluster, settings, Storage(self.storage or str(self.place.parent)))
             settings = self._measured(cluster, settings, plans)
             each = self.say_share(cluster, settings)
-            self._say_budget(settings)
-            for note in [line for plan in plans.values() for line in plan.notes]:
+            self._say_budget(settings, chosen, unserved, data)
+            for note in (*left_out, *(line for plan in plans.values() for line in plan.notes)):
                 self.say(note)
             run = describe(settings, plans, data, cluster)
             if store:
@@ -112,9 +122,9 @@ class SearchSession(Session):
                     for name, saved in folder.records.run["spaces"].items()
                 }
                 before = folder.records.run["data"]["digest"]
-            self._assert_same_spaces(settings, plans)
             check_trackers(settings.log_to)
             data = self._load(settings)
+            self._assert_same_spaces(settings, plans, data)
             self._say_data(data)
             found = data.images.digest
             if found != before:
@@ -131,11 +141,22 @@ class SearchSession(Session):
                 self._search(folder, settings, plans, data, each)
         return self.exit_code()
 
-    def _assert_same_spaces(self, settings: Settings, plans: dict[str, SpacePlan]) -> None:
-        for name, plan in plan_spaces(settings, self.spaces).items() if self.spaces else ():
-            # Points to begin with may have come from a warm start.
-            given, begun = (replace(p.space, known=()).digest for p in (plan, plans[name]))
-            if given != begun:
+    def _assert_same_spaces(
+        self, settings: Settings, begun: dict[str, SpacePlan], data: Data
+    ) -> None:
+        """Refuse spaces given as objects that are not those that the run was begun with."""
+        if not self.spaces:
+            return
+        from search.tuning.fitted import fit_plans
+
+        given = plan_spaces(settings, self.spaces)
+        fitted, _ = fit_plans(given, data.images, data.split)
+        for name in given:
+            # One of an earlier version was not fitted. Points to begin with may have come from a
+            # warm start.
+            may_be = [plans[name] for plans in (fitted, given) if name in plans]
+            digests = [replace(plan.space, known=()).digest for plan in may_be]
+            if name in begun and replace(begun[name].space, known=()).digest not in digests:
                 raise InputError(f"space {name} differs from that of the run: start a new one")
 
     def _search(
@@ -158,23 +179,28 @@ class SearchSession(Session):
         with writing(folder.path):
             write_study(folder.path)
 
-    def _plan(self, settings: Settings) -> dict[str, SpacePlan]:
-        from search.tuning.warm_start import warm_start  # Needs torch, as planning does.
+    def _plan(self, settings: Settings, data: Data) -> tuple[dict[str, SpacePlan], tuple[str, ...]]:
+        # These need torch, as planning does.
+        from search.tuning.fitted import fit_plans
+        from search.tuning.warm_start import warm_start
 
-        return warm_start(plan_spaces(settings, self.spaces), settings.warm_start)
+        plans, left_out = fit_plans(plan_spaces(settings, self.spaces), data.images, data.split)
+        return warm_start(plans, settings.warm_start), left_out
 
     def _load(self, settings: Settings) -> Data:
         return load_data(settings, self.images)
 
     @contextmanager
-    def _preparing(self, settings: Settings) -> Iterator[Future[tuple[dict[str, SpacePlan], Data]]]:
+    def _preparing(self, settings: Settings) -> Iterator[Future[tuple[Data, str | None]]]:
         """Plan and load in a thread: Ray takes seconds to start, and so do torch and a download."""
 
-        def prepare() -> tuple[dict[str, SpacePlan], Data]:
-            plans, data = self._plan(settings), self._load(settings)
+        def prepare() -> tuple[Data, str | None]:
+            plan_spaces(settings, self.spaces)  # Refuses what needs no images to be refused.
+            data = self._load(settings)
+            plans, _ = self._plan(settings, data)
             check_baselines(plans, data)
             import_module("search.tuning.tuner")
-            return plans, data
+            return data, no_generated(data)
 
         with ThreadPoolExecutor(1) as threads:
             yield threads.submit(prepare)
@@ -201,8 +227,29 @@ class SearchSession(Session):
         self.say(data.images.describe())
         self.say(data.split.describe())
 
-    def _say_budget(self, settings: Settings) -> None:
-        chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
-        default = f" (defaults; change them with {' and '.join(chosen)})" if chosen else ""
+    def _say_budget(
+        self,
+        settings: Settings,
+        chosen: Sequence[str] = (),
+        unserved: str | None = None,
+        data: Data | None = None,
+    ) -> None:
+        """Say how many trials of how many epochs.
+
+        Args:
+            settings: of the search.
+            chosen: options that nobody gave.
+            unserved: why nothing is generated.
+            data: whose training images then decide the epochs.
+        """
+        default = f"defaults; change them with {' and '.join(chosen)}" if chosen else ""
+        if unserved and data and "--epochs" in chosen:
+            default = (
+                f"so many epochs for {len(data.split.train)} training images and no generated "
+                f"ones; {default}"
+            )
         most = f"{'up to ' if settings.objective.cost else ''}{settings.epochs} epochs"
-        self.say(f"budget: {settings.trials} trials of {most} for each space{default}")
+        self.say(
+            f"budget: {settings.trials} trials of {most} for each space"
+            + f" ({default})" * bool(default)
+        )

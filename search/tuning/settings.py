@@ -24,6 +24,12 @@ from search.tuning.objectives import COSTS, Cost, Objective, objective_of
 FULL = {"trials": 60, "epochs": 24}
 """Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
 
+PASSES = 24_000
+"""Images that a trial is trained on by default where none can be generated beside those that are
+given: 100 to 200 training images take 16,000 to 32,000 of them (docs/results, few images)."""
+LEAST_PASSES, MOST_PASSES = 6, 60
+"""Epochs that this comes to at least and at most; with GPUs, as all budgets, twice as many."""
+
 REDUCTION = 1.5
 """ASHA keeps the best two thirds of the trials at each rung, a half and three quarters through."""
 
@@ -186,10 +192,21 @@ class Settings(BaseModel):
         found = {name: getattr(self, f"max_trial_{name}") for name in COSTS}
         return {name: most for name, most in found.items() if most is not None}
 
-    def grown(self) -> Self:
-        """The settings for a machine with GPUs: a full search, where nobody asked for less."""
+    def sized(self, *, gpus: bool = False, num_train: int | None = None) -> Self:
+        """The settings with a default budget for machine and images, where nobody gave one.
+
+        Args:
+            gpus: a full search.
+            num_train: training images without generated ones beside them; None where the generator
+                serves, of which every epoch has new ones.
+        """
+        whole = type(self).model_fields["epochs"].default
+        budget = dict(FULL) if gpus else {"trials": self.trials, "epochs": whole}
+        if num_train is not None:
+            epochs = min(max(round(PASSES / num_train), LEAST_PASSES), MOST_PASSES)
+            budget["epochs"] = epochs * budget["epochs"] // whole
         return self.model_copy(
-            update={k: v for k, v in FULL.items() if k not in self.model_fields_set}
+            update={k: v for k, v in budget.items() if k not in self.model_fields_set}
         )
 
     @property

@@ -44,7 +44,9 @@ def test_all_spaces_one_after_another_in_one_study_file(tmp_path: Path) -> None:
     now, said = session(place)
     names = ("crnn", "pooled", "spatial")
     assert now.begin(settings(spaces=names, fixed={"aux_weight": "0.3"})) == 0
-    assert [line.split(":")[0] for line in said] == ["data", "split", "ray", "budget", "run"]
+    fitted = [f"space {name}" for name in names]
+    heads = [line.split(":")[0] for line in said]
+    assert heads == ["data", "split", "ray", "budget", *fitted, "run"]
     assert "60 images from generator" in said[0]
     assert "are the locked test set" in said[1]
     found = summary(read_run(place))

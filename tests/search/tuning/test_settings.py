@@ -72,10 +72,22 @@ def test_rungs_lie_below_the_budget(epochs: int, rungs: tuple[int, ...]) -> None
 
 
 def test_a_search_grows_where_there_are_gpus_unless_told_otherwise() -> None:
-    assert settings().grown().trials == FULL["trials"] > settings().trials
-    assert settings().grown().epochs == FULL["epochs"] > settings().epochs
-    told = settings(trials=3).grown()
+    assert settings().sized(gpus=True).trials == FULL["trials"] > settings().trials
+    assert settings().sized(gpus=True).epochs == FULL["epochs"] > settings().epochs
+    told = settings(trials=3).sized(gpus=True)
     assert (told.trials, told.epochs) == (3, FULL["epochs"])
+
+
+@pytest.mark.parametrize(
+    ("num_train", "epochs"), [(60, 60), (672, 36), (1440, 17), (4000, 6), (40_000, 6)]
+)
+def test_without_generated_images_epochs_follow_from_how_many_there_are(
+    num_train: int, epochs: int
+) -> None:
+    assert settings().sized(num_train=num_train).epochs == epochs
+    assert settings().sized(num_train=num_train, gpus=True).epochs == 2 * epochs
+    assert settings(epochs=5).sized(num_train=num_train, gpus=True).epochs == 5
+    assert settings().sized() == settings()
 
 
 def test_the_objective_names_metric_and_direction() -> None:
