@@ -1,8 +1,12 @@
 """Start and end of every command: grouped help, one line for an error, an exit code."""
 
+import codecs
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,12 +49,14 @@ def option(*names: str, group: str, **settings: Any) -> Callable[[Any], Any]:
 def command_line(command: click.Command) -> NoReturn:
     """Run a click command on the process's arguments and exit.
 
-    A wrong option or input becomes one line on standard error and exit code 2, an interrupt 130;
-    what the command returns, if it is a number, is the exit code otherwise.
+    A wrong option or input becomes one line on standard error and exit code 2, an interrupt 130,
+    by Ctrl-C or SIGTERM; what the command returns, if it is a number, is the exit code otherwise.
+    What the terminal's encoding lacks is printed as an escape.
     """
+    _escape()
     try:
         # Not command.main, which ends with 1, as if all had failed, when a pipe breaks.
-        with command.make_context(_called_as(), sys.argv[1:]) as context:
+        with _terminable(), command.make_context(_called_as(), sys.argv[1:]) as context:
             result = command.invoke(context)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
@@ -71,6 +77,46 @@ def command_line(command: click.Command) -> NoReturn:
         # A path that cannot be read or written, a full disk: the person's to mend, not ours.
         _end(f"error: {_one_line(str(error))}", WRONG_INPUT)
     sys.exit(result if isinstance(result, int) else OK)
+
+
+class _Ascii(io.TextIOWrapper):
+    """A stream in ASCII without `buffer`, through which click would write UTF-8."""
+
+    buffer = None  # type: ignore[assignment]
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        super().__init__(
+            stream.buffer, stream.encoding, "backslashreplace",
+            line_buffering=stream.line_buffering, write_through=stream.write_through,
+        )  # fmt: skip
+        # It would close the file when nobody holds it any more.
+        self.former = stream
+
+
+def _escape() -> None:
+    """Have standard output and error escape what their encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        stream.reconfigure(errors="backslashreplace")
+        if codecs.lookup(stream.encoding).name == "ascii" and not isinstance(stream, _Ascii):
+            setattr(sys, name, _Ascii(stream))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM interrupt as Ctrl-C does; once, for `timeout` and others send it twice."""
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _called_as() -> str:

@@ -64,7 +64,7 @@ def predict(
     for row in _rows(predictor, iter(named_images(image)), nbest):
         wrong += "error" in row
         if as_json:
-            click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
+            click.echo(json.dumps(row, allow_nan=False))
         else:
             _print(row, predictor.card.geometry)
     return WRONG_INPUT if wrong else OK

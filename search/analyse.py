@@ -71,12 +71,15 @@ def analyse(
         if table:
             from search.report.trials import trial_table
 
-            trial_table(report.boards).to_csv(table, index=False)
+            trial_table(report.boards).to_csv(
+                table, index=False, encoding="utf-8", errors="backslashreplace"
+            )
             click.echo(f"wrote {table}", err=True)
         if html:
             from search.report.page import page
 
-            html.write_text(page(report, images=not no_images), encoding="utf-8")
+            text = page(report, images=not no_images)
+            html.write_text(text, encoding="utf-8", errors="backslashreplace")
             click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)
 
 

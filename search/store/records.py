@@ -101,7 +101,8 @@ def whole(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
+    except (InputError, UnicodeEncodeError):
+        # What was read cannot be printed or written as it is: nothing is wrong with it.
         raise
     except _DAMAGE as error:
         raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from None
