@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # A trial that failed reports why, and no metric.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # What a lost worker means for its trial the recorder says, in a line.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     # Signals are ours: search/tuning/stopping.py.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # A stopped trial that does not let go of its share is ended; Ray would wait ten minutes.
@@ -120,7 +124,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         # Each worker runs the driver's own program, whatever lies on its machine.
         options["runtime_env"] = {"py_modules": [str(_ROOT / name) for name in _PROGRAM]}
     try:
-        ray.init(address=wanted, logging_level=logging.CRITICAL, log_to_driver=False, **options)
+        with _sheltered():
+            ray.init(address=wanted, logging_level=logging.CRITICAL, log_to_driver=False, **options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, RayError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot connect to {where}: {reason}") from None
@@ -129,6 +134,27 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         yield current_cluster(where, private=wanted == "local")
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sheltered() -> Iterator[None]:
+    """Let processes that are started meanwhile never see SIGTERM, and keep our handler of it.
+
+    `timeout` and batch systems send it to the whole process group. Ray's own processes would go at
+    once, and nothing could be brought to its end; so they leave it to us, as Ray has them do with
+    Ctrl-C. `ray.shutdown` ends them all the same. The driver's own comes when all are up.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        # Ray has a handler of its own, which exits: another thread may have received the signal.
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def share(cluster: Cluster, settings: Settings) -> Share:

@@ -18,6 +18,13 @@ from search.tuning.source import Source
 from search.tuning.stopping import Stopping
 from search.tuning.trainable import FULL, PREDICTIONS
 
+_LOST = {
+    "running low on memory": "the machine ran out of memory",
+    "its node has died": "the machine went away",
+    "worker process has died": "it crashed, or was killed for want of memory",
+}
+"""Marks in what Ray writes when a worker is lost, and what they say."""
+
 
 class Recorder(Callback):
     """Writes the run folder as trials report; the only writer, on the driver.
@@ -197,9 +204,15 @@ def _forget(trial: Trial) -> None:
 
 
 def _reason(trial: Trial) -> str:
-    """Last line of what Ray wrote about the error; its pickled form is left unread."""
+    """Last line of what Ray wrote about the error; its pickled form is left unread.
+
+    Of a lost worker Ray writes a paragraph: then why, in our words, and how often.
+    """
     try:
-        lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+        text = Path(trial.error_file).read_text(encoding="utf-8").strip()
     except (OSError, TypeError):
-        lines = []
-    return lines[-1].strip() if lines else "the trial's worker was lost"
+        text = ""
+    for mark, why in _LOST.items():
+        if mark in text:
+            return f"its worker was lost {trial.num_failures} time(s): {why}"
+    return text.splitlines()[-1].strip() if text else "its worker was lost"

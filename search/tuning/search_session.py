@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -67,11 +67,10 @@ class SearchSession(Session):
                 f"--resume --name {self.place.name}"
             )
         check_address(self.address)  # Before the seconds that torch and the images take.
-        with (
-            self.guarded(),
-            self._preparing(settings) as preparing,
-            connect(self.address, num_cpus=self.num_cpus) as cluster,
-        ):
+        with self.guarded(), ExitStack() as stack:
+            with self.stopping.holding():
+                preparing = stack.enter_context(self._preparing(settings))
+                cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
             share(cluster, settings)  # Refuses what cannot be before anything is waited for.
             data, unserved = preparing.result()
             self._say_data(data)

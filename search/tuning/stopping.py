@@ -1,5 +1,6 @@
 """Stopping of a whole search: the time budget, the cost limit, and the person."""
 
+import math
 import signal
 import threading
 import time
@@ -10,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from search.tuning.monitor import Monitor
+
+
+SAME_S = 1.0
+"""So long after a SIGTERM another is the same: `timeout` sends it to its child and to the group."""
 
 
 class Stopping:
@@ -26,7 +31,8 @@ class Stopping:
     def __init__(self) -> None:
         self.interrupted = False
         self.monitor: Monitor | None = None
-        self._searching = False
+        self._searching = self._holding = False
+        self._terminated = -math.inf
         self._deadline: float | None = None
         self._grace = 0.0
 
@@ -74,14 +80,34 @@ class Stopping:
 
     @contextmanager
     def searching(self) -> Iterator[None]:
-        """While trials run the first signal asks them to stop, a second one insists."""
-        # Connecting to Ray has put its own handler of SIGTERM in the place of ours.
+        """While trials run the first signal asks them to stop, a second one insists.
+
+        A SIGTERM within a second of another is no second one.
+        """
+        # A Ray that was already connected has put its own handler of SIGTERM there.
         self._listen()
         self._searching = True
         try:
             yield
         finally:
             self._searching = False
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the first signal back until the end, while other threads import.
+
+        One that breaks an import off leaves its lock taken, and they would wait for it for ever.
+        """
+        self._holding = True
+        # Threads that are started meanwhile block it for good: it always comes to this one.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._holding = False
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def _listen(self) -> dict[int, Any]:
         """Install the handlers; what they replaced. Only the main thread may."""
@@ -90,6 +116,10 @@ class Stopping:
         return {s: signal.signal(s, self._receive) for s in (signal.SIGINT, signal.SIGTERM)}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            before, self._terminated = self._terminated, time.monotonic()
+            if self._terminated - before < SAME_S:
+                return
         again, self.interrupted = self.interrupted, True
-        if again or not self._searching:
+        if again or not (self._searching or self._holding):
             raise KeyboardInterrupt

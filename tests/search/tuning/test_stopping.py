@@ -31,7 +31,10 @@ def test_a_spent_budget_closes_first_and_cuts_after_the_grace(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_asks_while_trials_run_and_a_second_one_insists(number: int) -> None:
+def test_a_signal_asks_while_trials_run_and_a_second_one_insists(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tuning.stopping.SAME_S", 0.0)
     control = Stopping()
     before = signal.getsignal(number)
     with control.signals():
@@ -46,6 +49,24 @@ def test_a_signal_asks_while_trials_run_and_a_second_one_insists(number: int) ->
                 os.kill(os.getpid(), number)
                 time.sleep(1)
     assert signal.getsignal(number) == before
+
+
+def test_sigterm_to_a_command_and_to_its_group_is_one() -> None:
+    control = Stopping()
+    with control.signals(), control.searching():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+        assert control.interrupted
+
+
+def test_a_signal_is_held_back_while_others_import() -> None:
+    control, reached = Stopping(), False
+    with pytest.raises(KeyboardInterrupt), control.signals(), control.holding():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        reached = True
+    assert reached
 
 
 @pytest.mark.fault("Ctrl-C or SIGTERM before the first trial", "ends at once, nothing written")
