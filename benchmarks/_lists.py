@@ -123,11 +123,11 @@ def list_run(
     )
 
 
-def open_data(spec: str) -> Any:
-    """The images of `--data`, which are described on standard error."""
+def open_data(spec: str, size: str = "auto") -> Any:
+    """The images of `--data` at that `--size`, which are described on standard error."""
     from captcha_models.data.sources import open_images
 
-    images = open_images(spec)
+    images = open_images(spec, size=size)
     click.echo(images.describe(), err=True)
     return images
 

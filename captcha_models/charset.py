@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from captcha_models.errors import InputError
 
+SHOWN = 70
+"""Symbols of an alphabet that are shown to a person."""
 BLANK = 0
 """Class 0: CTC's blank, and 'unknown' for the classifiers; also pads short rows of targets."""
 
@@ -36,6 +38,14 @@ class Charset:
     def of(cls, labels: Iterable[str]) -> Self:
         """The alphabet that occurs in the labels."""
         return cls("".join(sorted(set().union(*labels))))
+
+    def describe(self) -> str:
+        """The symbols, for the person: as they are, or how many and the first."""
+        shown = self.symbols[:SHOWN]
+        shown = repr(shown) if shown != shown.strip() or not shown.isprintable() else shown
+        if len(self.symbols) <= SHOWN:
+            return shown
+        return f"{len(self.symbols):,} symbols ({shown}...)"
 
     @property
     def num_classes(self) -> int:

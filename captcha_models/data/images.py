@@ -93,7 +93,7 @@ class LabelledImages:
         length = str(self.label_length or f"{min(lengths)} to {max(lengths)}")
         return (
             f"data: {len(self)} images from {self.source}{left_out}; labels of length {length} "
-            f"over {self.charset.symbols}; read at {self.geometry.describe()}"
+            f"over {self.charset.describe()}; read at {self.geometry.describe()}"
         )
 
     @property

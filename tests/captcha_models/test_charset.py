@@ -41,3 +41,11 @@ def test_alphabets_that_are_none(symbols: str) -> None:
 )
 def test_steps_count_equal_neighbours(label: str, steps: int) -> None:
     assert min_steps(label) == steps
+
+
+def test_a_long_alphabet_and_a_space_are_told_readably() -> None:
+    assert Charset("012").describe() == "012"
+    assert Charset(" 12").describe() == "' 12'"
+    many = Charset("".join(map(chr, range(0x4E00, 0x4E00 + 1500))))
+    assert many.describe().startswith("1,500 symbols (一")
+    assert len(many.describe()) < 100
