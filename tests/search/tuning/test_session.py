@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+import spaces
 from captcha_models.errors import InputError
 from search.store.leaderboard import summary
 from search.store.records import read_run
 from search.tuning.search_session import SearchSession
-from search.tuning.settings import Settings
+from search.tuning.settings import IN_MEMORY, MOST_PASSES, PASSES, Settings
 from search.tuning.task import Task
+from tests.labelled import DIGITS, plain, texts
 from tests.search import _fake
 
 pytestmark = [
@@ -197,6 +199,40 @@ def test_a_resumed_run_refuses_what_contradicts_it(
         session(finished)[0].resume(changes)
     assert text in str(caught.value)
     assert (finished / "run.json").read_bytes() == before
+
+
+def test_a_search_of_other_images_is_fitted_to_them_and_resumed_with_what_it_was(
+    tmp_path: Path,
+) -> None:
+    """Numbers of mixed length that the generator does not draw, and a space given as an object."""
+    images = plain(texts(300, DIGITS, (3, 4, 7)), size=(120, 40))
+    crnn = spaces.load("crnn")
+    said: list[str] = []
+
+    def new() -> SearchSession:
+        train = _fake.objective(quick)
+        return SearchSession(tmp_path / "r", said.append, train=train, images=images,
+                             spaces=(crnn,))  # fmt: skip
+
+    given = settings(data=IN_MEMORY, trials=3).model_dump(exclude={"epochs"}, exclude_unset=True)
+    assert new().begin(Settings.parse(given)) == 0
+    records = read_run(tmp_path / "r")
+    num_train = records.run["split"]["num_train"]
+    epochs = min(round(PASSES / num_train), MOST_PASSES)
+    assert epochs > 12
+    (budget,) = (line for line in said if line.startswith("budget: "))
+    assert budget == (
+        f"budget: 3 trials of {epochs} epochs for each space (so many epochs for {num_train} "
+        "training images and no generated ones; defaults; change them with --epochs)"
+    )
+    (note,) = (line for line in said if line.startswith("space crnn: fitted"))
+    assert "fixed_length false (labels have 3 to 7 characters)" in note
+    assert records.run["settings"]["epochs"] == epochs
+    assert records.run["spaces"]["crnn"]["space"]["fixed"]["synthetic_share"] == 0.0
+    assert {row["config"]["epochs"] for row in records.trials.values()} == {epochs}
+    assert all(row["state"] != "failed" for row in records.trials.values())
+    assert new().resume({"trials": 4}) == 0
+    assert len(read_run(tmp_path / "r").trials) == 4
 
 
 @pytest.mark.parametrize(
