@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from captcha_models.data.archive import read_zip
+from captcha_models.data.reading import read_images
 from captcha_models.data.splits import is_locked
 from captcha_models.generator import distort, render
 from captcha_models.generator.faces import DEJAVU, FACES, GO
@@ -61,7 +61,7 @@ from research.letters import (
 
 def load(path: Path) -> tuple[list[str], NDArray[np.uint8]]:
     """Labels and (N, H, W) grey values of the images in a zip archive, locked ones excluded."""
-    images = read_zip(path)
+    images = read_images(path)
     rows = [i for i, name in enumerate(images.names) if not is_locked(name)]
     return [images.labels[i] for i in rows], images.pixels[rows, 0]
 

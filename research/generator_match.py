@@ -37,7 +37,7 @@ from captcha_models import generator as kaptcha
 from captcha_models.architectures import config_class
 from captcha_models.cli import command_line
 from captcha_models.config import read_values
-from captcha_models.data.archive import read_zip
+from captcha_models.data.reading import read_images
 from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
 from captcha_models.training.checkpoint import load_model
@@ -127,7 +127,7 @@ def read_by_a_stranger(data: Path, model: Path | None) -> tuple[Share, float]:
     Returns:
         The share of captchas, and the share of characters.
     """
-    images = read_zip(data)
+    images = read_images(data)
     split = make_split(images.names)
     if model is None:
         config = config_class("crnn").parse(read_values("zero-shot", "crnn"))

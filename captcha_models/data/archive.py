@@ -1,99 +1,93 @@
-"""Files of images: a folder or a zip archive, read without trust in names and sizes."""
+"""Files of a folder or a zip archive, listed and read without trust in names and sizes."""
 
-import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from captcha_models.data.geometry import Geometry
-from captcha_models.data.images import LabelledImages, Listed, collect
 from captcha_models.errors import InputError
 
 MAX_IMAGE_BYTES = 64 * 2**20
 MAX_ARCHIVE_BYTES = 2**30
 _IGNORED = {"thumbs.db", "desktop.ini"}
+_UTF8 = 0x800
+"""The flag of a zip's member that says in which encoding its name is written."""
 
 
-def read_folder(
-    folder: Path, skip_bad: bool = False, size: str | Geometry = "auto"
-) -> LabelledImages:
+class Entry(NamedTuple):
+    """A file inside a folder or an archive.
+
+    Attributes:
+        path: inside it, with `/` between its parts.
+        read: gives the bytes; raises an InputError if they are too many or cannot be had.
+        odd: how an archive spells the path, where that is not as it should be, and so `path` is
+            what it probably means; else "".
+    """
+
+    path: str
+    read: Callable[[], bytes]
+    odd: str = ""
+
+
+def folder_entries(folder: Path) -> list[Entry]:
     """Every file below a folder, hidden ones left out.
 
     Raises:
-        InputError: see `collect`.
+        InputError: the folder cannot be read.
     """
-
-    def entries() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    found = []
+    try:
         for path in folder.rglob("*"):
-            inside = path.relative_to(folder)
-            if path.is_file() and counts(inside.as_posix()):
-                yield inside.as_posix(), file_reader(path)
+            inside = path.relative_to(folder).as_posix()
+            if counts(inside) and path.is_file():
+                found.append(Entry(inside, file_reader(path)))
+    except OSError as error:
+        raise InputError(f"folder {folder} cannot be read: {error.strerror or error}") from None
+    return found
 
-    return collect(_by_stem(entries()), f"folder {folder}", skip_bad, size)
 
+def zip_entries(archive: Path) -> list[Entry]:
+    """Every file of a zip archive, hidden ones left out; nothing is unpacked to disk.
 
-def read_zip(
-    archive: Path, skip_bad: bool = False, size: str | Geometry = "auto"
-) -> LabelledImages:
-    """Every file of a zip archive, read without unpacking it to disk.
+    The archive stays open for as long as an entry of it is held.
 
     Raises:
-        InputError: no zip, a name that leads out of the archive, more than 1 GiB unpacked, an
-            encrypted member; else see `collect`.
+        InputError: no zip, a name that leads out of it, or more than 1 GiB unpacked.
     """
     source = f"archive {archive}"
     try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = [member for member in zipped.infolist() if not member.is_dir()]
-            for member in members:
-                parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-                if ".." in parts or parts[:1] == ("/",) or parts == ():
-                    raise InputError(f"{source}: the name {member.filename!r} leads out of it")
-            total = sum(member.file_size for member in members)
-            if total > MAX_ARCHIVE_BYTES:
-                raise InputError(
-                    f"{source} unpacks to {total / 2**30:.1f} GiB; "
-                    f"at most {MAX_ARCHIVE_BYTES / 2**30:.0f} GiB are read"
-                )
-            return collect(
-                _by_stem(
-                    (member.filename, _member_reader(zipped, member))
-                    for member in members
-                    if counts(member.filename)
-                ),
-                source,
-                skip_bad,
-                size,
-            )
-    except InputError:
-        raise
+        zipped = zipfile.ZipFile(archive)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, IndexError) as error:
         # zipfile has no error of its own for most of what a broken directory can hold.
         raise InputError(f"{source} is no readable zip: {error}") from None
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror or error}") from None
-
-
-class _Named(NamedTuple):
-    path: str
-    label: str
-    group: str
-    part: str
-    read: Callable[[], bytes]
-
-
-def _by_stem(entries: Iterable[tuple[str, Callable[[], bytes]]]) -> Iterator[Listed]:
-    for path, read in entries:
-        label = unicodedata.normalize("NFC", PurePosixPath(path).stem)
-        yield _Named(path, label, "", "", read)
+    members = [member for member in zipped.infolist() if not member.filename.endswith("/")]
+    for member in members:
+        parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+        if ".." in parts or parts[:1] == ("/",) or parts == ():
+            raise InputError(f"{source}: the name {member.filename!a} leads out of it")
+    total = sum(member.file_size for member in members)
+    if total > MAX_ARCHIVE_BYTES:
+        raise InputError(
+            f"{source} unpacks to {total / 2**30:.1f} GiB; "
+            f"at most {MAX_ARCHIVE_BYTES / 2**30:.0f} GiB are read"
+        )
+    found = []
+    for member in members:
+        path = _meant(member)
+        if counts(path):
+            odd = "" if path == member.filename else member.filename
+            found.append(Entry(path, _member_reader(zipped, member), odd))
+    return found
 
 
 def counts(path: str) -> bool:
-    """Whether a path inside a folder or an archive is an image's, and no hidden file."""
+    """Whether a path inside a folder or an archive is a person's file, and no hidden one."""
     parts = PurePosixPath(path).parts
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and parts[-1].lower() not in _IGNORED
+    return not hidden and bool(parts) and parts[-1].lower() not in _IGNORED
 
 
 def file_reader(path: Path) -> Callable[[], bytes]:
@@ -108,6 +102,28 @@ def file_reader(path: Path) -> Callable[[], bytes]:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
     return read
+
+
+def undone(name: str) -> str:
+    """The name that was read in an old encoding though it was written in UTF-8; else the same."""
+    if name.isascii():
+        return name
+    for encoding in ("cp437", "cp1252", "latin-1"):
+        try:
+            return name.encode(encoding).decode()
+        except UnicodeError:
+            continue
+    return name
+
+
+def _meant(member: zipfile.ZipInfo) -> str:
+    """The path without what some programs write wrongly: backslashes, UTF-8 not marked."""
+    name = member.filename
+    if not member.flag_bits & _UTF8 and not name.isascii():
+        # Python reads what is not marked in the encoding of the first PCs.
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
 
 
 def _member_reader(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:

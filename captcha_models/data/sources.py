@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from captcha_models import generator as kaptcha
-from captcha_models.data.archive import read_folder, read_zip
 from captcha_models.data.geometry import Geometry
 from captcha_models.data.images import LabelledImages, squish
+from captcha_models.data.label_rules import LabelRules
+from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 
 ARTICLE_ARCHIVE = (
@@ -30,16 +31,18 @@ def open_images(
     synthetic_seed: int = 0,
     synthetic_preset: str = "default",
     size: str | Geometry = "auto",
+    rules: LabelRules | None = None,
 ) -> LabelledImages:
     """Labelled images, as `--data` names them.
 
     Args:
         spec: `auto` (the article's set if it is cached or can be had within seconds, else the
-            generator), `download`, `synthetic` or `synthetic:N`, or a folder or zip of LABEL.png.
+            generator), `download`, `synthetic`, `synthetic:N`, or a folder, zip or table of images.
         skip_bad: leave wrong files out instead of refusing them.
         synthetic_seed: of the generator.
         synthetic_preset: of the generator; a name or a file, see `kaptcha.load_style`.
         size: see `geometry.read_size`; or that of a model.
+        rules: what the labels of files are; by default found out.
 
     Raises:
         InputError: nothing of the kind, a wrong file, or a network that is closed.
@@ -48,7 +51,7 @@ def open_images(
     if spec == "auto":
         cached = _cached() or _download(AUTO_S)
         if cached:
-            return read_folder(cached, skip_bad, size)
+            return read_images(cached, skip_bad, rules, size)
         return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
     if spec == "download":
         cached = _cached() or _download(DOWNLOAD_S)
@@ -58,7 +61,7 @@ def open_images(
                 f"--data download: {host} did not deliver the images within {DOWNLOAD_S:.0f} s; is "
                 "the network closed? --data takes a folder or zip, or 'synthetic' draws images"
             )
-        return read_folder(cached, skip_bad, size)
+        return read_images(cached, skip_bad, rules, size)
     if kind == "synthetic" and not Path(spec).exists():
         if not count and ":" not in spec:
             return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
@@ -70,12 +73,10 @@ def open_images(
             f"--synthetic-preset {synthetic_preset}: only for generated images, not --data {spec}"
         )
     path = Path(spec).expanduser()
-    if path.is_dir():
-        return read_folder(path, skip_bad, size)
-    if path.is_file():
-        return read_zip(path, skip_bad, size)
+    if path.is_dir() or path.is_file():
+        return read_images(path, skip_bad, rules, size)
     raise InputError(
-        f"--data {spec}: no such folder or zip (nor auto, download, synthetic, synthetic:N)"
+        f"--data {spec}: no such folder, zip or table (nor auto, download, synthetic, synthetic:N)"
     )
 
 

@@ -275,11 +275,11 @@ def test_a_trained_model_exported_reads_real_images_the_same(
 ) -> None:
     """Trained for long enough to read some of them; ten that it did not see."""
     from captcha_models.config import read_values
-    from captcha_models.data.archive import read_zip
+    from captcha_models.data.reading import read_images
     from captcha_models.data.splits import make_split
     from captcha_models.training.fit import fit
 
-    images = read_zip(real_images)
+    images = read_images(real_images)
     split = make_split(images.names)
     config = config_class("crnn").parse({**read_values("fast", "crnn"), "epochs": 3})
     last = fit(config, images, split, seed=0, device="cpu", on_epoch=lambda metrics, snapshot: None)

@@ -223,11 +223,11 @@ def test_resume_of_damaged_folders_changes_nothing(
     import numpy as np
 
     from captcha_models.architectures import config_class
-    from captcha_models.data.archive import read_zip
+    from captcha_models.data.reading import read_images
     from captcha_models.data.splits import make_split
     from captcha_models.training.fit import fit
 
-    images = read_zip(archive)
+    images = read_images(archive)
     config = config_class("crnn").parse(
         {"cut": 5, "rnn_hidden_1": 16, "rnn_hidden_2": 0, "batch_size": 16, "epochs": 1}
     )

@@ -11,10 +11,10 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from PIL import Image
 
-from captcha_models.data.archive import read_folder, read_zip
 from captcha_models.data.decode import TALLEST, decode
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.images import LabelledImages
+from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
@@ -128,7 +128,7 @@ def assert_read(file: Path, data: bytes, kind: str) -> LabelledImages | None:
     TRIED[kind] += 1
     file.write_bytes(data)
     try:
-        return read_zip(file, skip_bad=len(data) % 2 == 0)
+        return read_images(file, skip_bad=len(data) % 2 == 0)
     except InputError as error:
         assert "\n" not in str(error)
         return None
@@ -170,7 +170,7 @@ def test_folders_with_any_names(
     for i, name in enumerate(found):
         (folder / name).write_bytes(picture(i))
     try:
-        read_folder(folder, skip)
+        read_images(folder, skip)
     except InputError as error:
         assert "\n" not in str(error)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_models.data.archive import MAX_ARCHIVE_BYTES, read_folder, read_zip
+from captcha_models.data.archive import MAX_ARCHIVE_BYTES
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.images import LabelledImages
+from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 
 
@@ -40,8 +41,8 @@ GOOD = {"ab2.png": png(10), "cd3.png": png(20)}
 
 
 def test_folder_and_zip_of_the_same_images_are_the_same(tmp_path: Path) -> None:
-    folder = read_folder(folder_of(tmp_path / "f", {f"deep/{n}": d for n, d in GOOD.items()}))
-    archive = read_zip(zip_of(tmp_path / "a.zip", GOOD))
+    folder = read_images(folder_of(tmp_path / "f", {f"deep/{n}": d for n, d in GOOD.items()}))
+    archive = read_images(zip_of(tmp_path / "a.zip", GOOD))
     assert folder.labels == archive.labels == ("ab2", "cd3")
     assert folder.digest == archive.digest
     np.testing.assert_array_equal(folder.pixels, archive.pixels)
@@ -50,9 +51,9 @@ def test_folder_and_zip_of_the_same_images_are_the_same(tmp_path: Path) -> None:
 
 
 def test_digest_changes_with_one_pixel_and_with_a_name(tmp_path: Path) -> None:
-    base = read_folder(folder_of(tmp_path / "a", GOOD)).digest
-    pixel = read_folder(folder_of(tmp_path / "b", {**GOOD, "cd3.png": png(21)})).digest
-    name = read_folder(folder_of(tmp_path / "c", {"ab2.png": png(10), "cd4.png": png(20)})).digest
+    base = read_images(folder_of(tmp_path / "a", GOOD)).digest
+    pixel = read_images(folder_of(tmp_path / "b", {**GOOD, "cd3.png": png(21)})).digest
+    name = read_images(folder_of(tmp_path / "c", {"ab2.png": png(10), "cd4.png": png(20)})).digest
     assert len({base, pixel, name}) == 3
 
 
@@ -61,14 +62,14 @@ def test_every_colour_mode_is_read(tmp_path: Path, mode: str) -> None:
     file = io.BytesIO()
     picture = Image.new(mode if mode != "LA" else "L", (WIDTH, HEIGHT)).convert(mode)
     picture.save(file, "TIFF" if mode == "CMYK" else "PNG")
-    images = read_folder(folder_of(tmp_path, {**GOOD, "ef4.png": file.getvalue()}))
+    images = read_images(folder_of(tmp_path, {**GOOD, "ef4.png": file.getvalue()}))
     assert images.pixels.shape == (3, 1, HEIGHT, WIDTH)
 
 
 def test_colour_keeps_three_channels(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (2 * WIDTH, 2 * HEIGHT), (255, 0, 0)).save(file, "PNG")
-    images = read_folder(folder_of(tmp_path, {**GOOD, "ef4.png": file.getvalue()}))
+    images = read_images(folder_of(tmp_path, {**GOOD, "ef4.png": file.getvalue()}))
     assert images.pixels.shape == (3, 3, HEIGHT, WIDTH)
     assert images.pixels[2, 0].min() == 255
     assert images.pixels[2, 1:].max() == 0
@@ -84,7 +85,7 @@ def test_sixteen_bit_grey_and_transparency_are_seen_as_a_person_sees_them(tmp_pa
     ink[10:20, 10:20, 3] = 255  # a black square on nothing
     Image.fromarray(ink).save(clear, "PNG")
     files = {"ab2.png": deep.getvalue(), "cd3.png": clear.getvalue()}
-    images = read_folder(folder_of(tmp_path, files))
+    images = read_images(folder_of(tmp_path, files))
     assert len(np.unique(images.pixels[0])) > 150
     assert images.pixels[1, 0, 15, 15] == 0
     assert images.pixels[1, 0, 0, 0] == 255
@@ -92,8 +93,8 @@ def test_sixteen_bit_grey_and_transparency_are_seen_as_a_person_sees_them(tmp_pa
 
 def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     files = {**GOOD, ".DS_Store": b"x", "__MACOSX/._ab2.png": b"x", "Thumbs.db": b"x"}
-    assert len(read_folder(folder_of(tmp_path / "f", files))) == 2
-    assert len(read_zip(zip_of(tmp_path / "a.zip", files))) == 2
+    assert len(read_images(folder_of(tmp_path / "f", files))) == 2
+    assert len(read_images(zip_of(tmp_path / "a.zip", files))) == 2
 
 
 BAD = {
@@ -109,8 +110,8 @@ BAD = {
 def test_a_wrong_image_is_named_and_can_be_skipped(tmp_path: Path, name: str) -> None:
     folder = folder_of(tmp_path, {**GOOD, name: BAD[name]})
     with pytest.raises(InputError, match=name.replace(".", r"\.")):
-        read_folder(folder)
-    images = read_folder(folder, skip_bad=True)
+        read_images(folder)
+    images = read_images(folder, skip_bad=True)
     assert len(images) == 2
     assert images.num_skipped == 1
     assert "1 wrong files left out" in images.describe()
@@ -118,41 +119,41 @@ def test_a_wrong_image_is_named_and_can_be_skipped(tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("twin", ["AB2.png", "other/ab2.png", "ab2.jpg"])
 def test_one_label_twice_is_two_images(tmp_path: Path, twin: str) -> None:
-    images = read_folder(folder_of(tmp_path, {**GOOD, twin: png(30)}))
+    images = read_images(folder_of(tmp_path, {**GOOD, twin: png(30)}))
     assert images.names == tuple(sorted({*GOOD, twin}))
     assert images.labels[images.names.index(twin)] == Path(twin).stem
 
 
 def test_folders_without_images_and_alphabets_of_one_symbol(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no images"):
-        read_folder(folder_of(tmp_path / "empty", {".hidden": b""}))
+        read_images(folder_of(tmp_path / "empty", {".hidden": b""}))
     with pytest.raises(InputError, match="at least 2 different symbols"):
-        read_folder(folder_of(tmp_path / "one", {"aaa.png": png()}))
+        read_images(folder_of(tmp_path / "one", {"aaa.png": png()}))
 
 
 @pytest.mark.parametrize("name", ["../ab2.png", "/ab2.png", "x/../../ab2.png", "..\\ab2.png"])
 def test_a_zip_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="leads out of it"):
-        read_zip(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
+        read_images(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
 
 
 @pytest.mark.parametrize("name", [".", "a\nb.png", "a\x07b.png"])
 def test_odd_names_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_zip(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
+        read_images(zip_of(tmp_path / "a.zip", {**GOOD, name: png()}))
     assert "\n" not in str(caught.value)
 
 
 def test_a_colon_leads_nowhere(tmp_path: Path) -> None:
-    assert len(read_zip(zip_of(tmp_path / "a.zip", {**GOOD, "a:e.png": png(9)}))) == 3
+    assert len(read_images(zip_of(tmp_path / "a.zip", {**GOOD, "a:e.png": png(9)}))) == 3
 
 
 def test_names_that_are_no_text_are_wrong_files(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, GOOD)
     (Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfea.png"))).write_bytes(png())
     with pytest.raises(InputError, match="readable characters"):
-        read_folder(folder)
-    assert read_folder(folder, skip_bad=True).num_skipped == 1
+        read_images(folder)
+    assert read_images(folder, skip_bad=True).num_skipped == 1
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
@@ -162,31 +163,31 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
         for i in range(MAX_ARCHIVE_BYTES // len(block) + 1):
             zipped.writestr(f"{i}.png", block)
     with pytest.raises(InputError, match="at most 1 GiB"):
-        read_zip(archive)
+        read_images(archive)
 
 
 def test_gigantic_dimensions_are_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("1", (6000, 6000)).save(file, "PNG")
     with pytest.raises(InputError, match=r"gh7\.png has 6000 x 6000 pixels"):
-        read_folder(folder_of(tmp_path, {**GOOD, "gh7.png": file.getvalue()}))
+        read_images(folder_of(tmp_path, {**GOOD, "gh7.png": file.getvalue()}))
 
 
 def test_broken_and_encrypted_archives(tmp_path: Path) -> None:
     broken = tmp_path / "broken.zip"
     broken.write_bytes(zip_of(tmp_path / "a.zip", GOOD).read_bytes()[:200])
     with pytest.raises(InputError, match="no readable zip"):
-        read_zip(broken)
+        read_images(broken)
     data = bytearray((tmp_path / "a.zip").read_bytes())
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(mark) + offset] |= 1  # the flag that says "encrypted"
     (tmp_path / "b.zip").write_bytes(data)
     with pytest.raises(InputError, match=r"ab2\.png cannot be unpacked"):
-        read_zip(tmp_path / "b.zip")
+        read_images(tmp_path / "b.zip")
 
 
 def test_the_real_set(real_images: Path) -> None:
-    images = read_zip(real_images)
+    images = read_images(real_images)
     assert len(images) == 936
     assert images.charset.symbols == "2345678bcdefgmnpwxy"
     assert images.label_length == 5
