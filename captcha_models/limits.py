@@ -4,6 +4,7 @@ The questions are those of `architectures.check`, asked of the hardest labels al
 hundreds of configurations are tried in a moment.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -52,6 +53,33 @@ class Limits:
         except InputError as error:
             return str(error)
         return None
+
+    def nearest_refusal(self, arch: str, candidates: Iterable[Mapping[str, Any]]) -> str:
+        """The refusal of that candidate which stands against the fewest labels.
+
+        Where no value of a field helps, it names the label that is the odd one, rather than one
+        that only the value at hand cannot read.
+
+        Args:
+            arch: name of the architecture.
+            candidates: values of its Config, at least one of which it takes, all of them refused.
+        """
+
+        def refused(values: Mapping[str, Any]) -> int:
+            try:
+                config = config_class(arch).parse(values)
+            except InputError:
+                return sys.maxsize
+            model, found = model_class(config), 0
+            for labels, size in self._groups[model.any_width]:
+                for label in labels:
+                    try:
+                        model.check(config, [label], size)
+                    except InputError:
+                        found += 1
+            return found
+
+        return str(self.refusal(arch, min(candidates, key=refused)))
 
     def cannot_draw(self, count: int = 1) -> str | None:
         """Why the generator cannot draw so many such images at a time; None if it can."""

@@ -199,9 +199,14 @@ class _Fit:
             tried = {**self.base, **space.baseline, **space.start(start)}
             found = found or (None if self.refusal(tried) else tried)
         if found is None:
-            reason = str(self.refusal(values))
-            cannot = f"space {space.name} cannot be fitted to these images: "
-            raise InputError(reason if _is_typed(reason, self.typed) else cannot + reason)
+            others = [{**values, name: one} for name, some in options.items() for one in some]
+            reason = self.limits.nearest_refusal(space.arch, [values, *others])
+            if _is_typed(reason, self.typed):
+                raise InputError(reason)
+            raise InputError(
+                f"space {space.name} cannot be fitted to these images: {in_short(reason)}; nothing "
+                "that it varies helps" + ": is that label right?" * ("but label" in reason)
+            )
         for name, value in found.items():
             if self.free(name) and value != (before := self.base[name]):
                 why = in_short(self.refusal({**found, name: before}) or "")

@@ -156,6 +156,24 @@ def test_of_several_spaces_those_that_cannot_be_fitted_are_left_out() -> None:
         fit_plans({"short": plans["short"]}, long, halved(long))
 
 
+def test_one_label_that_no_value_can_read_is_named() -> None:
+    """Cut 7 cannot read some right ones either, but the wrong one is what stands in the way."""
+    labels = ["000", *texts(100, DIGITS, (3, 5, 9)), "012345678901234567890123456789"]
+    images = ragged(labels)
+    images.widths[-1] = 64
+    with pytest.raises(InputError) as caught:
+        fit(plan_of(), images)
+    assert str(caught.value) == (
+        "space crnn cannot be fitted to these images: cut = 6 leaves 8 steps of a 64 px wide "
+        "image, but label '012345678901234567890123456789' needs 30; nothing that it varies "
+        "helps: is that label right?"
+    )
+    found, lines = fit_plans(
+        {"crnn": plan_of(), "pooled": plan_of("pooled")}, images, halved(images)
+    )
+    assert (list(found), len(lines)) == (["pooled"], 1)
+
+
 def test_fields_outside_the_space_are_fitted_too() -> None:
     """This space varies the learning rate alone; cut 7 and batches of 8 are the defaults."""
     lr = Space(name="lr", arch="crnn", parameters={"lr": FloatDistribution(1e-4, 1e-2)},
