@@ -57,6 +57,9 @@ MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
     group=DATA,
     help="Or hard, extreme, or a TOML file.",
 )
+@option(
+    "--init", group=MODEL, help="Start from the weights of a model trained before: file or folder."
+)
 @option("--epochs", type=int, group=TRAINING, help="The same as --set epochs=N.")
 @option("--seed", type=click.IntRange(0), default=0, show_default=True, group=TRAINING)
 @option("--device", group=TRAINING, help="Such as cpu or cuda:0; the GPU if there is one.")
@@ -81,6 +84,7 @@ def train(
     skip_bad: bool,
     synthetic_seed: int,
     synthetic_preset: str,
+    init: str | None,
     epochs: int | None,
     seed: int,
     device: str | None,
@@ -100,6 +104,7 @@ def train(
     from captcha_models.training import plots
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
     from captcha_models.training.device import pick_device
+    from captcha_models.training.initial import read_initial
     from captcha_models.training.session import train_in
 
     if everything:
@@ -141,9 +146,17 @@ def train(
         if changes:
             click.echo(f"{config_name}: adapted to these images: {', '.join(changes)}", err=True)
     check(config, images, split)
+    initial = read_initial(init) if init else None
+    if initial is not None:
+        click.echo(initial.describe(config, images), err=True)
+        if warning := initial.judged(images, split):
+            click.echo(warning, err=True)
     folder = out or Path("runs") / f"train-{config.arch}-{datetime.now():%Y%m%d-%H%M%S}"
     try:
-        metrics = train_in(folder, config, images, split, seed=seed, device=device, resume=resume)
+        metrics = train_in(
+            folder, config, images, split,
+            seed=seed, device=device, resume=resume, init=initial,
+        )  # fmt: skip
     except NonFiniteLossError as error:
         raise InputError(str(error)) from None
     except KeyboardInterrupt:

@@ -89,6 +89,7 @@ _output = partial(option, group="Run folder and output")
 @_searched(
     "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
 )
+@_searched("--init", help="Model whose weights every trial starts from, as far as they fit.")
 @_searched("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
 @_data("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
 @_data("--skip-bad", is_flag=True, help="Leave wrong images out.")

@@ -143,6 +143,14 @@ class Recogniser(nn.Module, ABC):
         """Per image the class ids read without a search."""
         return [list(best[0].ids) for best in self.read(logits)]
 
+    def class_layers(self) -> list[tuple[nn.Module, int]]:
+        """Layers that put out classes, and for how many positions each.
+
+        With them `--init` finds the weights of each symbol, position by position: rows run over the
+        K classes of the first position, then of the next.
+        """
+        return []
+
     def objective(self, images: Tensor, targets: Tensor) -> Tensor:
         """The criterion of a training batch, and whatever terms the architecture adds to it."""
         return self.loss(self(images), targets)

@@ -167,6 +167,10 @@ class Model(CTCRecogniser):
             logits = logits + columns.permute(2, 0, 1)
         return logits
 
+    def class_layers(self) -> list[tuple[nn.Module, int]]:
+        """The last linear layer and the auxiliary head."""
+        return [(layer, 1) for layer in (self.dense[-1], self.aux) if layer is not None]
+
     def columns(self, images: Tensor) -> Tensor:
         """(T, N, K) what forward returns."""
         logits: Tensor = self(images)

@@ -51,6 +51,12 @@ class XResNetClassifier(PositionalRecogniser):
             _, features, _, steps = body_shape(body, size)
             self.joint = JointHead(features, self.charset.num_classes, self.length, steps)
 
+    def class_layers(self) -> list[tuple[nn.Module, int]]:
+        """The last linear layer, and that of the second head."""
+        last = [layer for layer in self.modules() if isinstance(layer, nn.Linear)][-1]
+        second = [] if self.joint is None else [(self.joint.classes, 1)]
+        return [(last, self.length), *second]
+
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> the body's features (N, F, H', W')."""

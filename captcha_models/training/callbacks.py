@@ -17,6 +17,7 @@ from captcha_models.errors import NonFiniteLossError
 from captcha_models.training.checkpoint import Card, DataCard, SplitCard, versions
 from captcha_models.training.device import device_name, seed_everything
 from captcha_models.training.evaluation import evaluate
+from captcha_models.training.initial import Initial
 from captcha_models.training.learner import CaptchaLearner
 from captcha_models.training.metrics import EpochMetrics
 from captcha_models.training.seen import Seen
@@ -42,11 +43,15 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         subset: NDArray[np.intp],
         on_epoch: OnEpoch,
         every_epoch: bool,
+        init: Initial | None,
     ) -> None:
-        self.every_epoch = every_epoch
+        self.every_epoch, self.init = every_epoch, init.digest if init else None
         self.config, self.images, self.split, self.seed = config, images, split, seed
         self.subset, self.on_epoch = subset, on_epoch
         self.seen = Seen.of(images, split)
+        if init is not None and init.seen is not None:
+            # What it learned from is known to what starts from it.
+            self.seen = Seen(self.seen.train | init.seen.train, self.seen.valid, self.seen.locked)
         self.previous: EpochMetrics | None = None
         self.last: TrainingState | None = None
 
@@ -151,6 +156,7 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
             ),
             split=_split_card(split),
             seed=self.seed,
+            init=self.init,
             metrics=metrics.as_dict() if metrics else {},
             versions=versions(),
         )

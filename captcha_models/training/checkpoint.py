@@ -67,6 +67,7 @@ class Card(BaseModel):
         data: the images' source, digest and number.
         split: fold, folds, seed and limit; None if nothing was held out.
         seed: of the training.
+        init: sha256 of the model file that it started from; None if from scratch.
         metrics: the last epoch's EpochMetrics, as reported.
         versions: of the packages that trained it.
     """
@@ -86,6 +87,7 @@ class Card(BaseModel):
     data: DataCard
     split: SplitCard | None
     seed: int
+    init: str | None = None
     metrics: dict[str, Any]
     versions: dict[str, str]
 

@@ -11,7 +11,7 @@ import torch
 from fastai.callback.core import Callback
 from numpy.typing import NDArray
 
-from captcha_models.architectures import build, check
+from captcha_models.architectures import check
 from captcha_models.config import Config
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix, make_loaders
@@ -20,6 +20,7 @@ from captcha_models.data.synthetic_stream import SyntheticStream
 from captcha_models.training.callbacks import EpochReport, OnEpoch
 from captcha_models.training.checkpoint import CHECKPOINT_FILE
 from captcha_models.training.device import pick_device, seed_everything
+from captcha_models.training.initial import Initial, build_for
 from captcha_models.training.learner import CaptchaLearner
 from captcha_models.training.state import TrainingState, restore
 
@@ -35,6 +36,7 @@ def fit(
     resume: Path | None = None,
     callbacks: Sequence[Callback] = (),
     every_epoch: bool = True,
+    init: Initial | None = None,
 ) -> TrainingState:
     """Train by one cycle and report every epoch.
 
@@ -51,18 +53,20 @@ def fit(
         resume: a folder with a checkpoint of the same configuration, images, split and seed.
         callbacks: further fastai callbacks, such as a progress bar.
         every_epoch: score every epoch; else the last one alone, the figures of others are NaN.
+        init: a model trained before, whose weights this one starts from as far as they fit.
 
     Returns:
         The last epoch's TrainingState.
 
     Raises:
-        InputError: too few images for one batch, or a checkpoint of something else.
+        InputError: too few images for one batch, a checkpoint of something else, or a model to
+            start from that fits nowhere.
         NonFiniteLossError: the training loss is infinite or not a number.
     """
     check(config, images, split)
     seed_everything(seed, 0)
-    learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks)
-    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch)
+    learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks, init)
+    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch, init)
     if resume is not None:
         report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
         if report.previous.epoch >= config.epochs:
@@ -81,15 +85,11 @@ def _prepare(
     seed: int,
     device: torch.device,
     callbacks: Sequence[Callback],
+    init: Initial | None,
 ) -> tuple[CaptchaLearner, NDArray[np.intp]]:
-    model = build(
-        config,
-        images.charset,
-        max(map(len, images.labels)),
-        images.size,
-        mixed=images.label_length is None,
-        keep_aspect=images.geometry.keep_aspect,
-    )
+    model = build_for(config, images)
+    if init is not None:
+        init.start(model)
     loaders = make_loaders(images, split, config, device=device, any_width=model.any_width)
     if config.synthetic_share or config.synthetic_steps:
         fresh = SyntheticStream(

@@ -15,6 +15,7 @@ from captcha_models.training.checkpoint import (
     write_whole,
 )
 from captcha_models.training.fit import fit
+from captcha_models.training.initial import Initial
 from captcha_models.training.metrics import EpochMetrics
 from captcha_models.training.plots import draw_curve
 from captcha_models.training.progress import TrainingProgress
@@ -34,6 +35,7 @@ def train_in(
     seed: int,
     device: str | None = None,
     resume: bool = False,
+    init: Initial | None = None,
 ) -> EpochMetrics:
     """Train in a folder, which then holds the model, the epochs and their picture.
 
@@ -45,6 +47,7 @@ def train_in(
         seed: of everything random.
         device: see `fit`.
         resume: go on from the folder's checkpoint.
+        init: see `fit`.
 
     Returns:
         The last epoch's metrics.
@@ -86,6 +89,7 @@ def train_in(
             on_epoch=on_epoch,
             resume=folder if resume else None,
             callbacks=[progress],
+            init=init,
         )
     last.save_model(folder)
     config.save(folder / "config.toml")

@@ -94,6 +94,9 @@ def restore(path: Path, learner: CaptchaLearner, expected: Card) -> EpochMetrics
 
 
 def _assert_same(path: Path, header: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if (before := header.get("init")) != wanted["init"]:
+        began = f"model {before[:12]}: give it with --init" if before else "none: leave --init out"
+        raise InputError(f"{path} belongs to a training whose initial model is {began}")
     found, now = _identity(header), _identity(wanted)
     for key, value in now.items():
         if found.get(key) != value:

@@ -54,6 +54,7 @@ class Candidate:
         config: every field.
         baseline: whether it is the source's own.
         search_nll: validation NLL it had in the search, None if it had none.
+        init: sha256 of the model that the search's trials started from.
     """
 
     name: str
@@ -61,12 +62,15 @@ class Candidate:
     config: Mapping[str, Any]
     baseline: bool
     search_nll: float | None
+    init: str | None = None
 
     def fits(self, plan: Plan) -> list[ListedTrial]:
         """Each seed on its own fold."""
         first = FRESH + plan.seed
         return [
-            ListedTrial(self.name, self.arch, self.config, first + i, i, plan.seeds, first)
+            ListedTrial(
+                self.name, self.arch, self.config, first + i, i, plan.seeds, first, init=self.init
+            )
             for i in range(plan.seeds)
         ]
 
@@ -75,7 +79,7 @@ class Candidate:
         first = FRESH_TEST + plan.seed
         config = with_temperature(self.arch, self.config, temperature)
         return [
-            ListedTrial(self.name, self.arch, config, first + i, None, plan.seeds)
+            ListedTrial(self.name, self.arch, config, first + i, None, plan.seeds, init=self.init)
             for i in range(plan.test_seeds)
         ]
 
@@ -96,6 +100,7 @@ def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
     from captcha_models.architectures import config_class
 
     saved = records.run["spaces"][space]
+    init = records.run.get("init", {}).get("sha256")
     table = Space.from_json(saved["space"])
 
     def parsed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,11 +117,13 @@ def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
         config = known[row["trial"]]
         if len(found) < plan.top and all(config != one.config for one in found):
             found.append(
-                Candidate(row["trial"], table.arch, config, config == baseline, row["valid_nll"])
+                Candidate(
+                    row["trial"], table.arch, config, config == baseline, row["valid_nll"], init
+                )
             )
     if not any(one.baseline for one in found):
         nll = next((r["valid_nll"] for r in board if known[r["trial"]] == baseline), None)
-        found.append(Candidate(BASELINE, table.arch, baseline, True, nll))
+        found.append(Candidate(BASELINE, table.arch, baseline, True, nll, init))
     return found
 
 

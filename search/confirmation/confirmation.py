@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from captcha_models.architectures import check, config_class
 from captcha_models.data.images import LabelledImages
@@ -25,8 +25,12 @@ from search.store.listed import ListedTrial, Row
 from search.store.records import Records, now, whole
 from search.store.storage import Storage
 from search.store.test_set_log import Ledger, locked_digest
+from search.tuning.initial import load_init
 from search.tuning.list_run import ListRun
 from search.tuning.plan import load_again, load_outside
+
+if TYPE_CHECKING:
+    from captcha_models.training.initial import Initial
 
 FOLDER = "confirmed"
 TRIALS = "fits"
@@ -121,12 +125,16 @@ class Confirmation:
         self.say(images.describe())
         return images
 
+    def _init(self) -> "Initial | None":
+        """The model that the search's trials started from."""
+        return load_init(self.settings, self.records.run.get("init"))
+
     def _list(self, images: LabelledImages) -> ListRun:
         own = {k: self.settings[k] for k in (*RESOURCES, "stall_s") if k in self.settings}
         given = {k: self.options[k] for k in RESOURCES if self.options[k] is not None}
         return ListRun(
             self._folder / TRIALS, images, self.say, self.options["address"], self.num_cpus,
-            self._storage(), {**own, **given},
+            self._storage(), {**own, **given}, init=self._init(),
         )  # fmt: skip
 
     def _storage(self) -> str | None:

@@ -36,6 +36,7 @@ class ListedTrial:
         split_seed: what the folds were drawn with.
         limit_train: train on so many images only; None is all.
         all_images: the folds are of all images, the locked ones too.
+        init: sha256 of the model file that it starts from; None is from scratch.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ListedTrial:
     split_seed: int = 0
     limit_train: int | None = None
     all_images: bool = False
+    init: str | None = None
 
     def key(self, data_digest: str) -> str:
         """Sha256 (hex) of all that decides the outcome, but for the program's versions.
@@ -61,6 +63,8 @@ class ListedTrial:
         changed = {k: v for k, v in config.model_dump().items() if v != defaults[k]}
         decides = {**asdict(self), "config": changed, "data": data_digest}
         del decides["name"]
+        if self.init is None:  # As of before there was such a thing.
+            del decides["init"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     @property

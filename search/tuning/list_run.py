@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import everything
@@ -14,6 +14,9 @@ from search.tuning.run_file import describe_list
 from search.tuning.session import Session
 from search.tuning.settings import Settings
 from search.tuning.task import Data, Trainable, train
+
+if TYPE_CHECKING:
+    from captcha_models.training.initial import Initial
 
 
 @dataclass
@@ -35,6 +38,7 @@ class ListRun:
             if given.
         first: called when all is ready and something is left to be trained; it may refuse.
         train: what a trial does.
+        init: a model that every trial starts from, as each trial's `init` says too.
     """
 
     place: Path
@@ -46,6 +50,7 @@ class ListRun:
     resources: dict[str, Any] = field(default_factory=dict)
     first: Callable[[], None] = lambda: None
     train: Trainable = train
+    init: "Initial | None" = None
 
     def run(self, trials: Sequence[ListedTrial]) -> list[Row | None]:
         """Train what has no row yet.
@@ -87,7 +92,7 @@ class ListRun:
         self.place.parent.mkdir(parents=True, exist_ok=True)
         session.run_list(
             describe_list(settings, self.images) | {"spaces": {"list": {}}},
-            Data(self.images, everything(self.images.names)),
+            Data(self.images, everything(self.images.names), self.init),
             lambda folder: TrialList(folder, settings, missing),
             settings,
             self.first,

@@ -24,8 +24,10 @@ def describe(
     """What run.json says of a new search."""
     split = data.split
     gpus = any(node.gpus for node in cluster.nodes)
+    init = {"path": settings.init, "sha256": data.init.digest} if data.init else None
     return {
         **describe_list(settings, data.images),
+        **({"init": init} if init else {}),
         "split": {
             "num_train": len(split.train),
             "num_valid": len(split.valid),
@@ -71,8 +73,8 @@ def continued(records: Records, changes: dict[str, Any]) -> Settings:
     after = Settings.parse({**records.run["settings"], **changes})
     for name in changes:
         old, new = (one.model_dump()[name] for one in (before, after))
-        if name == "data":
-            continue  # Judged by the images' digest.
+        if name == "data" or (name == "init" and old and new):
+            continue  # Judged by the digest of what lies there.
         if name not in AGAIN and new != old:
             flag = FLAGS.get(name, f"--{name.replace('_', '-')}")
             raise InputError(
@@ -87,4 +89,5 @@ def continued(records: Records, changes: dict[str, Any]) -> Settings:
     load_outside(after.model_dump())
     if after.trials < before.trials:
         raise InputError(f"--trials {after.trials}: the run has {before.trials}; it can only grow")
-    return after.model_copy(update={"data": absolute(after.data)})
+    init = absolute(after.init) if after.init else None
+    return after.model_copy(update={"data": absolute(after.data), "init": init})

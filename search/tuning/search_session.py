@@ -15,6 +15,7 @@ from search.store.records import read_run, whole
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
+from search.tuning.initial import check_init, load_init
 from search.tuning.loggers import check_trackers
 from search.tuning.plan import (
     SpacePlan,
@@ -60,7 +61,8 @@ class SearchSession(Session):
             InputError: something given is wrong; nothing has been written.
         """
         check_trackers(settings.log_to)
-        settings = settings.model_copy(update={"data": absolute(settings.data)})
+        init = absolute(settings.init) if settings.init else None
+        settings = settings.model_copy(update={"data": absolute(settings.data), "init": init})
         if (store := self._store()) and is_kept(store):
             raise InputError(
                 f"{store.place} holds a run of that name: choose another --name, or go on with it: "
@@ -84,7 +86,8 @@ class SearchSession(Session):
             settings = self._measured(cluster, settings, plans)
             each = self.say_share(cluster, settings)
             self._say_budget(settings, chosen, unserved, data)
-            for note in (*left_out, *(line for plan in plans.values() for line in plan.notes)):
+            notes = [line for plan in plans.values() for line in plan.notes]
+            for note in (*left_out, *notes, *check_init(plans, data)):
                 self.say(note)
             run = describe(settings, plans, data, cluster)
             if store:
@@ -122,7 +125,7 @@ class SearchSession(Session):
                 }
                 before = folder.records.run["data"]["digest"]
             check_trackers(settings.log_to)
-            data = self._load(settings)
+            data = self._load(settings, folder.records.run.get("init"))
             self._assert_same_spaces(settings, plans, data)
             self._say_data(data)
             found = data.images.digest
@@ -186,8 +189,9 @@ class SearchSession(Session):
         plans, left_out = fit_plans(plan_spaces(settings, self.spaces), data.images, data.split)
         return warm_start(plans, settings.warm_start), left_out
 
-    def _load(self, settings: Settings) -> Data:
-        return load_data(settings, self.images)
+    def _load(self, settings: Settings, init: dict[str, Any] | None = None) -> Data:
+        data = load_data(settings, self.images)
+        return replace(data, init=load_init(settings.model_dump(), init))
 
     @contextmanager
     def _preparing(self, settings: Settings) -> Iterator[Future[tuple[Data, str | None]]]:
@@ -198,6 +202,7 @@ class SearchSession(Session):
             data = self._load(settings)
             plans, _ = self._plan(settings, data)
             check_baselines(plans, data)
+            check_init(plans, data)
             import_module("search.tuning.tuner")
             return data, no_generated(data)
 

@@ -93,6 +93,8 @@ class Settings(BaseModel):
     """A trial ends with the first epoch that takes it beyond; None is no limit."""
     max_trial_images_seen: int | None = Field(None, ge=1)
     """The same in images trained on."""
+    init: str | None = None
+    """Model whose weights every trial starts from, as far as they fit; None is from scratch."""
     warm_start: tuple[str, ...] = ()
     """Run folders or configuration files whose points are tried right after the known ones."""
     gpus_per_trial: Annotated[float, Field(ge=0)] | Literal["auto"] | None = None

@@ -16,6 +16,7 @@ from captcha_models.errors import InputError
 from captcha_models.training.metrics import EpochMetrics
 
 if TYPE_CHECKING:
+    from captcha_models.training.initial import Initial
     from captcha_models.training.state import TrainingState
 
 
@@ -43,10 +44,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Data:
-    """What every trial of a search reads; the split is that of tasks without their own."""
+    """What every trial of a search reads, and starts from.
+
+    Attributes:
+        images: all of them.
+        split: that of tasks without their own.
+        init: a model whose weights every trial starts from; None is from scratch.
+    """
 
     images: LabelledImages
     split: Split
+    init: "Initial | None" = None
 
 
 class Savable(Protocol):
@@ -100,7 +108,7 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
     def go(start: Path | None) -> "TrainingState":
         return fit(
             config, data.images, split, seed=task.seed, device=None if task.gpus else "cpu",
-            on_epoch=report, resume=start, every_epoch=task.split is None,
+            on_epoch=report, resume=start, every_epoch=task.split is None, init=data.init,
         )  # fmt: skip
 
     try:

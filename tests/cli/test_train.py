@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -281,3 +282,21 @@ def test_what_a_model_has_seen_is_scored_apart_from_what_is_new(
     assert f"{counts['train']} trained on" in scored.stderr
     assert f"{counts['locked']} locked as its test set" in scored.stderr
     assert scored.stdout.startswith("12 images (new): ")
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_a_model_and_says_what_it_took(
+    archive: Path, tmp_path: Path, called: Callable[..., Done]
+) -> None:
+    given = ["captcha_models.train", *FAST, "--data", archive, "--epochs", 1]
+    assert called(*given, "--out", tmp_path / "first").returncode == 0
+    done = called(*given, "--out", tmp_path / "second", "--init", tmp_path / "first")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"init: .*first \(crnn\): (\d+) of \1 tensors taken$", done.stderr, re.MULTILINE
+    )
+    for place, told in ((tmp_path / "none", "--init: no model at"), (archive, "--init: ")):
+        wrong = called(*given, "--out", tmp_path / "wrong", "--init", place)
+        assert wrong.returncode == 2
+        assert told in wrong.stderr and "Traceback" not in wrong.stderr
+        assert not (tmp_path / "wrong").exists()
