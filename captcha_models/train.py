@@ -101,6 +101,7 @@ def train(
     from captcha_models.data import splits
     from captcha_models.data.loaders import make_loaders
     from captcha_models.data.sources import open_images
+    from captcha_models.inspection.remarks import remarks
     from captcha_models.training import plots
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
     from captcha_models.training.device import pick_device
@@ -131,7 +132,8 @@ def train(
         synthetic_seed=synthetic_seed,
         synthetic_preset=synthetic_preset,
     )
-    click.echo(images.describe(), err=True)
+    for line in (images.describe(), *remarks(images)):
+        click.echo(line, err=True)
     if everything:
         split = splits.everything(images.names)
     else:

@@ -14,6 +14,7 @@ COMMANDS = {
     "labels": ("search.labels", "labels", "List a confirmed run's labels that are likely wrong."),
     "evaluate": ("search.evaluate", "evaluate", "Score a model on labelled images."),
     "dashboard": ("search.dashboard", "dashboard", "Show a run in Optuna's dashboard."),
+    "inspect": ("captcha_models.inspect", "inspect", "Look at labelled images before a search."),
     "train": ("captcha_models.train", "train", "Train one configuration."),
     "predict": ("captcha_models.predict", "predict", "Read images with a model."),
     "export": ("captcha_models.export", "export", "Write a model as ONNX or another format."),

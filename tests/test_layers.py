@@ -24,6 +24,7 @@ FORBIDDEN = {
     "captcha_models.training.fit": ("ray", "optuna", "spaces", "search"),
     "captcha_models.data.sources": ("ray", "optuna", "spaces", "search"),
     "captcha_models.train": (*HEAVY, "optuna"),
+    "captcha_models.inspect": (*HEAVY, "optuna", "pandas"),
     "captcha_models.predict": (*HEAVY, "optuna", "pandas"),
     "captcha_models.export": (*HEAVY, "onnx"),
     "captcha_models.inference.onnx_export": ("fastai", "onnx", "onnxruntime", "spaces", "search"),

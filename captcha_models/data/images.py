@@ -62,6 +62,7 @@ class LabelledImages:
         groups: of each image, such as its receipt; "" where it has none.
         parts: of the person's own split, `train`, `valid` or `test`, for each image.
         notes: lines for the person on what was read, and how.
+        sizes: (N, 2) px, height and width of the files; None of images that are in no file.
     """
 
     names: tuple[str, ...]
@@ -75,6 +76,7 @@ class LabelledImages:
     groups: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    sizes: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         height, width = self.pixels.shape[2:]
@@ -219,6 +221,7 @@ def collect(
         groups=_told(item.group for item in found),
         parts=_told(item.part or "train" for item in found) if any(i.part for i in found) else None,
         notes=(*notes, *_on_blank(blank, skip_bad)),
+        sizes=np.array(sizes, dtype=np.intp),
     )
     _ = images.charset  # refuses an alphabet of one symbol
     return images

@@ -3,14 +3,11 @@
 One HTML file in the look of the report; what is decided on it is saved as a file of corrections.
 """
 
-import base64
-import io
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from captcha_models.inspection.pictures import style, thumbnail
 from search.confirmation.label_errors import LabelErrors
 from search.report import formats
 
@@ -18,8 +15,6 @@ if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
 
 TEMPLATES = Path(__file__).parent / "templates"
-LARGEST = 400
-"""Of a picture, px either way."""
 MOST = 400
 """Images on the page; the table has them all."""
 
@@ -50,16 +45,6 @@ def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: s
         source=images.source,
         pictures=[thumbnail(images, places[one.image]) for one in shown],
         nonce=secrets.token_urlsafe(16),
-        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        style=style(),
         script=(TEMPLATES / "labels.js").read_text(encoding="utf-8"),
     )
-
-
-def thumbnail(images: "LabelledImages", row: int) -> str:
-    """The picture (base64 of PNG) of an image as the models see it, in at most 64 colours."""
-    pixels = images.pixels[row][:, :, : images.widths[row]]
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    picture.thumbnail((LARGEST, LARGEST))
-    file = io.BytesIO()
-    picture.quantize(64).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()

@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from captcha_models.inspection.pictures import style
 from search.report import figures_models, figures_search, figures_space, formats
 from search.report.figure import Figure, colour
 from search.report.report import Report
@@ -72,7 +73,7 @@ def page(report: Report, *, images: bool = True) -> str:
         objective=objective_of(report.run.records),
         objectives=OBJECTIVES,
         nonce=secrets.token_urlsafe(16),
-        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        style=style(),
         script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
         plotly=_packed(get_plotlyjs()),
         data=_packed(json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))),

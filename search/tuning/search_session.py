@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.errors import InputError
+from captcha_models.inspection.remarks import remarks
 from captcha_models.secrets import HIDDEN
 from search.cluster.connection import Cluster, Share, check_address, connect, share
 from search.store.disk_full import writing
@@ -228,8 +229,8 @@ class SearchSession(Session):
         return settings.model_copy(update={"gpus_per_trial": gpus})
 
     def _say_data(self, data: Data) -> None:
-        self.say(data.images.describe())
-        self.say(data.split.describe())
+        for line in (data.images.describe(), *remarks(data.images), data.split.describe()):
+            self.say(line)
 
     def _say_budget(
         self,

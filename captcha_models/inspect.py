@@ -1,0 +1,52 @@
+"""Inspection of labelled images before anything is trained on them.
+
+    python -m captcha_models.inspect DATA [--html FILE]
+
+Says what was read and how, what is suspicious about it, what each architecture will see of it, and
+ends with the command to search with.
+"""
+
+import json
+from pathlib import Path
+
+import click
+
+from captcha_models.cli import command_line
+from captcha_models.errors import InputError
+
+
+@click.command()
+@click.argument("data")
+@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with a contact sheet, as one HTML file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def inspect(data: str, skip_bad: bool, html: Path | None, as_json: bool) -> None:
+    """Look at DATA, a folder or zip of labelled images, and say how to search on it."""
+    if html and not html.resolve().parent.is_dir():
+        raise InputError(f"{html} cannot be written: there is no folder {html.parent}")
+
+    from captcha_models.data.sources import open_images
+    from captcha_models.inspection import text
+    from captcha_models.inspection.survey import survey
+
+    images = open_images(data, skip_bad=skip_bad)
+    found = survey(images)
+    command = text.search_command(found, ["--data", data, *["--skip-bad"] * skip_bad])
+    if as_json:
+        click.echo(json.dumps({**found.to_json(), "command": command}, allow_nan=False))
+    else:
+        for line in text.lines(found, command):
+            click.echo(line)
+    if html:
+        from captcha_models.inspection.page import page
+
+        html.write_text(page(found, images, command), encoding="utf-8", errors="backslashreplace")
+        click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)
+
+
+if __name__ == "__main__":
+    command_line(inspect)

@@ -1,0 +1,1 @@
+"""Inspection of labelled images before anything is trained on them."""
