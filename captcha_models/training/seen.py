@@ -1,6 +1,7 @@
 """Images that a model has seen, by what they show: they go with it in its file."""
 
-from typing import NamedTuple, Self
+from dataclasses import asdict, dataclass, fields
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from captcha_models.data.splits import Split
 _SEEN = "images."
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True)
+class Seen:
     """The images of a training by what they show: `LabelledImages.digests`.
 
     Attributes:
@@ -32,7 +34,7 @@ class Seen(NamedTuple):
 
     def part(self, digest: str) -> str:
         """Where an image was: `train`, `valid`, `locked`, or `new`."""
-        found = (name for name in self._fields if digest in getattr(self, name))
+        found = (one.name for one in fields(self) if digest in getattr(self, one.name))
         return next(found, "new")
 
     def tensors(self) -> dict[str, Tensor]:
@@ -42,13 +44,13 @@ class Seen(NamedTuple):
                 [int.from_bytes(bytes.fromhex(one), signed=True) for one in sorted(digests)],
                 dtype=torch.int64,
             )
-            for name, digests in self._asdict().items()
+            for name, digests in asdict(self).items()
         }
 
     @classmethod
     def read(cls, tensors: dict[str, Tensor]) -> Self | None:
         """Takes what `tensors` gave out of a file's tensors; None if they are not there."""
-        parts = [tensors.pop(f"{_SEEN}{name}", None) for name in cls._fields]
+        parts = [tensors.pop(f"{_SEEN}{one.name}", None) for one in fields(cls)]
         if any(part is None for part in parts):
             return None
         return cls(
