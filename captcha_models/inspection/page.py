@@ -26,6 +26,8 @@ def page(found: Survey, images: LabelledImages, command: str) -> str:
     environment.filters["visible"] = text.symbol_name
     sheet = contact_sheet(images, found.symbols)
     reader = next((one for one in found.readers if one.cuts), None)
+    rows = {name: row for row, name in enumerate(images.names)}
+    alike = {name for one in found.contradictions[:SHOWN] for name in one[::2]}
     return environment.get_template("inspect.html.j2").render(
         found=found,
         words=text,
@@ -38,6 +40,7 @@ def page(found: Survey, images: LabelledImages, command: str) -> str:
         reader=reader,
         looks=_looks(images, reader) if reader else [],
         shown=SHOWN,
+        alike={name: thumbnail(images, rows[name]) for name in alike},
         nonce=secrets.token_urlsafe(16),
         style=style(),
     )

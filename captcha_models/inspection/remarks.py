@@ -19,7 +19,7 @@ def remarks(images: "LabelledImages") -> list[str]:
         apart = [(i, j) for i, j in pairs if images.labels[i] != images.labels[j]]
         wrong = f"; {len(apart)} of them have two labels" if apart else ""
         found.append(
-            f"data: {len(pairs)} pairs of images show one picture ({named}) and stay on one side "
-            f"of the split{wrong}"
+            f"data: {len(pairs)} pairs of images look alike ({named}) and stay on one side of the "
+            f"split{wrong}"
         )
     return found

@@ -34,7 +34,7 @@ def lines(found: Survey, command: str) -> Iterator[str]:
         one, its, other, others = found.contradictions[0]
         yield from _part(
             "WARNING",
-            f"{len(found.contradictions)} pairs of one picture have two labels, such as {one} "
+            f"{len(found.contradictions)} pairs that look alike have two labels: see {one} "
             f"({its}) and {other} ({others})",
         )
     if found.blank:

@@ -79,7 +79,7 @@ def test_the_text_is_compact_and_ends_with_a_command_that_works(
     assert "kept in proportion" in text
     assert "length (images): 4 (" in text
     assert "2 pairs equal, 0 nearly so (" in text
-    assert "1 pairs of one picture have two labels, such as crop-50x.png" in text
+    assert "1 pairs that look alike have two labels: see crop-50x.png" in text
     assert "groups 24, the largest of 6 images" in text
     assert re.search(r"train \d+ of \d+ groups, validate \d+ of \d+ groups", text)
     for arch in ("crnn", "pooled", "spatial"):
@@ -118,11 +118,12 @@ def test_the_page_is_whole_and_shows_forty_images(
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
     pictures = re.findall(r"data:image/png;base64,([^\"]+)", page)
     sizes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in pictures]
-    assert len(sizes) == 40 + 3  # The last three with their columns.
+    # Two that look alike, and three with their columns.
+    assert len(sizes) == 40 + 2 + 3
     assert max(width for width, _ in sizes[:40]) > 2 * min(width for width, _ in sizes[:40])
     assert all(height == 50 for _, height in sizes[:40])
     assert page.count("narrow: ") == page.count("wide: ") == 8
-    assert "<td>wrong.png</td><td><code>77.77</code></td>" in page
+    assert "wrong.png</span></td><td><code>77.77</code></td>" in page
     assert "--space crnn --data &#39;" in page
 
 
@@ -163,5 +164,5 @@ def test_wrong_input_is_one_line(tmp_path: Path, inspect: Callable[..., Done]) -
 def test_the_first_lines_of_a_search_say_the_same_in_short(receipts: Path) -> None:
     said = "\n".join(remarks(read_images(receipts)))
     assert "24 groups, each on one side" in said
-    assert "2 pairs of images show one picture (again.png = crop-3x.png" in said
+    assert "2 pairs of images look alike (again.png = crop-3x.png" in said
     assert "1 of them have two labels" in said
