@@ -78,7 +78,8 @@ def labels(
         found = label_errors(records, images)
     _refuse_to_lose(table, images)
     found.frame().to_csv(table, index=False)
-    html.write_text(label_page(found, images, path, again(records)), encoding="utf-8")
+    before = _earlier(records)
+    html.write_text(label_page(found, images, path, again(records), before), encoding="utf-8")
     if as_json:
         rows = [_plain(row) for row in found.frame().to_dict("records")]
         about = {"run": str(path), "num_images": found.num_images, "num_open": found.num_open}
@@ -94,6 +95,12 @@ def labels(
             f"then {again(records)}",
             err=True,
         )
+        if before:
+            click.echo(
+                f"the run had corrections already ({len(before)} rows): what the page saves holds "
+                f"them, too; what you edit by hand belongs into a copy of that file",
+                err=True,
+            )
 
 
 def again(records: "Records", file: str = "corrections.csv") -> str:
@@ -114,6 +121,28 @@ def again(records: "Records", file: str = "corrections.csv") -> str:
             kept.append(word)
         dropped = takes_next
     return shlex.join([*kept, "--corrections", file])
+
+
+def _earlier(records: "Records") -> dict[str, str]:
+    """Label by image of the corrections that the run was given, for a search takes one file.
+
+    Raises:
+        InputError: the file is not there any more, or cannot be read.
+    """
+    from captcha_models.data.tables import read_table
+
+    given = records.run["settings"].get("corrections")
+    if not given:
+        return {}
+    if not Path(given).is_file():
+        raise InputError(f"{given}, the corrections of the run, is not there any more: put it back")
+    table = read_table(Path(given).read_bytes(), Path(given).name, lambda cell: True)
+    if table is None:
+        return {}
+    heads = table.header or ()
+    named = "image" in heads and "label" in heads
+    image, label = (heads.index("image"), heads.index("label")) if named else (0, 1)
+    return {row[image]: row[label] for row in table.rows}
 
 
 def _refuse_to_lose(table: Path, images: "LabelledImages") -> None:

@@ -3,8 +3,11 @@
 One HTML file in the look of the report; what is decided on it is saved as a file of corrections.
 """
 
+import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from captcha_models.inspection.pictures import style, thumbnail
@@ -19,7 +22,13 @@ MOST = 400
 """Images on the page; the table has them all."""
 
 
-def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: str) -> str:
+def label_page(
+    found: LabelErrors,
+    images: "LabelledImages",
+    run: Path,
+    again: str,
+    before: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The page.
 
     Args:
@@ -27,6 +36,7 @@ def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: s
         images: of the search.
         run: its folder.
         again: the command that searches with the corrections.
+        before: label by image of the corrections that the run had; what the page saves holds them.
     """
     from jinja2 import Environment, FileSystemLoader
 
@@ -42,6 +52,8 @@ def label_page(found: LabelErrors, images: "LabelledImages", run: Path, again: s
         shown=shown,
         run=run,
         again=again,
+        before=json.dumps(dict(before)),
+        num_before=len(before),
         source=images.source,
         pictures=[thumbnail(images, places[one.image]) for one in shown],
         nonce=secrets.token_urlsafe(16),

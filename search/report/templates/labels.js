@@ -2,13 +2,16 @@
 // Decisions on the page, saved as a table of corrections: image,label; an empty label leaves out.
 const items = [...document.querySelectorAll(".gallery > li")];
 const save = document.getElementById("save"), count = document.getElementById("count");
+const before = Object.entries(JSON.parse(document.getElementById("gallery").dataset.before));
 let saved = "";
 
 function table() {
   const cell = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const rows = items.filter((item) => "changed" in item.dataset)
-    .map((item) => `${cell(item.dataset.image)},${cell(item.querySelector("input").value)}\n`);
-  return rows.length ? "image,label\n" + rows.join("") : "";
+  const changed = items.filter((item) => "changed" in item.dataset)
+    .map((item) => [item.dataset.image, item.querySelector("input").value]);
+  if (!changed.length) return "";
+  const rows = new Map([...before, ...changed]);
+  return "image,label\n" + [...rows].map((row) => row.map(cell).join(",") + "\n").join("");
 }
 
 function show(item) {

@@ -33,7 +33,9 @@ def errors(shown: LabelledImages) -> LabelErrors:
 
 def written() -> str:
     shown = images()
-    return label_page(errors(shown), shown, Path("runs/r"), "python -m search.run --corrections c")
+    again = "python -m search.run --corrections c"
+    before = {"old, 1.png": "77", "e.png": "44"}
+    return label_page(errors(shown), shown, Path("runs/r"), again, before)
 
 
 def test_what_the_images_say_is_text_and_nothing_is_asked_for() -> None:
@@ -93,8 +95,9 @@ def test_decisions_are_saved_as_corrections_and_all_else_stays(tab: Any) -> None
         rows = list(csv.DictReader(file))
     names = images().names
     assert rows == [
+        {"image": "old, 1.png", "label": "77"},
+        {"image": names[4], "label": "é4"},
         {"image": names[0], "label": ""},
         {"image": names[1], "label": "0012"},
         {"image": names[2], "label": EVIL},
-        {"image": names[4], "label": "é4"},
     ]
