@@ -129,6 +129,7 @@ def _earlier(records: "Records") -> dict[str, str]:
     Raises:
         InputError: the file is not there any more, or cannot be read.
     """
+    from captcha_models.data.file_index import is_image_name
     from captcha_models.data.tables import read_table
 
     given = records.run["settings"].get("corrections")
@@ -136,7 +137,7 @@ def _earlier(records: "Records") -> dict[str, str]:
         return {}
     if not Path(given).is_file():
         raise InputError(f"{given}, the corrections of the run, is not there any more: put it back")
-    table = read_table(Path(given).read_bytes(), Path(given).name, lambda cell: True)
+    table = read_table(Path(given).read_bytes(), Path(given).name, is_image_name)
     if table is None:
         return {}
     heads = table.header or ()
