@@ -8,34 +8,36 @@ ends with the command to search with.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from captcha_models.cli import command_line
+from captcha_models.data.options import as_words, image_options, read_chosen
 from captcha_models.errors import InputError
 
 
 @click.command()
 @click.argument("data")
-@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
+@image_options(data=False)
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page with a contact sheet, as one HTML file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def inspect(data: str, skip_bad: bool, html: Path | None, as_json: bool) -> None:
-    """Look at DATA, a folder or zip of labelled images, and say how to search on it."""
+def inspect(data: str, html: Path | None, as_json: bool, **how: Any) -> None:
+    """Look at DATA, a folder, zip or table of labelled images, and say how to search on it."""
     if html and not html.resolve().parent.is_dir():
         raise InputError(f"{html} cannot be written: there is no folder {html.parent}")
 
-    from captcha_models.data.sources import open_images
     from captcha_models.inspection import text
     from captcha_models.inspection.survey import survey
 
-    images = open_images(data, skip_bad=skip_bad)
+    chosen = {"data": data, **how}
+    images = read_chosen(chosen)
     found = survey(images)
-    command = text.search_command(found, ["--data", data, *["--skip-bad"] * skip_bad])
+    command = text.search_command(found, as_words(chosen))
     if as_json:
         click.echo(json.dumps({**found.to_json(), "command": command}, allow_nan=False))
     else:

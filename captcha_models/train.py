@@ -10,12 +10,14 @@ import json
 import math
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from captcha_models.cli import GroupedCommand, assignments, command_line, option
 from captcha_models.config import is_shipped, read_values, shipped
+from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError, NonFiniteLossError
 
 MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
@@ -37,26 +39,11 @@ MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
     group=MODEL,
     help="Set one field of the configuration; may be repeated.",
 )
-@option(
-    "--data",
-    default="auto",
-    show_default=True,
-    group=DATA,
-    help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.",
-)
+@image_options(DATA)
 @option("--fold", type=int, default=0, show_default=True, group=DATA, help="Which fold validates.")
 @option("--folds", type=int, default=5, show_default=True, group=DATA)
 @option("--limit-train", type=int, group=DATA, help="Train on so many images, chosen by the seed.")
 @option("--all", "everything", is_flag=True, group=DATA, help="Train on all images, hold none out.")
-@option("--skip-bad", is_flag=True, group=DATA, help="Leave wrong images out.")
-@option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True, group=DATA)
-@option(
-    "--synthetic-preset",
-    default="default",
-    show_default=True,
-    group=DATA,
-    help="Or hard, extreme, or a TOML file.",
-)
 @option(
     "--init", group=MODEL, help="Start from the weights of a model trained before: file or folder."
 )
@@ -76,14 +63,10 @@ def train(
     arch: str,
     config_name: str | None,
     pairs: tuple[str, ...],
-    data: str,
     fold: int,
     folds: int,
     limit_train: int | None,
     everything: bool,
-    skip_bad: bool,
-    synthetic_seed: int,
-    synthetic_preset: str,
     init: str | None,
     epochs: int | None,
     seed: int,
@@ -92,6 +75,7 @@ def train(
     out: Path | None,
     resume: bool,
     as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Train one configuration on one fold; no Ray, no Optuna."""
     # Here, so that --help and a wrong option answer at once.
@@ -100,7 +84,6 @@ def train(
     from captcha_models.architectures import check, resolve
     from captcha_models.data import splits
     from captcha_models.data.loaders import make_loaders
-    from captcha_models.data.sources import open_images
     from captcha_models.inspection.remarks import remarks
     from captcha_models.training import plots
     from captcha_models.training.checkpoint import CHECKPOINT_FILE
@@ -126,12 +109,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     where = pick_device(device)
-    images = open_images(
-        data,
-        skip_bad=skip_bad,
-        synthetic_seed=synthetic_seed,
-        synthetic_preset=synthetic_preset,
-    )
+    images = read_chosen(chosen)
     for line in (images.describe(), *remarks(images)):
         click.echo(line, err=True)
     if everything:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captcha_models.cli import command_line
+from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,32 +30,21 @@ PARTS = {
 
 @click.command()
 @click.argument("model")
-@click.option("--data", required=True, help="Folder or zip of LABEL.png, download, synthetic[:N].")
+@image_options(required=True, sized=False)
 @click.option(
     "--split",
     "part",
     type=click.Choice(["valid", "train", "test"]),
     help="On the images the model was trained on: valid (default) or train.",
 )
-@click.option("--skip-bad", is_flag=True, help="Leave wrong images out.")
-@click.option("--synthetic-seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--synthetic-preset",
-    default="default",
-    show_default=True,
-    help="Or hard, extreme, or a TOML file.",
-)
 @click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")
 def evaluate(
     model: str,
-    data: str,
     part: str | None,
-    skip_bad: bool,
-    synthetic_seed: int,
-    synthetic_preset: str,
     arch: str | None,
     as_json: bool,
+    **where: Any,
 ) -> None:
     """Score MODEL, a model file or the folder of a training or a search.
 
@@ -63,21 +53,16 @@ def evaluate(
     """
     import torch
 
-    from captcha_models.data.sources import open_images
     from captcha_models.inference.predictor import predict_images
     from captcha_models.training.checkpoint import load_model
     from captcha_models.training.evaluation import evaluate as score
     from search.confirmation.intervals import wilson
 
     loaded = load_model(model, arch)
-    images = open_images(
-        data,
-        skip_bad=skip_bad,
-        synthetic_seed=synthetic_seed,
-        synthetic_preset=synthetic_preset,
-        size=loaded.card.geometry,
-    )
+    images = read_chosen(where, loaded.card.geometry)
     click.echo(images.describe(), err=True)
+    for note in images.notes:
+        click.echo(f"  {note}", err=True)
     parts = parts_of(loaded, images)
     counts = {name: parts.count(name) for name in PARTS}
     click.echo(_counted(counts), err=True)

@@ -32,11 +32,9 @@ if TYPE_CHECKING:
     from captcha_models.inference.predictor import Predictor
     from search.tuning.task import Trainable
 
-_IMAGE_SETTINGS = ("skip_bad", "synthetic_seed", "synthetic_preset")
-
 
 def load_images(data: str | Path = "auto", **options: Any) -> "LabelledImages":
-    """Labelled images from a folder or zip, the download, or the generator.
+    """Labelled images from a folder, a zip or a table, the download, or the generator.
 
     Args:
         data: as the commands' `--data`.
@@ -106,7 +104,7 @@ class Experiment:
              "objective": objective, **settings}
         )  # fmt: skip
         self.images = images if not isinstance(images, str | Path) else load_images(
-            data, **{name: getattr(self.settings, name) for name in _IMAGE_SETTINGS}
+            data, **self.settings.image_options()
         )  # fmt: skip
         if name is not None and Path(name).name != name:
             raise InputError(f"name = {name!r}: a plain name; its folder is runs_dir")

@@ -21,6 +21,7 @@ from click.core import ParameterSource
 
 import spaces
 from captcha_models.cli import GroupedCommand, assignments, command_line, option
+from captcha_models.data.options import image_options
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
 
@@ -55,7 +56,6 @@ def _errors_in_json() -> Iterator[None]:
 
 
 _searched = partial(option, group="What is searched")
-_data = partial(option, group="Data")
 _objective = partial(option, group="Objective")
 _budget = partial(option, group="Budget")
 _machines = partial(option, group="Machines")
@@ -91,10 +91,7 @@ _output = partial(option, group="Run folder and output")
 )
 @_searched("--init", help="Model whose weights every trial starts from, as far as they fit.")
 @_searched("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
-@_data("--data", help="Folder or zip of LABEL.png, download, synthetic[:N], or auto.")
-@_data("--skip-bad", is_flag=True, help="Leave wrong images out.")
-@_data("--synthetic-seed", type=int, help="Seed of generated images.")
-@_data("--synthetic-preset", help="default, hard, extreme, or a TOML file.")
+@image_options()
 @_objective(
     "--objective",
     help="nll: least valid_nll (default); accuracy: most captchas read; any metric, such as "

@@ -25,6 +25,8 @@ from captcha_models.data.suspicious import hint, left_over, odd_paths, suspicion
 from captcha_models.data.table_columns import PARTS
 from captcha_models.errors import InputError
 
+STEMS = "the files' names"
+"""The layout that is nothing special."""
 FOLDER = "{label}/{any}"
 """The pattern that rule `folder` is short for."""
 
@@ -85,13 +87,22 @@ def list_images(place: Path, how: LabelRules) -> Listing:
             "expected"
         )
     items = tuple(sorted(listing.items, key=lambda item: item.path))
-    if how.ignore_case:
-        # Not casefold, which makes two letters of one: an image shows one.
-        items = tuple(
-            replace(item, label=unicodedata.normalize("NFC", item.label.lower())) for item in items
-        )
-        return replace(listing, items=items)
-    return replace(listing, items=items, notes=(*listing.notes, *_on_case(items)))
+    listing = replace(listing, items=items)
+    return (
+        lowered(listing)
+        if how.ignore_case
+        else replace(listing, notes=(*listing.notes, *_on_case(items)))
+    )
+
+
+def lowered(listing: Listing) -> Listing:
+    """The listing with all labels in lower case."""
+    # Not casefold, which makes two letters of one: an image shows one.
+    items = tuple(
+        replace(item, label=unicodedata.normalize("NFC", item.label.lower()))
+        for item in listing.items
+    )
+    return replace(listing, items=items)
 
 
 def _listed(place: Place, how: LabelRules) -> Listing:
@@ -131,7 +142,7 @@ def _by_stem(place: Place, asked: bool) -> Listing:
         for path, entry in entries.items()
     ]
     items, told = _parts(items, notes)
-    return Listing(tuple(items), "the files' names", told, place.source)
+    return Listing(tuple(items), STEMS, told, place.source)
 
 
 def _by_pattern(place: Place, rule: str) -> Listing:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from captcha_models.data.corrections import corrected
 from captcha_models.data.geometry import Geometry
 from captcha_models.data.images import LabelledImages, collect
 from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.listing import list_images
+from captcha_models.data.listing import STEMS, list_images, lowered
 
 
 def read_images(
@@ -13,6 +14,7 @@ def read_images(
     skip_bad: bool = False,
     how: LabelRules | None = None,
     size: str | Geometry = "auto",
+    corrections: str | None = None,
 ) -> LabelledImages:
     """The images of a place, checked.
 
@@ -21,11 +23,16 @@ def read_images(
         skip_bad: leave wrong files and images of one colour out.
         how: what the labels are; by default found out.
         size: see `geometry.read_size`; or that of a model.
+        corrections: path of a table whose labels replace those that were read.
 
     Raises:
-        InputError: see `list_images` and `collect`.
+        InputError: see `list_images`, `corrected` and `collect`.
     """
-    listing = list_images(place, how or LabelRules())
-    plain = listing.layout == "the files' names"
-    told = listing.notes if plain else (f"labels: {listing.layout}", *listing.notes)
-    return collect(listing.items, listing.source, skip_bad, size, told)
+    how = how or LabelRules()
+    listing = list_images(place, how)
+    if corrections:
+        listing = corrected(listing, corrections)
+    if how.ignore_case:
+        listing = lowered(listing)
+    told = () if listing.layout == STEMS else (f"labels: {listing.layout}",)
+    return collect(listing.items, listing.source, skip_bad, size, (*told, *listing.notes))

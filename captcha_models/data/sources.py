@@ -6,12 +6,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from captcha_models import generator as kaptcha
 from captcha_models.data.geometry import Geometry
+from captcha_models.data.image_settings import ImageSettings
 from captcha_models.data.images import LabelledImages, squish
-from captcha_models.data.label_rules import LabelRules
 from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 
@@ -25,34 +26,57 @@ DOWNLOAD_S = 180.0
 
 
 def open_images(
-    spec: str = "auto",
-    *,
-    skip_bad: bool = False,
-    synthetic_seed: int = 0,
-    synthetic_preset: str = "default",
-    size: str | Geometry = "auto",
-    rules: LabelRules | None = None,
+    spec: str = "auto", *, size: str | Geometry = "auto", **options: Any
 ) -> LabelledImages:
     """Labelled images, as `--data` names them.
 
     Args:
         spec: `auto` (the article's set if it is cached or can be had within seconds, else the
             generator), `download`, `synthetic`, `synthetic:N`, or a folder, zip or table of images.
-        skip_bad: leave wrong files out instead of refusing them.
-        synthetic_seed: of the generator.
-        synthetic_preset: of the generator; a name or a file, see `kaptcha.load_style`.
         size: see `geometry.read_size`; or that of a model.
-        rules: what the labels of files are; by default found out.
+        options: further fields of `ImageSettings`, such as `skip_bad` or `labels`.
 
     Raises:
-        InputError: nothing of the kind, a wrong file, or a network that is closed.
+        InputError: nothing of the kind, a wrong option or file, or a network that is closed.
     """
-    kind, _, count = spec.partition(":")
+    text = {"size": size} if isinstance(size, str) else {}
+    settings = ImageSettings.parse({"data": spec, **text, **options})
+    path = _place(spec)
+    if path is not None:
+        if path.is_dir() or path.is_file():
+            if settings.synthetic_preset != "default" and spec not in ("auto", "download"):
+                raise InputError(
+                    f"--synthetic-preset {settings.synthetic_preset}: only for generated images, "
+                    f"not --data {spec}"
+                )
+            return read_images(
+                path, settings.skip_bad, settings.rules(), size, settings.corrections
+            )
+        raise InputError(
+            f"--data {spec}: no such folder, zip or table (nor auto, download, synthetic, "
+            "synthetic:N)"
+        )
+    for name in ("labels", "columns", "corrections"):
+        if getattr(settings, name) not in ("auto", {}, None):
+            raise InputError(f"--{name}: only for images in files, and these are generated")
+    _, _, count = spec.partition(":")
+    if spec not in ("auto", "synthetic") and not (
+        count.isascii() and count.isdecimal() and 1 <= int(count) <= 1_000_000
+    ):
+        raise InputError(f"--data {spec}: write synthetic:N with N in 1..1,000,000")
+    return synthetic(
+        int(count or ARTICLE_IMAGES), settings.synthetic_seed, settings.synthetic_preset
+    )
+
+
+def _place(spec: str) -> Path | None:
+    """Where the files are; None if images are to be generated.
+
+    Raises:
+        InputError: the article's images cannot be had.
+    """
     if spec == "auto":
-        cached = _cached() or _download(AUTO_S)
-        if cached:
-            return read_images(cached, skip_bad, rules, size)
-        return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
+        return _cached() or _download(AUTO_S)
     if spec == "download":
         cached = _cached() or _download(DOWNLOAD_S)
         if not cached:
@@ -61,23 +85,10 @@ def open_images(
                 f"--data download: {host} did not deliver the images within {DOWNLOAD_S:.0f} s; is "
                 "the network closed? --data takes a folder or zip, or 'synthetic' draws images"
             )
-        return read_images(cached, skip_bad, rules, size)
-    if kind == "synthetic" and not Path(spec).exists():
-        if not count and ":" not in spec:
-            return synthetic(ARTICLE_IMAGES, synthetic_seed, synthetic_preset)
-        if not count.isascii() or not count.isdecimal() or not 1 <= int(count) <= 1_000_000:
-            raise InputError(f"--data {spec}: write synthetic:N with N in 1..1,000,000")
-        return synthetic(int(count), synthetic_seed, synthetic_preset)
-    if synthetic_preset != "default":
-        raise InputError(
-            f"--synthetic-preset {synthetic_preset}: only for generated images, not --data {spec}"
-        )
-    path = Path(spec).expanduser()
-    if path.is_dir() or path.is_file():
-        return read_images(path, skip_bad, rules, size)
-    raise InputError(
-        f"--data {spec}: no such folder, zip or table (nor auto, download, synthetic, synthetic:N)"
-    )
+        return cached
+    if spec.partition(":")[0] == "synthetic" and not Path(spec).exists():
+        return None
+    return Path(spec).expanduser()
 
 
 def synthetic(num_images: int, seed: int, preset: str = "default") -> LabelledImages:

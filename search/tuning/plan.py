@@ -204,12 +204,7 @@ def load_data(settings: Settings, images: LabelledImages | None = None) -> Data:
             "the images of this run were given as an object: give the same ones again, or with "
             "--data a folder or zip of them"
         )
-    images = images or open_images(
-        settings.data,
-        skip_bad=settings.skip_bad,
-        synthetic_seed=settings.synthetic_seed,
-        synthetic_preset=settings.synthetic_preset,
-    )
+    images = images or open_images(settings.data, **settings.image_options())
     split = make_split(images.units, images.parts, fold=settings.fold, folds=settings.folds)
     return Data(images, split)
 

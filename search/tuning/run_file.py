@@ -73,7 +73,8 @@ def continued(records: Records, changes: dict[str, Any]) -> Settings:
     after = Settings.parse({**records.run["settings"], **changes})
     for name in changes:
         old, new = (one.model_dump()[name] for one in (before, after))
-        if name == "data" or (name == "init" and old and new):
+        same = ("data", "labels", "columns", "corrections")
+        if name in same or (name == "init" and old and new):
             continue  # Judged by the digest of what lies there.
         if name not in AGAIN and new != old:
             flag = FLAGS.get(name, f"--{name.replace('_', '-')}")

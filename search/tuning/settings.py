@@ -2,21 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
 )
 
-from captcha_models.errors import InputError, explain
+from captcha_models.data.image_settings import ImageSettings
 from captcha_models.outside import absolute
 from search.tuning.loggers import Tracker
 from search.tuning.objectives import COSTS, Cost, Objective, objective_of
@@ -54,23 +50,13 @@ IN_MEMORY = "memory"
 """What `data` is where images were given as an object."""
 
 
-class Settings(BaseModel):
+class Settings(ImageSettings):
     """Everything that decides a search, apart from where it runs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     spaces: tuple[str, ...] = Field(min_length=1)
     """References to the spaces, searched one after another, as `spaces.load` takes them."""
     architectures: tuple[str, ...] = ()
     """References to architectures from outside, as `captcha_models.architectures` resolves them."""
-    data: str = "auto"
-    """Where the images come from, as `captcha_models.data.sources.open_images` reads it."""
-    skip_bad: bool = False
-    """Leave unreadable images out instead of refusing them."""
-    synthetic_seed: int = Field(0, ge=0)
-    """Seed of generated images."""
-    synthetic_preset: str = "default"
-    """How hard generated images are to read: a name of the generator's presets."""
     trials: int = Field(8, ge=1, le=100_000)
     """Trials of each space, the baseline counted."""
     epochs: int = Field(12, ge=1, le=10_000)
@@ -175,18 +161,6 @@ class Settings(BaseModel):
         if self.cost and name not in ("cost", "pareto"):
             raise ValueError(f"{name}:{self.cost}: only cost and pareto count a cost")
         return self
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values.
-
-        Raises:
-            InputError: names each refused field, its value and the rule.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise InputError(explain(error)) from None
 
     @property
     def caps(self) -> dict[str, float]:

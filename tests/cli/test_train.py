@@ -131,7 +131,7 @@ def test_training_on_all_images_holds_none_out(
 WRONG = {
     "a fold of all": (["--all", "--fold", "1"], "--all holds nothing out: leave --fold out"),
     "a limit too high": (["--limit-train", "999"], "limit = 999: must lie in 1.."),
-    "no such folder": (["--data", "nowhere"], "no such folder or zip"),
+    "no such folder": (["--data", "nowhere"], "no such folder, zip or table"),
     "unknown architecture": (["--arch", "cnn"], "unknown architecture 'cnn'"),
     "unknown option": (["--speed", "9"], "No such option"),
     "unknown field": (["--set", "speed=9"], "unknown option 'speed'"),

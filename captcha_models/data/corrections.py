@@ -1,0 +1,54 @@
+"""Corrections of labels: a table whose rows replace the labels of a listing's images."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from captcha_models.data.archive import file_reader
+from captcha_models.data.file_index import FileIndex, shown
+from captcha_models.data.labelled import labels_of
+from captcha_models.data.listing import Listing
+from captcha_models.data.tables import read_table
+from captcha_models.errors import InputError
+
+
+def corrected(listing: Listing, file: str) -> Listing:
+    """The listing with the labels of a table; images with an empty label are left out.
+
+    Args:
+        listing: of images and their labels.
+        file: path of the table; of its columns `image` and `label` are read, if it has them.
+
+    Raises:
+        InputError: no such table, or one that names an image that is not there.
+    """
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise InputError(f"--corrections {shown(file)}: no such file")
+    index = FileIndex(item.path for item in listing.items)
+    table = read_table(file_reader(path)(), shown(path.name), lambda c: index.find(c) is not None)
+    if table is None:
+        raise InputError(
+            f"--corrections {shown(file)}: no table; write a line image,label and below it one for "
+            "each image"
+        )
+    if not table.rows:
+        return listing
+    named = {"image", "label"} <= set(table.header or ())
+    said = labels_of(table, index, {"image": "image", "label": "label"} if named else {})
+    if said.missing:
+        raise InputError(
+            f"--corrections {shown(file)}: {len(set(said.missing))} of its images are not in "
+            f"{listing.source} ({shown(said.missing[0])}): mend or remove those rows"
+        )
+    out = set(said.empty)
+    items = tuple(
+        replace(item, label=said.rows[item.path].label) if item.path in said.rows else item
+        for item in listing.items
+        if item.path not in out
+    )
+    changed = sum(
+        item.path in said.rows and said.rows[item.path].label != item.label
+        for item in listing.items
+    )
+    note = f"corrections: {changed} labels replaced, {len(out)} images left out"
+    return replace(listing, items=items, notes=(*listing.notes, note))
