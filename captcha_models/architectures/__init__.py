@@ -136,17 +136,23 @@ Group = tuple[Sequence[str], tuple[int, int]]
 def grouped(images: LabelledImages, any_width: bool) -> list[Group]:
     """All labels with the size of the widest image, then those of each narrower width.
 
+    Without those of images that are too narrow for them: `LabelledImages.crowded`.
+
     Args:
         images: all images.
         any_width: whether a model sees an image at its own width; else all are filled up.
     """
     height, widest = images.size
     of_width: dict[int, list[str]] = {}
-    for label, width in zip(images.labels, images.widths.tolist(), strict=True):
+    labels = []
+    for i, (label, width) in enumerate(zip(images.labels, images.widths.tolist(), strict=True)):
+        if i in images.crowded:
+            continue
+        labels.append(label)
         if any_width and width < widest:
             of_width.setdefault(width, []).append(label)
     return [
-        (images.labels, (height, widest)),
+        (labels, (height, widest)),
         *((of_width[width], (height, width)) for width in sorted(of_width)),
     ]
 

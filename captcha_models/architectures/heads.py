@@ -217,7 +217,7 @@ class CTCRecogniser(Recogniser):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """CTC as `nn.CTCLoss()` has it: nats per character, mean over the batch."""
-        return per_character(self.nll(logits, targets), targets)
+        return ctc_loss(logits, targets)
 
     def nll(self, logits: Tensor, targets: Tensor) -> Tensor:
         """(N,) CTC's negative log of the sum over all alignments."""
@@ -245,9 +245,16 @@ def ctc_nll(logits: Tensor, targets: Tensor) -> Tensor:
     return ctc.nll_per_captcha(_log_probs(logits), targets, (targets != BLANK).sum(dim=1))
 
 
-def per_character(nll: Tensor, targets: Tensor) -> Tensor:
-    """Nats per character, mean over the batch, of nats per captcha (N,)."""
-    return (nll / (targets != BLANK).sum(dim=1)).mean()
+def ctc_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Nats per character of logits (T, N, K) under CTC, mean over the batch.
+
+    A label that T columns cannot spell teaches nothing and counts as 0: the odd one of a large set
+    must not end a training.
+    """
+    lengths = (targets != BLANK).sum(dim=1)
+    spelled = ctc.min_steps(targets, lengths) <= len(logits)
+    nll = ctc.nll_per_captcha(_log_probs(logits), targets, lengths * spelled)
+    return (nll.where(spelled, 0.0) / lengths).mean()
 
 
 def body_shape(body: nn.Module, size: tuple[int, int]) -> torch.Size:

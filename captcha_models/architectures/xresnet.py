@@ -11,10 +11,9 @@ from captcha_models.architectures.heads import (
     PositionalConfig,
     PositionalRecogniser,
     body_shape,
-    ctc_nll,
+    ctc_loss,
     even_places,
     located_loss,
-    per_character,
     stride_of,
 )
 from captcha_models.charset import Charset
@@ -132,6 +131,5 @@ class JointHead(nn.Module):
         columns = self(features)
         loss = located_loss(columns, self.places, targets)
         if self.reads:
-            nll = ctc_nll(columns.permute(2, 0, 1), targets)
-            loss = loss + per_character(nll, targets)
+            loss = loss + ctc_loss(columns.permute(2, 0, 1), targets)
         return loss

@@ -12,12 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from captcha_models.charset import Charset
+from captcha_models.charset import Charset, min_steps
 from captcha_models.data.decode import decode, is_blank
 from captcha_models.data.geometry import HEIGHT, WIDTH, Geometry, chosen, filled
 from captcha_models.data.units import duplicates, units
 from captcha_models.errors import InputError
 
+LEAST_ROOM = 8
+"""Px that a CTC step of a label takes at least."""
 NAMED = 3
 """Images that a note names of those it counts."""
 
@@ -128,6 +130,17 @@ class LabelledImages:
     def duplicates(self) -> list[tuple[int, int]]:
         """Pairs of images that show one picture; see `units.duplicates`."""
         return duplicates(self._own(), self.digests)
+
+    @cached_property
+    def crowded(self) -> frozenset[int]:
+        """Images with hardly room for a symbol of their label: the odd ones among many.
+
+        Such a label is wrong or cut off. It counts as misread by whatever cannot give it, and no
+        setting is refused for it. None where more than one image in a hundred is so.
+        """
+        needed = np.array([min_steps(label) for label in self.labels])
+        rows = np.flatnonzero(self.widths < LEAST_ROOM * needed)
+        return frozenset(rows.tolist() if len(rows) <= len(self) / 100 else ())
 
     @cached_property
     def units(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split
 from captcha_models.errors import NonFiniteLossError
 from captcha_models.training.evaluation import evaluate, nlls_over_grid
-from captcha_models.training.metrics import Scores
+from captcha_models.training.metrics import IMPOSSIBLE, Scores
 
 BEAM_WIDTHS = (1, 2, 5, 10, 25)
 
@@ -29,7 +29,8 @@ def predictions_of(model: Recogniser, scores: Scores, labels: Sequence[str]) -> 
 
     Returns:
         `wrong`: what was read, by the image's position, where that is not its label;
-        `confidences`: the model's probability of what it read, of each image; `nlls`: nats of each;
+        `confidences`: the model's probability of what it read, of each image; `nlls`: nats of each,
+        IMPOSSIBLE of a label that it can never give;
         `beams`: share of captchas read by beam width, `greedy` among them; a model that decodes
         exactly has that alone.
     """
@@ -37,9 +38,13 @@ def predictions_of(model: Recogniser, scores: Scores, labels: Sequence[str]) -> 
     return {
         "wrong": {str(i): read for i, (read, label) in pairs if read != label},
         "confidences": [round(value, 4) for value in scores.confidences],
-        "nlls": [round(value, 5) for value in scores.nlls],
+        "nlls": [round(value, 5) for value in _counted(scores.nlls)],
         "beams": {"greedy": scores.exact_match_greedy, **_by_width(model, scores, labels)},
     }
+
+
+def _counted(nlls: Sequence[float]) -> list[float]:
+    return [IMPOSSIBLE if math.isnan(nll) else nll for nll in nlls]
 
 
 def _by_width(model: Recogniser, scores: Scores, labels: Sequence[str]) -> dict[str, float]:
@@ -103,7 +108,7 @@ def held_out(model: Recogniser, images: LabelledImages, split: Split, seed: int)
         "parameters": sum(p.numel() for p in model.parameters()),
         "images": [images.names[i] for i in rows],
         "labels": [images.labels[i] for i in rows],
-        "nlls": list(scores.nlls),
+        "nlls": _counted(scores.nlls),
         "read": list(scores.predictions),
         "confidences": [round(value, 6) for value in scores.confidences],
         **over_grid,

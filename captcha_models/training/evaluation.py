@@ -13,7 +13,7 @@ from torch import Tensor
 from captcha_models.architectures.base import Recogniser
 from captcha_models.architectures.heads import PositionalRecogniser
 from captcha_models.ctc.loss import Hypothesis
-from captcha_models.training.metrics import GRID, Scores, char_matches, doubt, edits
+from captcha_models.training.metrics import GRID, IMPOSSIBLE, Scores, char_matches, doubt, edits
 
 T = TypeVar("T")
 BATCH_SIZE = 128
@@ -113,12 +113,15 @@ def nlls_over_grid(
 ) -> Tensor:
     """(G, N) nats of N images at each temperature of `GRID`; arguments as of `evaluate`.
 
-    Raises:
-        InputError: a label with a symbol outside the alphabet.
+    A label that the model can never give counts as IMPOSSIBLE.
     """
-    order, outputs, targets = _read(model, pixels, labels, widths, range(len(labels)))
-    found = torch.stack([_nlls_at(model, outputs, targets, one) for one in GRID]).cpu()
-    return found[:, torch.tensor(order).argsort()]
+    known = _readable(model, pixels, labels, widths)
+    rows = [i for i in range(len(labels)) if known[i]]
+    order, outputs, targets = _read(model, pixels, labels, widths, rows)
+    found = torch.full((len(GRID), len(labels)), IMPOSSIBLE)
+    if rows:
+        found[:, order] = torch.stack([_nlls_at(model, outputs, targets, t) for t in GRID]).cpu()
+    return found
 
 
 def batches(

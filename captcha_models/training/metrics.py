@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 GRID = tuple(2 ** (k / 2) for k in range(-2, 8))
 """Temperatures that models of several folds are compared at: 0.5 to 11.3, by steps of sqrt 2."""
+IMPOSSIBLE = 100.0
+"""Nats that count for a label which a model can never give, so that models are compared on all."""
 SPREAD = 0.5
 """Standard deviation of log temperature before anything is known of it."""
 

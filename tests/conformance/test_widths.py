@@ -1,19 +1,23 @@
 """Images of differing widths: what a model sees of them, in training and where it is scored."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from captcha_models.architectures import build, config_class
+from captcha_models.architectures import build, check, config_class
 from captcha_models.data.geometry import chosen
 from captcha_models.data.images import LabelledImages, stacked
 from captcha_models.data.loaders import make_loaders
 from captcha_models.data.splits import make_split
+from captcha_models.errors import InputError
+from captcha_models.inference.predictions import predictions_of
 from captcha_models.inference.predictor import predict_images
 from captcha_models.training.evaluation import evaluate
 from captcha_models.training.fit import fit
-from captcha_models.training.metrics import EpochMetrics
+from captcha_models.training.metrics import IMPOSSIBLE, EpochMetrics
 
 CPU = torch.device("cpu")
 
@@ -83,3 +87,33 @@ def test_numbers_of_any_width_are_learned(ragged: LabelledImages) -> None:
         on_epoch=lambda metrics, _: found.append(metrics), device="cpu",
     )  # fmt: skip
     assert found[-1].train_nll < 0.75 * found[0].train_nll
+
+
+def test_the_odd_label_without_room_stops_nothing(ragged: LabelledImages) -> None:
+    labels = ("1234567890" * 3, *ragged.labels[1:])
+    many = replace(
+        ragged,
+        names=tuple(f"{i:04}.png" for i in range(600)),
+        labels=(*labels, *ragged.labels * 9),
+        pixels=np.concatenate([ragged.pixels] * 10),
+        widths=np.concatenate([ragged.widths] * 10),
+    )
+    assert many.crowded == {0}
+    split = make_split(many.names)
+    config = config_class("crnn").parse({"cut": 6, "epochs": 1, "batch_size": 60})
+    check(config, many, split)
+    with pytest.raises(InputError, match="leaves"):
+        check(config, replace(many, labels=(*labels[:1] * 20, *many.labels[20:])), split)
+    torch.manual_seed(0)
+    model = build(config, many.charset, 30, many.size).eval()
+    narrow = torch.rand(2, 1, 50, 64)
+    targets = torch.from_numpy(many.charset.encode(["1234567890" * 3, "12"]))
+    with torch.no_grad():
+        alone = model.loss(model(narrow)[:, 1:], targets[1:])
+        both = model.loss(model(narrow), targets)
+    assert float(both) == pytest.approx(float(alone) / 2, rel=1e-4)
+    scores = evaluate(model, torch.from_numpy(many.pixels[:8]), labels[:8], many.widths[:8])
+    assert scores.num_unreadable == 1
+    kept = predictions_of(model, scores, labels[:8])
+    assert kept["nlls"][0] == IMPOSSIBLE
+    assert "0" in kept["wrong"]
