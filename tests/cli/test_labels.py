@@ -24,6 +24,8 @@ from tests.search._confirmed import (
     listed,
     open_wrong,
     plain,
+    right,
+    told,
     write_fits,
     write_run,
 )
@@ -95,6 +97,9 @@ def test_the_table_changes_nothing_until_a_person_does_and_is_then_not_lost(
     assert all(before[row["image"]] == row["label"] != row["read"] for row in rows)
     assert page.read_text(encoding="utf-8").count("<img ") == len(rows)
     assert called(*given).returncode == 0  # Untouched, it is written anew.
+    # Nor does it change anything as a table of corrections.
+    shown = open_images(images, corrections=str(table))
+    assert shown.digest == open_images(images).digest
     text = table.read_text(encoding="utf-8")
     edited = re.sub(r"^([^,]*\.png),\d*", r"\1,", text, count=1, flags=re.M)
     assert edited != text
@@ -103,6 +108,41 @@ def test_the_table_changes_nothing_until_a_person_does_and_is_then_not_lost(
     assert done.returncode == 2
     assert "perhaps corrected by hand" in done.stderr
     assert table.read_text(encoding="utf-8") == edited
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_a_person_accepted_is_what_the_next_search_reads(
+    confirmed: Path, called: Callable[..., Any], tmp_path: Path
+) -> None:
+    """All but the first, which is left out, by the column that the page's button takes too."""
+    table = tmp_path / "corrections.csv"
+    assert called("search.labels", confirmed, "--csv", table).returncode == 0
+    with open(table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(table, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for number, row in enumerate(rows):
+            writer.writerow(row | {"label": row["read"] if number else ""})
+    records = open_run(confirmed).records
+    images = records.run["settings"]["data"]
+    before, after = open_images(images), open_images(images, corrections=str(table))
+    assert set(before.names) - set(after.names) == {rows[0]["image"]}
+    labels = dict(zip(after.names, after.labels, strict=True))
+    for row in rows[1:]:
+        assert labels.pop(row["image"]) == row["read"]
+    was = dict(zip(before.names, before.labels, strict=True))
+    assert all(was[name] == label for name, label in labels.items())
+    # A run on the corrected images says so, and its page saves these corrections with the next.
+    write_run(tmp_path / "next", after, images, corrections=str(table))
+    fits = [(listed("crnn-001", fold), told(after, listed("crnn-001", fold), right))
+            for fold in range(FOLDS)]  # fmt: skip
+    write_fits(tmp_path / "next", after, fits)
+    done = called("search.labels", tmp_path / "next")
+    assert (done.returncode, done.stdout.splitlines()[0][:2]) == (0, "0 "), done.stderr
+    page = (tmp_path / "next" / "label_errors.html").read_text(encoding="utf-8")
+    assert f"the {len(rows)} corrections that the run had are saved with yours" in page
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,10 @@ def listed(name: str, fold: int | None, config: Any = CONFIG, **more: Any) -> Li
     return ListedTrial(name, "crnn", config, FIRST + (fold or 0), fold, FOLDS, FIRST, **more)
 
 
-def write_run(path: Path, images: LabelledImages, data: str) -> None:
+def write_run(path: Path, images: LabelledImages, data: str, **more: Any) -> None:
     """A run as a search leaves it."""
-    settings = Settings.parse({"spaces": ("crnn",), "data": data, "trials": 5, "epochs": 4})
+    given = {"spaces": ("crnn",), "data": data, "trials": 5, "epochs": 4}
+    settings = Settings.parse({**given, **more})
     about = runs.run_json() | describe_list(settings, images)
     about["spaces"] = runs.run_json()["spaces"]
     about["sessions"] = [{"command": ["python", "-m", "search.run", "--name", "r", "--json"]}]
