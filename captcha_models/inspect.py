@@ -12,21 +12,22 @@ from typing import Any
 
 import click
 
-from captcha_models.cli import command_line
+from captcha_models.cli import GroupedCommand, command_line, option
 from captcha_models.data.options import as_words, image_options, read_chosen
 from captcha_models.errors import InputError
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("data")
 @image_options(data=False)
-@click.option(
+@option(
     "--html",
+    group="Output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page with a contact sheet, as one HTML file.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def inspect(data: str, html: Path | None, as_json: bool, **how: Any) -> None:
+@option("--json", "as_json", group="Output", is_flag=True, help="Print one JSON object instead.")
+def inspect(data: str, html: Path | None, as_json: bool, **options: Any) -> None:
     """Look at DATA, a folder, zip or table of labelled images, and say how to search on it."""
     if html and not html.resolve().parent.is_dir():
         raise InputError(f"{html} cannot be written: there is no folder {html.parent}")
@@ -34,7 +35,7 @@ def inspect(data: str, html: Path | None, as_json: bool, **how: Any) -> None:
     from captcha_models.inspection import text
     from captcha_models.inspection.survey import survey
 
-    chosen = {"data": data, **how}
+    chosen = {"data": data, **options}
     images = read_chosen(chosen)
     found = survey(images)
     command = text.search_command(found, as_words(chosen))

@@ -88,6 +88,17 @@ def test_the_text_is_compact_and_ends_with_a_command_that_works(
     assert shlex.split(command)[-1] == str(receipts)
 
 
+def test_the_command_has_all_that_was_typed(receipts: Path, inspect: Callable[..., Done]) -> None:
+    options = ("--size", "48", "--columns", "image=file,label=text", "--ignore-case", "--skip-bad")
+    done = inspect(receipts, *options)
+    assert done.returncode == 0, done.stderr
+    assert "read at 48 px high" in done.stdout
+    command = shlex.split(done.stdout.splitlines()[-1])
+    begin = ["python", "-m", "search.run", "--space", "crnn", "--data", str(receipts)]
+    assert command[: len(begin)] == begin
+    assert sorted(command[len(begin) :]) == sorted(options)
+
+
 def test_json_says_the_same(receipts: Path, inspect: Callable[..., Done]) -> None:
     found = json.loads(inspect(receipts, "--json").stdout)
     assert found["num_images"] == 122 == sum(found["lengths"].values())
