@@ -32,6 +32,8 @@ error; `unfinished`: started, and neither; a resumed search goes on with it."""
 
 STATES: tuple[State, ...] = ("completed", "stopped", "failed", "unfinished")
 RUN_FILE = "run.json"
+BEFORE = {"labels": "stem", "size": "50x200"}
+"""How runs that do not say it read their images: version 0.2 knew one label and one size."""
 _DAMAGE = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
@@ -139,7 +141,10 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if not isinstance(run, dict):
         raise InputError(f"{path / RUN_FILE} is not the record of a run")
     check_version(path / RUN_FILE, run)
-    return renamed(run)
+    run = renamed(run)
+    if isinstance(run.get("settings"), dict):
+        run["settings"] = BEFORE | run["settings"]
+    return run
 
 
 def newest_run(runs: Path) -> Path:

@@ -202,3 +202,14 @@ def test_the_best_model_is_known_only_when_both_files_are_there(path: Path) -> N
         assert (path / "best/crnn/model.safetensors").read_text() == "crnn-000 2"
         (path / "best/crnn/trial.json").write_text('{"trial": "crnn-000", "epoch": 99}')
         assert folder.records.best_on_disk("crnn") is None
+
+
+def test_a_run_of_before_read_images_by_their_stems_at_one_size(path: Path) -> None:
+    run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    settings = run["settings"]
+    run["settings"] = {k: v for k, v in settings.items() if k not in ("size", "labels")}
+    (path / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    assert read_run(path).run["settings"] == {**settings, "size": "50x200", "labels": "stem"}
+    run["settings"] |= {"size": "48", "labels": "auto"}
+    (path / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    assert read_run(path).run["settings"]["size"] == "48"
