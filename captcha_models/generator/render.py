@@ -71,7 +71,7 @@ def choices(
     """
     symbols, most = style.table.symbols, max(map(len, texts), default=0)
     random = uniforms(seed, numbers, 4 * style.curves + most)
-    heights = random[:, : 4 * style.curves].reshape(-1, style.curves, 4)
+    heights = random[:, : 4 * style.curves].reshape(len(random), style.curves, 4)
     fonts = (random[:, 4 * style.curves :] * len(style.fonts)).astype(np.int32)
     ids = np.full((len(texts), most), len(style.table.start) - 1, np.int32)
     for row, label in enumerate(texts):

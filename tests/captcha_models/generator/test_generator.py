@@ -63,6 +63,14 @@ def test_seed_and_index_change_an_image() -> None:
     assert not np.array_equal(base, kaptcha.draw(DEFAULT, ["2b827"], 0, [1]))
 
 
+def test_a_style_may_have_no_noise_curves() -> None:
+    style = replace(DEFAULT, curves=0)
+    assert kaptcha.draw(style, ["2345b", "xypnm"], 3).shape == (2, 1, 50, 200)
+    assert np.array_equal(
+        kaptcha.draw(replace(PLAIN, curves=0), ["2345b"], 3), kaptcha.draw(PLAIN, ["2345b"], 3)
+    )
+
+
 def test_no_texts_give_no_images() -> None:
     assert kaptcha.draw(DEFAULT, [], 0).shape == (0, 1, 50, 200)
 
