@@ -127,18 +127,23 @@ def _meant(member: zipfile.ZipInfo) -> str:
 
 
 def _member_reader(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:
+    shown = ascii(member.filename)[1:-1] if "\n" in member.filename else member.filename
+
     def read() -> bytes:
         try:
             with zipped.open(member) as file:
                 # The size in the directory may lie: read no more than is allowed.
                 data = file.read(MAX_IMAGE_BYTES + 1)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
-            raise InputError(f"{member.filename} cannot be unpacked: {error}") from None
         except Exception as error:
+            if member.flag_bits & 1:
+                raise InputError(
+                    f"{shown} cannot be unpacked: it is encrypted; unpack the archive with its "
+                    "password and give the folder"
+                ) from None
             # zlib, lzma and bz2 each raise an error of their own for broken data.
-            raise InputError(f"{member.filename} cannot be unpacked: {error}") from None
+            raise InputError(f"{shown} cannot be unpacked: {error}") from None
         if len(data) > MAX_IMAGE_BYTES:
-            raise InputError(f"{member.filename} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
+            raise InputError(f"{shown} is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
         return data
 
     return read

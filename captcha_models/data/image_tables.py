@@ -114,19 +114,17 @@ def _found(
     said: list[Labelled] = []
     doubts: list[InputError] = []
     for entry in entries:
+        # A text that only mentions an image is no table.
+        meant = _speaks(entry.path) or not entry.path.lower().endswith((".txt", ".json"))
         try:
             table = read_table(entry.read(), entry.path, _knows(entry, index))
-        except InputError as error:
-            if _speaks(entry.path) or entry.path.lower().endswith((".csv", ".tsv", ".jsonl")):
-                doubts.append(error)
-            continue
-        if table is None or not table.hits:
-            continue
-        try:
+            if table is None or not (table.hits or (meant and table.fault)):
+                continue
             one = labels_of(table, index, how.columns)
             check_plausible(one, num_images, source)
         except InputError as error:
-            doubts.append(error)
+            if meant:
+                doubts.append(error)
         else:
             said.append(one)
     if doubts and not said:

@@ -196,12 +196,15 @@ def merged(tables: list[Labelled], place: str) -> dict[str, Row]:
             if old is None:
                 rows[path] = new
             elif old.label != new.label or (old.part and new.part and old.part != new.part):
-                what = "labels" if old.label != new.label else "splits"
+                first, second = shown(origin[path]), shown(one.table.name)
                 raise InputError(
-                    f"{place} has two tables with different {what}: {shown(path)} is "
-                    f"{shown(_told(old))} in {shown(origin[path])} and {shown(_told(new))} in "
-                    f"{shown(one.table.name)}; say which is meant: "
-                    f"--labels {shown(PurePosixPath(one.table.name))}"
+                    f"{place} has two tables that contradict each other: {shown(path)} is "
+                    f"{shown(_told(old))} in {first} and {shown(_told(new))} in {second}; "
+                    + (
+                        f"say which is meant: --labels {first} or --labels {second}"
+                        if old.label != new.label
+                        else "take it out of one of them"
+                    )
                 )
             else:
                 rows[path] = Row(old.label, old.group or new.group, old.part or new.part, old.line)

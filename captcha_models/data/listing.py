@@ -161,10 +161,12 @@ def _by_pattern(place: Place, rule: str) -> Listing:
         else:
             items.append(Item(path, read[0], read[1], "", place.entries[path].read))
     if misfits:
-        what = "lie in no folder of their own" if rule == "folder" else "it does not fit"
+        some = f"{len(misfits)} of {len(paths)} images in {place.source} ({shown(misfits[0])})"
         raise InputError(
-            f"--labels {shown(rule)}: {len(misfits)} of {len(paths)} images in {place.source} "
-            f"{what} ({shown(misfits[0])}); put what may be missing into [...], or give a table"
+            f"--labels folder: {some} lie in no folder of their own; give a table"
+            if rule == "folder"
+            else f"--labels {shown(rule)} does not fit {some}: put what may be missing into [...], "
+            "or give a table"
         )
     if "[" in rule:
         # Part of a name that the pattern means to leave out must not stay in some.

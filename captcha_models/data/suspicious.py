@@ -94,8 +94,9 @@ def left_over(tables: Sequence[str], images: Sequence[str]) -> str:
     first = shown(tables[0])
     return (
         f"{first} names none of the {len(images)} images: give the right table with --labels, or "
-        "say which of its columns names them with --columns image=NAME; if the images show their "
-        "names, --labels stem"
+        "say which of its columns names them with --columns image=NAME"
+        # Names that look like no labels are not offered.
+        + ("" if suspicion(images) else "; if the images show their names, --labels stem")
     )
 
 
