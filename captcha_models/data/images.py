@@ -144,8 +144,17 @@ class LabelledImages:
 
     @cached_property
     def units(self) -> tuple[str, ...]:
-        """A key for each image, the same for those that no split may part."""
-        return units(self.names, self.groups, self.duplicates)
+        """A key for each image, the same for those that no split may part.
+
+        Of pictures that are only alike, those of one label: clean drawings of two numbers may
+        differ by a stroke.
+        """
+        pairs = [
+            (i, j)
+            for i, j in self.duplicates
+            if self.labels[i] == self.labels[j] or self.digests[i] == self.digests[j]
+        ]
+        return units(self.names, self.groups, pairs)
 
     @cached_property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 THUMBNAIL = (32, 8)
 """Width and height in px at which pictures are compared."""
-SAME = 0.15
+SAME = 0.1
 """Root mean square difference of two thumbnails, each at mean 0 and deviation 1, up to which they
 show one picture. Of the article's images no two different ones are nearer than 0.37, of numbers cut
 out of receipts 0.21, of four-digit captchas 0.17; a picture saved as JPEG again or scaled to

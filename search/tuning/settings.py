@@ -20,10 +20,10 @@ from search.tuning.objectives import COSTS, Cost, Objective, objective_of
 FULL = {"trials": 60, "epochs": 24}
 """Default budget where there are GPUs; the fields' own defaults end within minutes on 2 cores."""
 
-PASSES = 24_000
+PASSES = 16_000
 """Images that a trial is trained on by default where none can be generated beside those that are
 given: 100 to 200 training images take 16,000 to 32,000 of them (docs/results, few images)."""
-LEAST_PASSES, MOST_PASSES = 6, 60
+LEAST_PASSES, MOST_PASSES = 6, 100
 """Epochs that this comes to at least and at most; with GPUs, as all budgets, twice as many."""
 
 REDUCTION = 1.5
