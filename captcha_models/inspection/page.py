@@ -50,7 +50,8 @@ def _chosen(sheet: list[Shown]) -> str:
     """What is on the contact sheet, in words."""
     kinds = {one.why.partition(":")[0] for one in sheet}
     words = {"narrow": "the narrowest and the widest", "rare": "some with rare symbols"}
-    return ", ".join([words[kind] for kind in words if kind in kinds] + ["others at random"])
+    told = [words[kind] for kind in words if kind in kinds]
+    return ", ".join([*told, "others at random"]) if told else "chosen at random"
 
 
 def _looks(images: LabelledImages, reader: Reader) -> list[dict[str, object]]:
