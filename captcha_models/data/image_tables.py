@@ -1,6 +1,6 @@
 """Tables that name the images of a place: found among its files, read, and put together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -15,9 +15,10 @@ from captcha_models.data.labelled import (
     labels_of,
     merged,
 )
-from captcha_models.data.places import Place, is_table_name
+from captcha_models.data.places import NOT_READ, Place
 from captcha_models.data.sidecars import sidecars
-from captcha_models.data.tables import Knows, Table, read_table
+from captcha_models.data.suspicious import suspicion
+from captcha_models.data.tables import SAMPLED, Knows, Table, is_table_name, read_table
 from captcha_models.errors import InputError
 
 SPOKEN = ("label", "gt", "annot", "transcri", "groundtruth", "train", "val", "test", "metadata")
@@ -76,8 +77,28 @@ def left_tables(place: Place) -> list[str]:
     return [
         path
         for path in place.entries
-        if is_table_name(path) and (not path.lower().endswith((".txt", ".json")) or _speaks(path))
+        if PurePosixPath(path).suffix.lower() in NOT_READ
+        or (is_table_name(path) and (not path.lower().endswith((".txt", ".json")) or _speaks(path)))
     ]
+
+
+def left_over(tables: Sequence[str], images: Sequence[str]) -> str:
+    """What is wrong if files that hold labels lie there and name no image; "" if there are none."""
+    if not tables:
+        return ""
+    first = shown(tables[0])
+    if not is_table_name(tables[0]):
+        return (
+            f"{first} may hold the labels and is not read: save it as labels.csv with the columns "
+            "image and label"
+            + ("" if suspicion(images) else "; if the names are the labels, --labels stem")
+        )
+    return (
+        f"{first} names none of the {len(images)} images: give the right table with --labels, or "
+        "say which of its columns names them with --columns image=NAME"
+        # Names that look like no labels are not offered.
+        + ("" if suspicion(images) else "; if the images show their names, --labels stem")
+    )
 
 
 def _speaks(path: str) -> bool:
@@ -120,6 +141,7 @@ def _found(
             table = read_table(entry.read(), entry.path, _knows(entry, index))
             if table is None or not (table.hits or (meant and table.fault)):
                 continue
+            meant = meant or 2 * table.hits >= min(len(table.rows), SAMPLED)
             one = labels_of(table, index, how.columns)
             check_plausible(one, num_images, source)
         except InputError as error:

@@ -1,5 +1,6 @@
 """Labels of images as the rows of a table give them, each row held against the files there are."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,10 @@ from captcha_models.data.table_columns import PARTS, Columns, find_columns
 from captcha_models.data.tables import Table
 from captcha_models.errors import InputError
 
+MANY_FIELDS = 4
+"""Numbers in a label from which on it is a line of several columns, as IAM's words.txt has."""
+_FIELDS = re.compile(r"(?<!\S)\d+(?!\S)")
+_LEXICON = re.compile(r"\d+_[^\d_].*_(\d+) \1")
 NAMED = 3
 """Images that a note names of those it counts."""
 
@@ -152,6 +157,20 @@ def check_plausible(labelled: Labelled, num_images: int, place: str) -> None:
             f"{name}: {known} of the images that it names are in {place} (not {first}); if they "
             "lie elsewhere, give that folder with --data and the table with --labels; if another "
             "column names them, --columns image=NAME"
+        )
+    labels = {PurePosixPath(path).stem: row.label for path, row in rows.items()}
+    fields = [text for text in labels.values() if len(_FIELDS.findall(text)) >= MANY_FIELDS]
+    if labelled.table.header is None and 2 * len(fields) > len(labels):
+        raise InputError(
+            f"{name} has more than a file and its text in a line, such as {shown(fields[0])}: "
+            "write a table with the columns image and label"
+        )
+    ids = [stem for stem, text in labels.items() if _LEXICON.fullmatch(f"{stem} {text}")]
+    if len(ids) > 1 and 2 * len(ids) > len(labels):
+        raise InputError(
+            f"{name} gives numbers that stand in the names, as MJSynth does ({shown(ids[0])}): "
+            "--labels '{number}_{label}_{number}' reads "
+            f"{shown(ids[0].split('_', 1)[1].rpartition('_')[0])} in it"
         )
     if 2 * len(labelled.empty) > known:
         raise InputError(

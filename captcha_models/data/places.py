@@ -6,11 +6,19 @@ from pathlib import Path, PurePosixPath
 
 from captcha_models.data.archive import Entry, counts, file_reader, folder_entries, zip_entries
 from captcha_models.data.file_index import is_image_name
-from captcha_models.data.tables import TABLE_ENDINGS, read_table
+from captcha_models.data.tables import is_table_name, read_table
 from captcha_models.errors import InputError
 
 NAMES_BESIDE = ("labels", "label", "gt", "annotations", "annotation", "transcriptions", "metadata")
 """Tables that belong to the folder or archive that they lie beside, by their names."""
+
+NOT_READ = frozenset(
+    (
+        ".xlsx", ".xls", ".ods", ".parquet", ".arrow", ".feather", ".xml", ".mat", ".pkl", ".npy",
+        ".npz", ".h5", ".hdf5", ".mdb", ".sqlite", ".db",
+    )
+)  # fmt: skip
+"""Endings of files that may hold labels, and that are not read."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +97,6 @@ def _table(path: Path, place: Place, labels: str) -> Entry:
     return place.entries[str(inside)]
 
 
-def is_table_name(name: str) -> bool:
-    """Whether a file may be a table, by its ending."""
-    return PurePosixPath(name).suffix.lower() in TABLE_ENDINGS
-
-
 def _folder(path: Path) -> Place:
     entries = folder_entries(path)
     _refuse_databases(path, [entry.path for entry in entries])
@@ -145,11 +148,11 @@ def _beside_table(path: Path) -> Place:
 
 
 def _refuse_databases(path: Path, names: list[str]) -> None:
-    for name in names:
-        file, ending = PurePosixPath(name).name, PurePosixPath(name).suffix.lower()
-        if file == "data.mdb":
+    for name in sorted(names):
+        ending = PurePosixPath(name).suffix.lower()
+        if PurePosixPath(name).name == "data.mdb":
             what = "an LMDB database"
-        elif ending in (".parquet", ".arrow", ".tfrecord", ".h5", ".hdf5", ".npz"):
+        elif ending in NOT_READ - {".xml"}:
             what = f"a {ending[1:]} file"
         else:
             continue

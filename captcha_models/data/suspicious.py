@@ -8,6 +8,7 @@ model that learns from counters tells nobody that it did.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from captcha_models.data.archive import undone
@@ -63,6 +64,7 @@ def suspicion(paths: Sequence[str], only_copies: bool = False) -> str:
         or _one_name(paths, stems)
         or _counters(paths, stems)
         or _numbered(paths, stems)
+        or _same_word(paths, stems)
     )
 
 
@@ -84,19 +86,6 @@ def odd_paths(odd: Sequence[tuple[str, str]]) -> str:
         f"the archive {what} ({len(odd)} names: {shown(spelt)} is probably {shown(path)}): zip the "
         f"images again with a program that does; if it shows {shown(PurePosixPath(path).stem)}, "
         "--labels stem"
-    )
-
-
-def left_over(tables: Sequence[str], images: Sequence[str]) -> str:
-    """What is wrong if files that hold labels lie there and name no image; "" if there are none."""
-    if not tables:
-        return ""
-    first = shown(tables[0])
-    return (
-        f"{first} names none of the {len(images)} images: give the right table with --labels, or "
-        "say which of its columns names them with --columns image=NAME"
-        # Names that look like no labels are not offered.
-        + ("" if suspicion(images) else "; if the images show their names, --labels stem")
     )
 
 
@@ -248,6 +237,29 @@ def _numbered(paths: Sequence[str], stems: Sequence[str]) -> str:
             f"{shown(stems[twins[0]])}, --labels stem"
         )
     return ""
+
+
+def _same_word(paths: Sequence[str], stems: Sequence[str]) -> str:
+    """Names that all begin or end with one word and an underscore, such as `captcha_ab3`."""
+    if len(stems) < FEW or len(set(stems)) < FEW:
+        return ""
+    begin, end = _beginning(stems), _beginning([stem[::-1] for stem in stems])[::-1]
+    begin = begin[: begin.rfind("_") + 1]
+    end = end[end.find("_") :] if "_" in end else ""
+    label = stems[0][len(begin) : len(stems[0]) - len(end)]
+    if not (begin or end) or not label or re.search(r"[{}\[\]*/]", begin + end):
+        return ""
+    return (
+        f"all names share {shown(begin or end)}: if {shown(paths[0])} shows {shown(label)}, "
+        f"--labels '{begin}{{label}}{end}'; if it shows {shown(stems[0])}, --labels stem"
+    )
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """What all texts begin with."""
+    first, last = min(texts), max(texts)
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(one for one, _ in pairs)
 
 
 def _is_epoch(stem: str) -> bool:

@@ -90,6 +90,11 @@ def read_table(data: bytes, name: str, knows: Knows) -> Table | None:
     return max(wide, key=lambda table: table.hits, default=None)
 
 
+def is_table_name(name: str) -> bool:
+    """Whether a file may be a table, by its ending."""
+    return PurePosixPath(name).suffix.lower() in TABLE_ENDINGS
+
+
 def decoded(data: bytes, name: str) -> str:
     """Text of a file, each line ended by one line feed.
 
@@ -146,8 +151,9 @@ def _spaced(text: str, name: str, knows: Knows) -> Table | None:
             continue
         places = [m.start() for m in re.finditer(" ", line.strip())][:20]
         cells = [(line.strip()[:i], line.strip()[i + 1 :]) for i in places]
-        named = [pair for pair in cells if knows(pair[0])]
-        named = named or [pair for pair in cells if is_image_name(pair[0])]
+        known = [pair for pair in cells if knows(pair[0])]
+        images = [pair for pair in cells if is_image_name(pair[0])]
+        named = [pair for pair in known if pair in images] or known or images
         rows.append(list((named or cells or [(line.strip(), "")])[0]))
         lines.append(number)
     return _table(rows, lines, name, "a space between", knows, "")

@@ -12,8 +12,8 @@ import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,6 +25,7 @@ from captcha_models.cli import command_line
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.options import read_chosen
 from captcha_models.inspect import inspect
+from search.evaluate import evaluate
 
 Files = Mapping[str, bytes | str]
 
@@ -98,6 +99,9 @@ class Case:
         labels: of the images that are read, by name; None if it is refused.
         says: parts of what is printed.
         check: of what was read.
+        encoding: of the terminal.
+        scored: given to `search.evaluate` with a model instead.
+        code: exit code, where no labels are expected.
     """
 
     name: str
@@ -107,6 +111,9 @@ class Case:
     says: tuple[str, ...] = ()
     data: str = "set"
     check: Callable[[LabelledImages], bool] = field(default=lambda images: True)
+    encoding: str = "utf-8"
+    scored: bool = False
+    code: int = 2
 
     def place(self, folder: Path) -> Path:
         """The input on disk."""
@@ -137,16 +144,26 @@ def outcome(case: Case, folder: Path) -> Outcome:
     """Run `captcha_models.inspect` on a case, and read the same images as a training does."""
     place = case.place(folder)
     words = case.typed(folder)
-    out, err = io.StringIO(), io.StringIO()
-    with mock.patch.object(sys, "argv", ["inspect", str(place), *words]):
+    typed = [str(model()), "--data", str(place)] if case.scored else [str(place)]
+    kept = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(file, encoding=case.encoding) for file in kept)
+    code = 0
+    with (
+        mock.patch.object(sys, "argv", ["command", *typed, *words]),
+        mock.patch.object(sys, "stdout", out),
+        mock.patch.object(sys, "stderr", err),
+    ):
         try:
-            with redirect_stdout(out), redirect_stderr(err):
-                command_line(inspect)
+            command_line(evaluate if case.scored else inspect)
         except SystemExit as end:
             code = int(end.code or 0)
-    text = (out.getvalue() + err.getvalue()).replace(str(place), "DATA")
+        # The command may have put others in their place.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        text = "".join(file.getvalue().decode(case.encoding) for file in kept)
+    text = text.replace(str(place), "DATA")
     text = text.replace(str(folder), "PLACE")
-    if code:
+    if code or case.scored:
         return Outcome(code, text, None)
     chosen: dict[str, Any] = {"data": str(place)}
     context = inspect.make_context("inspect", [str(place), *words])
@@ -154,8 +171,18 @@ def outcome(case: Case, folder: Path) -> Outcome:
     return Outcome(code, text, read_chosen(chosen))
 
 
+@cache
+def model() -> Path:
+    """A model with random weights, that knows the symbols of the article's images."""
+    from tests.cli.test_predict import model_in
+
+    return model_in(Path(tempfile.mkdtemp()), "crnn")
+
+
 def told(case: Case, found: Outcome) -> str:
     """What the person is told besides the figures: the error, or how it was read."""
+    if case.scored:
+        return "; ".join(line for line in found.text.splitlines() if "model" in line)
     if found.images is None:
         return found.text.strip()
     return "; ".join(found.images.notes)
@@ -208,6 +235,8 @@ GOOD = [
          labels=_STEMS),
     Case("names in any script, with spaces", _named("日本.png", "абв.png", "a b.png", "ß.png"),
          labels={"日本.png": "日本", "абв.png": "абв", "a b.png": "a b", "ß.png": "ß"}),
+    Case("the same in a terminal that knows ASCII alone", _named("日本.png", "абв.png"),
+         labels={"日本.png": "日本", "абв.png": "абв"}, encoding="ascii", says=(r"\u65e5:1",)),
     Case("composed and decomposed letters", _named("e\u0301a.png", "éb.png", "c.png"),
          labels={"e\u0301a.png": "éa", "éb.png": "éb", "c.png": "c"}),
     Case("names that differ in case alone", _named("aB3.png", "Ab3.png", "cd4.png"),
@@ -262,6 +291,9 @@ GOOD = [
     Case("a table: MMOCR", _labelled(_MMOCR, "set/labels.json"), labels=_LABELS),
     Case("a table: TRDG's labels.txt", _labelled(table(_LABELS, "", " "), "set/labels.txt"),
          labels=_LABELS),
+    Case("a table: names with spaces, no quotation marks", {
+        **_named("my a.png", "my a 2.png"), "set/labels.txt": "my a.png x y\nmy a 2.png z\n"},
+         labels={"my a.png": "x y", "my a 2.png": "z"}),
     Case("a table: PaddleOCR's list", _labelled(
         table({f"set/{path}": text for path, text in _LABELS.items()}, "", "\t"),
         "set/rec_gt.txt"), labels=_LABELS),
@@ -392,9 +424,21 @@ BAD = [
     Case("counters, and a table that cannot be read, --skip-bad", {
         **_counted(5), "set/labels.csv": b"image,label\nimg_000.png,\xff\xfe\xfd\n"},
          ("--skip-bad",), says=("labels.csv is not UTF-8",)),
+    Case("an error in a terminal that knows ASCII alone", {**_SET, "set/ä.png": b""},
+         encoding="ascii", says=(r"\xe4.png is empty",)),
     Case("counters without a word", _counted(9, "{:04d}.png"), says=("look like counters",)),
     Case("counters in folders", _named("7/img1.png", "7/img2.png", "8/img1.png"),
          says=("look like counters", "--labels folder")),
+    Case("a spreadsheet", {**_SET, "set/labels.xlsx": b"PK"}, ("--skip-bad",),
+         says=("labels.xlsx may hold the labels and is not read: save it as labels.csv",)),
+    Case("one word before each name", _named("cap_ab3.png", "cap_cd4.png", "cap_ef5.png"),
+         says=("'cap_{label}'",)),
+    Case("MJSynth", {**_named("1_slink_7.png", "2_fire_9.png"),
+         "set/annotation.txt": "./1_slink_7.png 7\n./2_fire_9.png 9\n"},
+         says=("'{number}_{label}_{number}' reads slink",)),
+    Case("IAM's words.txt, --skip-bad", {**_named("a01-00.png", "a01-01.png"), "set/words.txt":
+         "# words\na01-00 ok 154 408 768 27 51 AT A\na01-01 ok 154 507 766 213 48 NN MOVE\n"},
+         ("--skip-bad",), says=("words.txt has more than a file and its text in a line",)),
     Case("times", _named("IMG_20201127_224944.png", "IMG_20201128_102030.png"),
          says=("look like times",)),
     Case("hashes", _named(*(f"{'%032x' % (0xa3b1c5d7e9f2 * 7**i * 10**16)}.png" for i in range(4))),
@@ -492,7 +536,18 @@ BAD = [
     Case("a size that is none", _SET, ("--size", "big"), says=("write HEIGHTxWIDTH",)),
 ]  # fmt: skip
 
-CASES = [*GOOD, *BAD]
+SCORED = [
+    Case("a model: images that it has not seen", _named("2b827.png", "4c8e8.png"), scored=True,
+         code=0, says=("never seen",)),
+    Case("a model: labels with symbols that it does not know", _named("2b827.png", "ÄÖ.png"),
+         scored=True, code=0,
+         says=("1 of 2 labels have symbols that the model does not know (Ä, Ö)",)),
+    Case("a model: a part of images that it has not seen", _named("2b827.png", "4c8e8.png"),
+         ("--split", "train"), scored=True, says=("the model has seen none of these images",)),
+]  # fmt: skip
+"""Inputs of `search.evaluate`."""
+
+CASES = [*GOOD, *BAD, *SCORED]
 
 
 def page() -> str:
@@ -502,7 +557,10 @@ def page() -> str:
         "",
         "Every row is a test (`tests/captcha_models/data/test_inputs.py`), run through",
         "`python -m captcha_models.inspect`. This page is what",
-        "`python -m tests.captcha_models.data.inputs` prints. DATA stands for what is given.",
+        "`python -m tests.captcha_models.data.inputs` prints. DATA stands for what is given, `@`",
+        "for its folder. The rows of a model are those of `search.evaluate MODEL --data DATA`.",
+        "What ends a process, and trials that fail: `tests/cli/test_terminate.py`,",
+        "`tests/cli/test_terminals.py`.",
         "",
         "| input | options | exit code | said | labels that are trained on |",
         "| --- | --- | --- | --- | --- |",

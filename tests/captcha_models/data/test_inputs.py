@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.captcha_models.data.inputs import BAD, CASES, GOOD, Case, outcome
+from tests.captcha_models.data.inputs import BAD, CASES, GOOD, SCORED, Case, outcome
 
 PAGE = Path(__file__).parents[3] / "docs" / "inputs.md"
 
@@ -32,6 +32,14 @@ def test_what_is_bad_is_refused_in_one_line(case: Case, tmp_path: Path) -> None:
     assert found.code == 2, found.text
     assert found.text.startswith("error: ")
     assert found.text.count("\n") == 1
+    for part in case.says:
+        assert part in found.text
+
+
+@pytest.mark.parametrize("case", SCORED, ids=lambda case: case.name)
+def test_what_a_model_is_scored_on(case: Case, tmp_path: Path) -> None:
+    found = outcome(case, tmp_path)
+    assert found.code == case.code, found.text
     for part in case.says:
         assert part in found.text
 
