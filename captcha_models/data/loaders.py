@@ -94,12 +94,16 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
         pixels, targets = self._tensors()
         n = len(pixels)
         order = torch.randperm(n) if self.shuffle else torch.arange(n)
-        order = order[: len(self) * self.bs].to(pixels.device)
+        order = order[: len(self) * self.bs]
         widths = self._widths() if self.any_width else None
+        if widths is None:
+            # At once; widths are looked up on the CPU, where a GPU's numbers are no index.
+            order = order.to(pixels.device)
         for number, chunk in enumerate(self._chunks(order, widths)):
             fresh = self.mix.count(self.epoch, number, len(chunk)) if self.mix else 0
             rows = chunk[fresh:]
-            images, labels = pixels[rows], targets[rows]
+            there = rows.to(pixels.device)
+            images, labels = pixels[there], targets[there]
             if widths is not None:
                 images = images[..., : int(widths[rows].max())]
             images = images.float().div_(255)

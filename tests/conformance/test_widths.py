@@ -60,6 +60,19 @@ def test_a_batch_is_as_wide_as_its_widest_image(ragged: LabelledImages) -> None:
     assert {images.shape[3] for images, _ in one_size.train} == {ragged.geometry.width}
 
 
+def test_another_device_has_the_same_batches(ragged: LabelledImages) -> None:
+    """The device `meta` keeps no numbers, as a GPU's are not there for the CPU."""
+    config = config_class("crnn")(batch_size=8, augment=0.0)
+    found = []
+    for device in (CPU, torch.device("meta")):
+        torch.manual_seed(0)
+        loaders = make_loaders(
+            ragged, make_split(ragged.units), config, device=device, any_width=True
+        )
+        found.append([images.shape for images, _ in loaders.train])
+    assert found[0] == found[1]
+
+
 def test_what_is_read_of_an_image_depends_on_no_other(ragged: LabelledImages) -> None:
     torch.manual_seed(1)
     config = config_class("crnn")(cut=5, joint_weight=1.0)
