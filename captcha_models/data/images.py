@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os.path import commonpath
 from pathlib import PurePosixPath
@@ -261,6 +261,21 @@ def stacked(images: Sequence[NDArray[np.uint8]], width: int) -> NDArray[np.uint8
     for place, image in zip(found, images, strict=True):
         place[:] = filled(image, width)
     return found
+
+
+def rescaled(images: LabelledImages, size: str | Geometry) -> LabelledImages:
+    """Images that are in no file, grey, brought to a size: see `geometry.read_size`; or a model's."""
+    if not isinstance(size, Geometry):
+        size = chosen([images.size] * len(images), images.labels, size)
+    if size == images.geometry:
+        return images
+    scaled = [size.fit(image[0]) for image in images.pixels]
+    return replace(
+        images,
+        pixels=stacked(scaled, size.width),
+        geometry=size,
+        widths=np.array([image.shape[2] for image in scaled], dtype=np.intp),
+    )
 
 
 def squish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from captcha_models import generator as kaptcha
 from captcha_models.data.geometry import Geometry
 from captcha_models.data.image_settings import ImageSettings
-from captcha_models.data.images import LabelledImages, squish
+from captcha_models.data.images import LabelledImages, rescaled, squish
 from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 
@@ -64,9 +64,10 @@ def open_images(
         count.isascii() and count.isdecimal() and 1 <= int(count) <= 1_000_000
     ):
         raise InputError(f"--data {spec}: write synthetic:N with N in 1..1,000,000")
-    return synthetic(
+    images = synthetic(
         int(count or ARTICLE_IMAGES), settings.synthetic_seed, settings.synthetic_preset
     )
+    return images if size == "auto" else rescaled(images, size)
 
 
 def _place(spec: str) -> Path | None:

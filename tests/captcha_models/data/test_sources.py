@@ -5,6 +5,7 @@ import pytest
 from fastai.data.external import fastai_cfg
 
 from captcha_models.data import sources
+from captcha_models.data.geometry import Geometry
 from captcha_models.data.sources import open_images, synthetic
 from captcha_models.errors import InputError
 
@@ -48,6 +49,19 @@ def test_synthetic_is_a_pure_function_of_number_and_seed() -> None:
     assert one.digest == same.digest != other.digest
     assert len(set(one.labels)) == 50
     assert list(one.names) == sorted(one.names)
+
+
+def test_generated_images_have_the_size_that_is_asked_for() -> None:
+    plain = open_images("synthetic:5")
+    assert open_images("synthetic:5", size="50x200").digest == plain.digest
+    small = open_images("synthetic:5", size="32x100")
+    assert small.pixels.shape == (5, 1, 32, 100)
+    assert small.geometry == Geometry(height=32, width=100)
+    model = Geometry(height=40, width=320, keep_aspect=True, stretch=1.5)
+    wide = open_images("synthetic:5", size=model)
+    assert wide.pixels.shape == (5, 1, 40, 320)
+    assert (wide.geometry, set(wide.widths)) == (model, {240})
+    assert small.labels == wide.labels == plain.labels
 
 
 def test_a_style_file_departs_from_a_preset(tmp_path: Path) -> None:
