@@ -264,7 +264,7 @@ def stacked(images: Sequence[NDArray[np.uint8]], width: int) -> NDArray[np.uint8
 
 
 def rescaled(images: LabelledImages, size: str | Geometry) -> LabelledImages:
-    """Images that are in no file, grey, brought to a size: see `geometry.read_size`; or a model's."""
+    """Grey images that are in no file, at a size (see `geometry.read_size`) or that of a model."""
     if not isinstance(size, Geometry):
         size = chosen([images.size] * len(images), images.labels, size)
     if size == images.geometry:

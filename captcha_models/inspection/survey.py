@@ -13,6 +13,7 @@ from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import InputError
 from captcha_models.inspection.readers import Reader, readers
+from captcha_models.inspection.remarks import sides
 
 SHOWN = 20
 """Pairs of images listed of each kind."""
@@ -38,6 +39,7 @@ class Survey:
         repeated: labels that several images carry, with their number, the most frequent first.
         exact: pairs of images with the same pixels.
         near: pairs that show one picture, scaled or saved again.
+        sides: whether those of both lie on one side of the split, in words.
         contradictions: those of both whose labels differ: names and labels.
         blank: images of one colour.
         num_groups: different groups; 0 if none are known.
@@ -61,6 +63,7 @@ class Survey:
     repeated: dict[str, int]
     exact: list[tuple[str, str]]
     near: list[tuple[str, str]]
+    sides: str
     contradictions: list[tuple[str, str, str, str]]
     blank: list[str]
     num_groups: int
@@ -105,6 +108,7 @@ def survey(images: LabelledImages) -> Survey:
         repeated={label: number for label, number in counts.most_common() if number > 1},
         exact=[(names[i], names[j]) for i, j in exact],
         near=[(names[i], names[j]) for i, j in near],
+        sides=sides(images),
         contradictions=[
             (names[i], labels[i], names[j], labels[j]) for i, j in pairs if labels[i] != labels[j]
         ],

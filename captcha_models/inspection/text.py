@@ -90,7 +90,7 @@ def duplicates(found: Survey) -> str:
     some = [f"{one} = {other}" for one, other in (*found.exact, *found.near)[:2]]
     return (
         f"{len(found.exact)} pairs equal, {len(found.near)} nearly so "
-        f"({', '.join(some)}); each stays on one side of the split"
+        f"({', '.join(some)}); {found.sides}"
     )
 
 

@@ -8,6 +8,7 @@ import random
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,13 @@ def test_the_first_lines_of_a_search_say_the_same_in_short(receipts: Path) -> No
     assert "24 groups, each on one side" in said
     assert "2 pairs of images look alike (again.png = crop-3x.png" in said
     assert "1 of them have two labels" in said
+    assert "each stays on one side of the split" in said
+
+
+def test_a_split_of_ones_own_that_parts_what_belongs_together_is_told(receipts: Path) -> None:
+    images = read_images(receipts)
+    parts = tuple("test" if name == "again.png" else "train" for name in images.names)
+    said = "\n".join(remarks(replace(images, parts=parts)))
+    assert "1 of them on two sides of your split, which flatters" in said
+    assert "24 groups, 1 of them on two sides of your split" in said
+    assert "one side" not in said
