@@ -1,6 +1,8 @@
 """Files of a folder or a zip archive, listed and read without trust in names and sizes."""
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,7 @@ from captcha_models.errors import InputError
 MAX_IMAGE_BYTES = 64 * 2**20
 MAX_ARCHIVE_BYTES = 2**30
 _IGNORED = {"thumbs.db", "desktop.ini"}
+_UNICODE_PATH = 0x7075
 _UTF8 = 0x800
 """The flag of a zip's member that says in which encoding its name is written."""
 
@@ -21,8 +24,7 @@ class Entry(NamedTuple):
     Attributes:
         path: inside it, with `/` between its parts.
         read: gives the bytes; raises an InputError if they are too many or cannot be had.
-        odd: how an archive spells the path, where that is not as it should be, and so `path` is
-            what it probably means; else "".
+        odd: how an archive spells the path, where `path` is only what it probably means; else "".
     """
 
     path: str
@@ -76,9 +78,8 @@ def zip_entries(archive: Path) -> list[Entry]:
         )
     found = []
     for member in members:
-        path = _meant(member)
+        path, odd = _meant(member)
         if counts(path):
-            odd = "" if path == member.filename else member.filename
             found.append(Entry(path, _member_reader(zipped, member), odd))
     return found
 
@@ -116,14 +117,34 @@ def undone(name: str) -> str:
     return name
 
 
-def _meant(member: zipfile.ZipInfo) -> str:
-    """The path without what some programs write wrongly: backslashes, UTF-8 not marked."""
-    name = member.filename
+def _meant(member: zipfile.ZipInfo) -> tuple[str, str]:
+    """The path that a member's name means, and the name where that is a guess; else ""."""
+    name, guessed = member.filename, False
     if not member.flag_bits & _UTF8 and not name.isascii():
+        told = _unicode_path(member)
+        guessed = not told
         # Python reads what is not marked in the encoding of the first PCs.
         with suppress(UnicodeError):
-            name = name.encode("cp437").decode()
-    return name.replace("\\", "/")
+            name = told or name.encode("cp437").decode()
+    path = name.replace("\\", "/")
+    return path, member.filename if guessed or path != name else ""
+
+
+def _unicode_path(member: zipfile.ZipInfo) -> str:
+    """The name in the extra field that Info-ZIP keeps it in, "" if there is none that holds."""
+    extra = member.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        data, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == _UNICODE_PATH and len(data) > 5:
+            with suppress(UnicodeError):
+                of = zlib.crc32(member.filename.encode("cp437"))
+                name = data[5:].decode()
+                parts = PurePosixPath(name.replace("\\", "/")).parts
+                safe = parts and ".." not in parts and parts[0] != "/"
+                if safe and struct.unpack_from("<I", data, 1)[0] == of:
+                    return name
+    return ""
 
 
 def _member_reader(zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:

@@ -77,6 +77,11 @@ def odd_paths(odd: Sequence[tuple[str, str]]) -> str:
     if not odd:
         return ""
     spelt, path = odd[0]
+    if spelt == path:
+        return (
+            f"the archive does not say in which encoding its names are ({shown(path)}): unpack it "
+            "with a program that knows, and give the folder"
+        )
     what = (
         "parts folders by backslashes"
         if "\\" in spelt

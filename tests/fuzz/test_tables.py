@@ -16,7 +16,7 @@ from captcha_models.data.name_pattern import NamePattern
 from captcha_models.data.suspicious import suspicion
 from captcha_models.data.tables import read_table
 from captcha_models.errors import InputError
-from tests.captcha_models.data.inputs import unmarked, zipped
+from tests.captcha_models.data.inputs import info_zipped, unmarked, zipped
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
 pytestmark = pytest.mark.slow
@@ -195,6 +195,18 @@ def test_names_of_any_kind(found: list[str]) -> None:
     TRIED["names"] += 1
     text = suspicion([f"{name}.png" for name in found if "/" not in name])
     assert "\n" not in text
+
+
+@fuzz
+@given(damaged(info_zipped("öb.png", "日.png")))
+def test_damaged_names_in_an_extra_field(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    place = tmp_path_factory.mktemp("extra") / "a.zip"
+    place.write_bytes(data)
+    found = assert_listed(place, "damaged extra fields", LabelRules(labels="stem"))
+    assert not found or not any(".." in item.path.split("/") for item in found.items)
+    place.unlink()
 
 
 @fuzz

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,16 +50,36 @@ def pictures(*paths: str) -> dict[str, bytes]:
     return {path: picture(number) for number, path in enumerate(paths)}
 
 
-def zipped(files: Files, change: Callable[[zipfile.ZipInfo], object] | None = None) -> bytes:
-    """An archive of files; `change` is called with each member before it is written."""
+def zipped(files: Files) -> bytes:
+    """An archive of files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, data in files.items():
-            member = zipfile.ZipInfo(name)
-            if change:
-                change(member)
-            archive.writestr(member, data)
+            archive.writestr(zipfile.ZipInfo(name), data)
     return file.getvalue()
+
+
+_OLD = b"\xe4\xba\xff"
+"""No UTF-8."""
+
+
+def old_names(*names: str) -> bytes:
+    """An archive whose names are in an encoding that it does not name."""
+    files = {name.replace("ä", "aaa"): picture(i) for i, name in enumerate(names)}
+    return zipped(files).replace(b"aaa", _OLD)
+
+
+def info_zipped(*names: str) -> bytes:
+    """An archive with its names in Info-ZIP's extra field, and in an old encoding besides."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, name in enumerate(names):
+            member = zipfile.ZipInfo(f"aaa{number}.png")
+            old, told = _OLD + f"{number}.png".encode(), name.encode()
+            head = struct.pack("<HHBI", 0x7075, 5 + len(told), 1, zlib.crc32(old))
+            member.extra = head + told
+            archive.writestr(member, picture(number))
+    return file.getvalue().replace(b"aaa", _OLD)
 
 
 def unmarked(files: Files) -> bytes:
@@ -370,6 +391,8 @@ GOOD = [
     Case("names are labels, and a text that mentions one", {
         **_SET, "set/README.txt": "Such as\nab3.png which\nis good\nto read\n"}, ("--skip-bad",),
          _STEMS),
+    Case("names in Info-ZIP's extra field", {"set.zip": info_zipped("öb.png", "日.png")},
+         data="set.zip", labels={"öb.png": "öb", "日.png": "日"}),
     Case("a wrong image, left out", {**_SET, "set/zz9.png": b"no image"}, ("--skip-bad",), _STEMS,
          says=("1 wrong",)),
     Case("hidden files", {**_SET, "set/.DS_Store": b"x", "set/__MACOSX/._ab3.png": b"x"},
@@ -463,6 +486,8 @@ BAD = [
          data="set.zip", says=("backslashes",)),
     Case("names not marked as UTF-8 in a zip", {"set.zip": unmarked(pictures("äb.png", "cd.png"))},
          data="set.zip", says=("äb.png",)),
+    Case("names in an old encoding in a zip", {"set.zip": old_names("äb.png", "cd.png")},
+         data="set.zip", says=("in which encoding", "give the folder")),
     Case("names wrongly decoded in a folder", _named("Ã¤b.png", "cd.png"),
          says=("wrongly decoded (äb?)",)),
     Case("an image with two labels", _labelled(table(_LABELS) + "ab3.png,8\n"),
