@@ -57,7 +57,8 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
     card, recogniser = loaded.card.without_paths(), loaded.model
     folder = out or loaded.path.parent / "export"
     path = folder / FILES[kind]
-    facts = describe(card, kind, isinstance(recogniser, CTCRecogniser))
+    by_columns = isinstance(recogniser, CTCRecogniser)
+    facts = describe(card, kind, by_columns, recogniser.any_width)
     if kind == "safetensors":
         save_model(path, recogniser, card, loaded.seen)
     else:
@@ -75,14 +76,15 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
 
 def _compared(path: Path, model: "Recogniser", geometry: "Geometry") -> float:
     """The largest difference between the exported and the model's own log-probabilities."""
-    import numpy as np
     import torch
 
+    from captcha_models.data.images import stacked
     from captcha_models.data.sources import synthetic
     from captcha_models.inference.onnx_export import Portable, run_onnx
 
     drawn = [geometry.fit(image[0]) for image in synthetic(16, seed=0).pixels]
-    pixels = torch.from_numpy(np.stack(drawn)).expand(-1, 3, -1, -1).contiguous()
+    width = drawn[0].shape[2] if model.any_width else geometry.width
+    pixels = torch.from_numpy(stacked(drawn, width)).expand(-1, 3, -1, -1).contiguous()
     with torch.no_grad():
         expected, _ = Portable(model)(pixels)
     found, _ = run_onnx(path, pixels)

@@ -46,13 +46,13 @@ print("".join(symbols[i - 1] for i in ids[0] if i))
 """
 _SQUEEZE = "image = image.resize(({width}, {height}), Image.BILINEAR)"
 _KEEP = """\
-width = min(round(image.width * {height} * {stretch} / image.height), {width})
+width = min(max(round(image.width * {height} * {stretch} / image.height), 1), {width})
 image = image.resize((width, {height}), Image.BILINEAR)
-# Filled up on the right with the median colour of its border, to a multiple of {step} px.
+# Filled up on the right with the median colour of its border, to {filled_to}.
 a = np.asarray(image)
 border = np.concatenate([a[0], a[-1], a[:, 0], a[:, -1]])
 paper = tuple(int(level) for level in np.median(border, axis=0))
-filled = Image.new("RGB", (max(-(-width // {step}), 2) * {step}, {height}), paper)
+filled = Image.new("RGB", ({filled}, {height}), paper)
 filled.paste(image)
 image = filled"""
 _SAFETENSORS = """\
@@ -64,19 +64,22 @@ print(predictor.predict(["captcha.png"])[0].label)
 _USE = {"onnx": _ONNX, "safetensors": _SAFETENSORS}
 
 
-def describe(card: Card, kind: str, by_columns: bool) -> dict[str, Any]:
+def describe(card: Card, kind: str, by_columns: bool, any_width: bool) -> dict[str, Any]:
     """All of a model card, as plain values.
 
     Args:
         card: of the model.
         kind: of the file: a key of FILES.
         by_columns: whether it reads columns in any alignment (CTC), else positions.
+        any_width: whether it takes images as wide as they are, if they keep their aspect.
     """
+    any_width = any_width and card.keep_aspect
     return {
         "version": VERSION,
         "file": FILES[kind],
         "format": kind,
-        **({} if kind == "safetensors" else {"interface": interface(card, by_columns)}),
+        "any_width": any_width,
+        **({} if kind == "safetensors" else {"interface": interface(card, by_columns, any_width)}),
         "metrics": figures(card),
         "model": card.model_dump(mode="json"),
         "intended_use": INTENDED_USE,
@@ -84,12 +87,12 @@ def describe(card: Card, kind: str, by_columns: bool) -> dict[str, Any]:
     }
 
 
-def interface(card: Card, by_columns: bool) -> dict[str, str]:
+def interface(card: Card, by_columns: bool, any_width: bool) -> dict[str, str]:
     """Inputs, outputs and how to decode them, in words."""
     per = "column, left to right" if by_columns else "character position"
     steps, classes = "T" if by_columns else str(card.max_length), len(card.symbols) + 1
     config, mixed = card.config, card.label_length is None
-    width = f"W up to {card.width}" if card.keep_aspect and by_columns else str(card.width)
+    width = f"W up to {card.width}" if any_width else str(card.width)
     exact = (
         f"prefix beam search of log_probs at beam width {config.get('beam_width')}, class 0 the "
         "blank" + (f", labels of {card.max_length} characters" * bool(config.get("fixed_length")))
@@ -151,7 +154,11 @@ def markdown(about: dict[str, Any]) -> str:
     if "interface" in about:
         lines += ["", "## Inputs and outputs", ""]
         lines += _table(("name", "what"), about["interface"].items())
-    size = {name: model[name] for name in ("width", "height", "stretch")} | {"step": STEP}
+    size = {name: model[name] for name in ("width", "height", "stretch")}
+    size["filled"], size["filled_to"] = size["width"], "the width of all"
+    if about["any_width"]:
+        size["filled"] = f"max(-(-width // {STEP}), 2) * {STEP}"
+        size["filled_to"] = f"a multiple of {STEP} px"
     resize = (_KEEP if model["keep_aspect"] else _SQUEEZE).format(**size)
     code = _USE[about["format"]].format(resize=resize)
     lines += ["", "## Use", "", "```python", *code.splitlines(), "```"]

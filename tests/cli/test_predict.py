@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from torch import Tensor
 
 from captcha_models.architectures import build, config_class
 from captcha_models.charset import Charset
-from captcha_models.data.geometry import HEIGHT, WIDTH
-from captcha_models.data.images import LabelledImages
+from captcha_models.data.geometry import HEIGHT, WIDTH, Geometry
+from captcha_models.data.images import LabelledImages, rescaled
 from captcha_models.data.sources import synthetic
 from captcha_models.errors import InputError
 from captcha_models.inference.onnx_export import Portable, run_onnx
@@ -35,22 +36,25 @@ CONFIGS = {
     "spatial": {"head_size": 16},
 }
 RECORDED = Path(__file__).parents[2] / "results" / "crnn-real"
+SQUEEZED = Geometry()
 SURE = 0.1
 """Temperature at which fresh weights are sure enough for answers to differ."""
 
 
-def model_in(folder: Path, arch: str, **values: object) -> Path:
+def model_in(folder: Path, arch: str, geometry: Geometry = SQUEEZED, **values: object) -> Path:
     """A model file as a training leaves it, its weights random."""
     torch.manual_seed(1)
     config = config_class(arch).parse({**CONFIGS[arch], "temperature": SURE, **values})
-    model = build(config, Charset(SYMBOLS), 5)
+    size = (geometry.height, geometry.width)
+    model = build(config, Charset(SYMBOLS), 5, size, keep_aspect=geometry.keep_aspect)
+    images = rescaled(synthetic(24, seed=5), geometry)
     with torch.no_grad():
         # Gives the normalisation layers their statistics, without which all images look alike.
         for _ in range(20):
-            model(torch.from_numpy(synthetic(24, seed=5).pixels) / 255)
+            model(torch.from_numpy(images.pixels) / 255)
     card = Card(
         arch=arch, config=config.model_dump(), symbols=SYMBOLS, max_length=5, label_length=5,
-        height=HEIGHT, width=WIDTH, split=None, seed=1, versions={"torch": torch.__version__},
+        **geometry.model_dump(), split=None, seed=1, versions={"torch": torch.__version__},
         data=DataCard(source="folder /home/someone/images", digest="d" * 64, num_images=100,
                       num_train=80, num_valid=20),
         metrics={"valid_exact_match": 0.95, "valid_nll": 0.25, "temperature": SURE},
@@ -239,6 +243,31 @@ def test_the_model_card_says_what_it_is_and_its_lines_of_code_run(
         with redirect_stdout(io.StringIO()) as printed:
             exec(code[1], {})
         assert printed.getvalue().strip() == label
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["crnn", "pooled"])
+def test_a_model_of_images_of_any_width_is_exported_with_lines_of_code_that_run(
+    arch: str, tmp_path: Path, pictures: Path, called: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    model_in(tmp_path, arch, Geometry(height=40, width=320, keep_aspect=True))
+    done = called("captcha_models.export", tmp_path)
+    assert done.returncode == 0, done.stderr
+    code = re.search(
+        r"```python\n(.*?)```", (tmp_path / "export" / "MODEL_CARD.md").read_text(), re.DOTALL
+    )
+    assert code
+    monkeypatch.chdir(tmp_path / "export")
+    predictor = load(tmp_path, device="cpu")
+    for name in ("a.png", "wide.png"):
+        Path("captcha.png").write_bytes((pictures / name).read_bytes())
+        values: dict[str, Any] = {}
+        with redirect_stdout(io.StringIO()):
+            exec(code[1], values)
+        [wanted] = predictor.predict([pictures / name])
+        ours = answers(predictor.model, torch.from_numpy(values["log_probs"]))
+        assert ours == [wanted.label]
 
 
 def test_a_predictor_reads_files_pictures_and_arrays_alike(crnn: Path, pictures: Path) -> None:
