@@ -5,6 +5,7 @@ from pathlib import Path
 
 from captcha_models.data.archive import file_reader
 from captcha_models.data.file_index import FileIndex, shown
+from captcha_models.data.images import common_folder
 from captcha_models.data.labelled import labels_of
 from captcha_models.data.listing import Listing
 from captcha_models.data.tables import read_table
@@ -24,7 +25,10 @@ def corrected(listing: Listing, file: str) -> Listing:
     path = Path(file).expanduser()
     if not path.is_file():
         raise InputError(f"--corrections {shown(file)}: no such file")
-    index = FileIndex(item.path for item in listing.items)
+    # By the names that a run gives them: `LabelledImages.names`.
+    root = common_folder([item.path for item in listing.items])
+    name_of = {item.path: item.path.removeprefix(f"{root}/") for item in listing.items}
+    index = FileIndex(name_of.values())
     table = read_table(file_reader(path)(), shown(path.name), lambda c: index.find(c) is not None)
     if table is None:
         raise InputError(
@@ -42,13 +46,14 @@ def corrected(listing: Listing, file: str) -> Listing:
         )
     out = set(said.empty)
     items = tuple(
-        replace(item, label=said.rows[item.path].label) if item.path in said.rows else item
+        replace(item, label=row.label) if (row := said.rows.get(name_of[item.path])) else item
         for item in listing.items
-        if item.path not in out
+        if name_of[item.path] not in out
     )
     changed = sum(
-        item.path in said.rows and said.rows[item.path].label != item.label
+        row.label != item.label
         for item in listing.items
+        if (row := said.rows.get(name_of[item.path]))
     )
     note = f"corrections: {changed} labels replaced, {len(out)} images left out"
     return replace(listing, items=items, notes=(*listing.notes, note))

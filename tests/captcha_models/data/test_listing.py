@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from captcha_models.data.file_index import FileIndex
 from captcha_models.data.image_settings import ImageSettings
@@ -153,3 +154,18 @@ def test_the_real_set_is_read_by_its_names(real_images: Path) -> None:
     assert len(listing.items) == 936
     assert listing.notes == ()
     assert all(item.path == f"captcha_images_v2/{item.label}.png" for item in listing.items)
+
+
+def test_corrections_call_images_as_a_run_does(tmp_path: Path) -> None:
+    """Below the folder that all share, also where two files have one name."""
+    names = ("1.png", "x/1.png", "x/2.png")
+    for i, name in enumerate(names):
+        file = tmp_path / "data" / "set" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.arange(3000, dtype=np.uint8).reshape(30, 100) + i).save(file)
+    table = tmp_path / "data" / "set" / "labels.csv"
+    table.write_text("image,label\n1.png,12\nx/1.png,13\nx/2.png,14\n")
+    mended = tmp_path / "mended.csv"
+    mended.write_text("image,label\n1.png,21\nset/x/1.png,31\nx/2.png,\n")
+    images = open_images(str(tmp_path / "data"), corrections=str(mended))
+    assert dict(zip(images.names, images.labels, strict=True)) == {"1.png": "21", "x/1.png": "31"}
