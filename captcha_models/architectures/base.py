@@ -15,10 +15,8 @@ from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.ctc.loss import Hypothesis
 from captcha_models.data.cutmix import splice
+from captcha_models.data.geometry import FLAT
 from captcha_models.errors import InputError
-
-FLAT = 1.5 / 255
-"""Least range of brightness in a column with something in it."""
 
 
 def content_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

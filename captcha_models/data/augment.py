@@ -13,6 +13,8 @@ from fasttransform import Transform
 from torch import Tensor
 from torch.nn import functional as F
 
+from captcha_models.data.geometry import FLAT
+
 MAX_DEGREES = 10
 MAX_LIGHTING = 0.5
 LIGHTING_PROBABILITY = 0.8
@@ -26,17 +28,24 @@ MAX_NOISE = 0.1  # standard deviation
 MAX_ERASED = 0.25  # of height and width
 
 
-def augmentations(strength: float, kinds: Collection[str] = ("rotate", "light")) -> list[Transform]:
+def augmentations(
+    strength: float, kinds: Collection[str] = ("rotate", "light"), *, filled: bool = False
+) -> list[Transform]:
     """The transforms of the given kinds; the article's two by default.
 
     Args:
         strength: 1 is the article's (10 degrees, lighting 0.5), 0 none, at most 1.5.
         kinds: `rotate`, `light` (brightness and contrast), keys of KINDS.
+        filled: images are filled up with paper, which stays of one colour: by that a recogniser
+            knows it where it normalises.
     """
     if strength == 0:
         return []
     lighting = MAX_LIGHTING * strength
-    found: list[Transform] = [Batched(KINDS[kind], strength) for kind in KINDS if kind in kinds]
+    changes = {**KINDS, "noise": noise_on_content} if filled else KINDS
+    found: list[Transform] = [
+        Batched(change, strength) for kind, change in changes.items() if kind in kinds
+    ]
     if "rotate" in kinds:
         found.append(Rotate(max_deg=MAX_DEGREES * strength))
     if "light" in kinds:
@@ -104,6 +113,12 @@ def noise(images: Tensor, strength: float) -> Tensor:
     """Add normal noise, and keep within black and white."""
     deviation = _uniform(images, 1, 1, 1).abs() * MAX_NOISE * strength
     return (images + torch.randn_like(images) * deviation).clamp(0, 1)
+
+
+def noise_on_content(images: Tensor, strength: float) -> Tensor:
+    """Noise, but on no column of one colour."""
+    content = (images.amax(dim=2) - images.amin(dim=2)).amax(dim=1) > FLAT
+    return noise(images, strength).where(content[:, None, None], images)
 
 
 def erase(images: Tensor, strength: float) -> Tensor:

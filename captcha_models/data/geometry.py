@@ -29,6 +29,8 @@ LONGEST = 8
 ROOM = 16.0
 """Px that a CTC step of the closest label should have; narrower images are stretched."""
 MOST_STRETCHED = 2.0
+FLAT = 1.5 / 255
+"""Least range of brightness in a column with something in it; what fills an image up has none."""
 
 
 class Geometry(BaseModel):

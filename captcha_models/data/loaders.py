@@ -157,7 +157,9 @@ def make_loaders(
         *parts,
         bs=batch_size or config.batch_size,
         dl_type=ResidentDL,
-        after_batch=augmentations(config.augment, config.augment_kinds),
+        after_batch=augmentations(
+            config.augment, config.augment_kinds, filled=images.geometry.keep_aspect
+        ),
         device=device,
     )
     for loader in loaders:

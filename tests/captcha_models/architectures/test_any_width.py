@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from fastai.torch_core import TensorImage
 from torch import Tensor
 
 from captcha_models.architectures import build, config_class, model_class
 from captcha_models.architectures.base import Recogniser, content_statistics
 from captcha_models.charset import Charset
+from captcha_models.data.augment import augmentations
 
 SMALL = {
     "cut": 5, "map_to_seq_hidden": 16, "rnn_hidden_1": 16, "rnn_hidden_2": 0, "aux_weight": 1.0,
@@ -70,3 +72,13 @@ def test_colours_of_the_paper_are_no_content() -> None:
     mean, _ = content_statistics(images)
     expected = images[..., 5:9].mean()
     assert float(mean) == pytest.approx(float(expected))
+
+
+def test_noise_in_training_leaves_the_paper_known_as_such() -> None:
+    images = torch.nn.functional.pad(0.8 * noise(80), (0, 560), value=0.9)
+    torch.manual_seed(3)
+    [change] = augmentations(1.0, {"noise"}, filled=True)
+    noisy = change(TensorImage(images), split_idx=0)
+    assert (noisy[..., :80] - images[..., :80]).abs().max() > 0.01
+    for found, wanted in zip(content_statistics(noisy), content_statistics(images), strict=True):
+        torch.testing.assert_close(torch.Tensor(found), wanted, atol=0.02, rtol=0)
