@@ -5,6 +5,7 @@ operation each. All grow with one strength.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import torch
 from fastai.torch_core import TensorImage
@@ -42,7 +43,9 @@ def augmentations(
     if strength == 0:
         return []
     lighting = MAX_LIGHTING * strength
-    changes = {**KINDS, "noise": noise_on_content} if filled else KINDS
+    changes = dict(KINDS)
+    if filled:
+        changes |= {kind: partial(on_content, KINDS[kind]) for kind in ("noise", "erase")}
     found: list[Transform] = [
         Batched(change, strength) for kind, change in changes.items() if kind in kinds
     ]
@@ -115,12 +118,6 @@ def noise(images: Tensor, strength: float) -> Tensor:
     return (images + torch.randn_like(images) * deviation).clamp(0, 1)
 
 
-def noise_on_content(images: Tensor, strength: float) -> Tensor:
-    """Noise, but on no column of one colour."""
-    content = (images.amax(dim=2) - images.amin(dim=2)).amax(dim=1) > FLAT
-    return noise(images, strength).where(content[:, None, None], images)
-
-
 def erase(images: Tensor, strength: float) -> Tensor:
     """Put the image's mean over a rectangle."""
     inside = torch.ones(len(images), 1, 1, 1, dtype=torch.bool, device=images.device)
@@ -132,6 +129,12 @@ def erase(images: Tensor, strength: float) -> Tensor:
         start = _uniform(images, 1, 1, 1).abs() * (1 - width)
         inside = inside & (place >= start) & (place < start + width)
     return torch.where(inside, images.mean(dim=(1, 2, 3), keepdim=True), images)
+
+
+def on_content(change: Callable[[Tensor, float], Tensor], images: Tensor, by: float) -> Tensor:
+    """The images, changed, but for columns of one colour."""
+    content = (images.amax(dim=2) - images.amin(dim=2)).amax(dim=1) > FLAT
+    return change(images, by).where(content[:, None, None], images)
 
 
 KINDS: dict[str, Callable[[Tensor, float], Tensor]] = {
