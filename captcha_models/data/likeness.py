@@ -6,6 +6,7 @@ and its images look otherwise.
 """
 
 from functools import lru_cache
+from textwrap import shorten
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def _refusal(
         style = stream_style(preset, [symbols[0] * n for n in lengths], Charset(symbols))
         kaptcha.labels(style, 0, count, exclude=held_out)
     except InputError as error:
-        return f"the generator cannot draw labels like these: {error}"
+        # It may name a whole alphabet.
+        return f"the generator cannot draw labels like these: {shorten(str(error), 160)}"
     return None
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from captcha_models.data.collect import common_folder
 from captcha_models.data.file_index import is_image_name, shown
 from captcha_models.data.image_tables import labels_in_tables, left_over, left_tables
-from captcha_models.data.images import common_folder
 from captcha_models.data.label_rules import LabelRules
 from captcha_models.data.name_pattern import NamePattern, is_pattern
 from captcha_models.data.places import Place, open_place

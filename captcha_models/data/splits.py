@@ -124,11 +124,14 @@ def make_split(
     own = np.array([part == "valid" for part in parts or ()], dtype=bool)
     needed = 1 if own.any() else folds
     if not test.any() or len({units[i] for i in rest.tolist()}) < needed:
-        alike = "" if len(set(units)) == len(units) else f" in {len(set(units))} groups"
+        alike, remedy = "", ""
+        if len(set(units)) < len(units):
+            alike = f" in {len(set(units))} groups"
+            remedy = "; leave the column of the groups out, or give a split of your own"
         raise InputError(
             f"too few images: of {len(units)}{alike}, {int(test.sum())} fall into the locked test "
             f"set (about {TEST_PERCENT} %) and {len(rest)} remain for {folds} folds; "
-            "each part needs at least one"
+            f"each part needs at least one{remedy}"
         )
     if own.any():
         validates = own[rest] & (fold is not None)

@@ -87,6 +87,11 @@ class Confirmation:
             load_outside(self.settings)
             images = self._load()
             found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
+        if "valid" in (images.parts or ()):
+            self.say(
+                "the images bring what validates with them: every training is scored on these, so "
+                "the seeds are fresh and the folds are not"
+            )
         fits = [fit for own in found.values() for one in own for fit in one.fits(self.plan)]
         for fit in fits:
             check(config_class(fit.arch).parse(fit.config), images, fit.split(images))

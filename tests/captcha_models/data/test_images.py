@@ -11,6 +11,7 @@ from PIL import Image
 from captcha_models.data.archive import MAX_ARCHIVE_BYTES
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.images import LabelledImages
+from captcha_models.data.label_rules import LabelRules
 from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 
@@ -197,3 +198,18 @@ def test_the_real_set(real_images: Path) -> None:
 def test_other_labels_are_other_images(drawn: LabelledImages) -> None:
     other = replace(drawn, labels=(*drawn.labels[1:], drawn.labels[0]))
     assert other.digest != drawn.digest
+
+
+def test_the_odd_image_without_room_for_its_label_is_left_out(tmp_path: Path) -> None:
+    files = {f"{i:03}-ab.png": png(20, (60 + i % 50, 30)) for i in range(200)}
+    files["200-abababababababababababababababab.png"] = png(30, (20, 30))
+    images = read_images(folder_of(tmp_path, files), how=LabelRules(labels="{number}-{label}"))
+    assert len(images) == 200
+    assert set(images.labels) == {"ab"}
+    assert "1 images left out, too narrow for their labels" in images.notes[-1]
+    assert "200-abab" in images.notes[-1]
+    assert len(images.sizes) == len(images.widths) == 200
+    # A model's own size says nothing of that: such an image is misread.
+    geometry = images.geometry
+    whole = read_images(tmp_path, how=LabelRules(labels="{number}-{label}"), size=geometry)
+    assert len(whole) == 201
