@@ -129,8 +129,8 @@ def _earlier(records: "Records") -> dict[str, str]:
     Raises:
         InputError: the file is not there any more, or cannot be read.
     """
-    from captcha_models.data.file_index import is_image_name
-    from captcha_models.data.tables import read_table
+    from captcha_models.data.labels.file_index import is_image_name
+    from captcha_models.data.labels.tables import read_table
 
     given = records.run["settings"].get("corrections")
     if not given:

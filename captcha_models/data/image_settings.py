@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from captcha_models.data.geometry import read_size
-from captcha_models.data.label_rules import LabelRules
+from captcha_models.data.labels.rules import LabelRules
 
 
 class ImageSettings(LabelRules):

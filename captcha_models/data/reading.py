@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from captcha_models.data.collect import collect
-from captcha_models.data.corrections import corrected
 from captcha_models.data.geometry import Geometry
 from captcha_models.data.images import LabelledImages
-from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.listing import STEMS, list_images, lowered
+from captcha_models.data.labels.corrections import corrected
+from captcha_models.data.labels.listing import STEMS, list_images, lowered
+from captcha_models.data.labels.rules import LabelRules
 
 
 def read_images(

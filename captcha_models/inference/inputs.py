@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 
-from captcha_models.data.archive import counts, file_reader
+from captcha_models.data.labels.archive import counts, file_reader
 from captcha_models.errors import InputError
 
 Named = tuple[str, Callable[[], bytes]]

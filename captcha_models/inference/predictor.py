@@ -17,9 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from captcha_models.architectures.base import Recogniser
-from captcha_models.data.archive import file_reader
 from captcha_models.data.decode import as_array, decode
 from captcha_models.data.images import stacked
+from captcha_models.data.labels.archive import file_reader
 from captcha_models.training.checkpoint import Card, load_model
 from captcha_models.training.device import pick_device
 from captcha_models.training.evaluation import batches

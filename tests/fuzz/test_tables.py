@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.listing import Listing, list_images
-from captcha_models.data.name_pattern import NamePattern
-from captcha_models.data.suspicious import suspicion
-from captcha_models.data.tables import read_table
+from captcha_models.data.labels.listing import Listing, list_images
+from captcha_models.data.labels.pattern import NamePattern
+from captcha_models.data.labels.rules import LabelRules
+from captcha_models.data.labels.suspicious import suspicion
+from captcha_models.data.labels.tables import read_table
 from captcha_models.errors import InputError
-from tests.captcha_models.data.inputs import info_zipped, unmarked, zipped
+from tests.captcha_models.data.labels.inputs import info_zipped, unmarked, zipped
 from tests.fuzz._inputs import TRIED, damaged, fuzz, names
 
 pytestmark = pytest.mark.slow

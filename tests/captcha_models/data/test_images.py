@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_models.data.archive import MAX_ARCHIVE_BYTES
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.images import LabelledImages
-from captcha_models.data.label_rules import LabelRules
+from captcha_models.data.labels.archive import MAX_ARCHIVE_BYTES
+from captcha_models.data.labels.rules import LabelRules
 from captcha_models.data.reading import read_images
 from captcha_models.errors import InputError
 

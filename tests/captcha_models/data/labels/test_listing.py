@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captcha_models.data.file_index import FileIndex
 from captcha_models.data.image_settings import ImageSettings
-from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.listing import list_images
-from captcha_models.data.name_pattern import NamePattern
+from captcha_models.data.labels.columns import find_columns
+from captcha_models.data.labels.file_index import FileIndex
+from captcha_models.data.labels.listing import list_images
+from captcha_models.data.labels.pattern import NamePattern
+from captcha_models.data.labels.rules import LabelRules
+from captcha_models.data.labels.suspicious import hint, suspicion
+from captcha_models.data.labels.tables import read_table
 from captcha_models.data.options import as_words, read_chosen
 from captcha_models.data.sources import open_images
-from captcha_models.data.suspicious import hint, suspicion
-from captcha_models.data.table_columns import find_columns
-from captcha_models.data.tables import read_table
 from captcha_models.errors import InputError
-from tests.captcha_models.data.inputs import pictures
+from tests.captcha_models.data.labels.inputs import pictures
 
 READ = [
     ("{label}", "ab.png", ("ab", "")),

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from captcha_models.data.file_index import FileIndex, folder_of, is_image_name, shown
-from captcha_models.data.table_columns import PARTS, Columns, find_columns
-from captcha_models.data.tables import Table
+from captcha_models.data.labels.columns import PARTS, Columns, find_columns
+from captcha_models.data.labels.file_index import FileIndex, folder_of, is_image_name, shown
+from captcha_models.data.labels.tables import Table
 from captcha_models.errors import InputError
 
 MANY_FIELDS = 4

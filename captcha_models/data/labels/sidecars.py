@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from captcha_models.data.archive import Entry
-from captcha_models.data.file_index import shown
-from captcha_models.data.tables import decoded
+from captcha_models.data.labels.archive import Entry
+from captcha_models.data.labels.file_index import shown
+from captcha_models.data.labels.tables import decoded
 from captcha_models.errors import InputError
 
 _BOXES = re.compile(r"(?:-?\d+ ?, ?){4,}.*|\d+(?: [01]?\.\d+| [01]){4,}")

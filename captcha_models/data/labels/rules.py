@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from captcha_models.data.name_pattern import NamePattern, is_pattern
+from captcha_models.data.labels.pattern import NamePattern, is_pattern
 from captcha_models.errors import InputError, explain
 
 ROLES = ("image", "label", "group", "split")

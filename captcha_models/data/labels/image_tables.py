@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from captcha_models.data.archive import Entry
-from captcha_models.data.file_index import FileIndex, folder_of, is_image_name, shown
-from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.labelled import (
+from captcha_models.data.labels.archive import Entry
+from captcha_models.data.labels.file_index import FileIndex, folder_of, is_image_name, shown
+from captcha_models.data.labels.places import NOT_READ, Place
+from captcha_models.data.labels.rows import (
     Labelled,
     Row,
     check_plausible,
@@ -15,10 +15,10 @@ from captcha_models.data.labelled import (
     labels_of,
     merged,
 )
-from captcha_models.data.places import NOT_READ, Place
-from captcha_models.data.sidecars import sidecars
-from captcha_models.data.suspicious import suspicion
-from captcha_models.data.tables import SAMPLED, Knows, Table, is_table_name, read_table
+from captcha_models.data.labels.rules import LabelRules
+from captcha_models.data.labels.sidecars import sidecars
+from captcha_models.data.labels.suspicious import suspicion
+from captcha_models.data.labels.tables import SAMPLED, Knows, Table, is_table_name, read_table
 from captcha_models.errors import InputError
 
 SPOKEN = ("label", "gt", "annot", "transcri", "groundtruth", "train", "val", "test", "metadata")

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from captcha_models.data.archive import file_reader
 from captcha_models.data.collect import common_folder
-from captcha_models.data.file_index import FileIndex, shown
-from captcha_models.data.labelled import labels_of
-from captcha_models.data.listing import Listing
-from captcha_models.data.tables import read_table
+from captcha_models.data.labels.archive import file_reader
+from captcha_models.data.labels.file_index import FileIndex, shown
+from captcha_models.data.labels.listing import Listing
+from captcha_models.data.labels.rows import labels_of
+from captcha_models.data.labels.tables import read_table
 from captcha_models.errors import InputError
 
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from captcha_models.data.file_index import is_image_name, shown
-from captcha_models.data.tables import Table
+from captcha_models.data.labels.file_index import is_image_name, shown
+from captcha_models.data.labels.tables import Table
 from captcha_models.errors import InputError
 
 NAMES = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.captcha_models.data.inputs import BAD, CASES, GOOD, SCORED, Case, outcome
+from tests.captcha_models.data.labels.inputs import BAD, CASES, GOOD, SCORED, Case, outcome
 
-PAGE = Path(__file__).parents[3] / "docs" / "inputs.md"
+PAGE = Path(__file__).parents[4] / "docs" / "inputs.md"
 
 
 @pytest.mark.parametrize("case", GOOD, ids=lambda case: case.name)

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from captcha_models.data.collect import common_folder
-from captcha_models.data.file_index import is_image_name, shown
-from captcha_models.data.image_tables import labels_in_tables, left_over, left_tables
-from captcha_models.data.label_rules import LabelRules
-from captcha_models.data.name_pattern import NamePattern, is_pattern
-from captcha_models.data.places import Place, open_place
-from captcha_models.data.sidecars import label_in, sidecars
-from captcha_models.data.suspicious import hint, odd_paths, suspicion
-from captcha_models.data.table_columns import PARTS
+from captcha_models.data.labels.columns import PARTS
+from captcha_models.data.labels.file_index import is_image_name, shown
+from captcha_models.data.labels.image_tables import labels_in_tables, left_over, left_tables
+from captcha_models.data.labels.pattern import NamePattern, is_pattern
+from captcha_models.data.labels.places import Place, open_place
+from captcha_models.data.labels.rules import LabelRules
+from captcha_models.data.labels.sidecars import label_in, sidecars
+from captcha_models.data.labels.suspicious import hint, odd_paths, suspicion
 from captcha_models.errors import InputError
 
 STEMS = "the files' names"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
 
-from captcha_models.data.archive import undone
-from captcha_models.data.file_index import is_image_name, shown
+from captcha_models.data.labels.archive import undone
+from captcha_models.data.labels.file_index import is_image_name, shown
 
 MOST = 0.8
 """Share of the names that have to look alike before all are taken for what they look like."""

@@ -1,6 +1,6 @@
 """Table of inputs, good and bad, one of each kind: what a command says and what is read.
 
-python -m tests.captcha_models.data.inputs > docs/inputs.md
+python -m tests.captcha_models.data.labels.inputs > docs/inputs.md
 """
 
 import io
@@ -580,10 +580,11 @@ def page() -> str:
     lines = [
         "# What is read, and what is refused",
         "",
-        "Every row is a test (`tests/captcha_models/data/test_inputs.py`), run through",
+        "Every row is a test (`tests/captcha_models/data/labels/test_inputs.py`), run through",
         "`python -m captcha_models.inspect`. This page is what",
-        "`python -m tests.captcha_models.data.inputs` prints. DATA stands for what is given, `@`",
-        "for its folder. The rows of a model are those of `search.evaluate MODEL --data DATA`.",
+        "`python -m tests.captcha_models.data.labels.inputs` prints. DATA stands for what is",
+        "given, `@` for its folder. The rows of a model are those of",
+        "`search.evaluate MODEL --data DATA`.",
         "What ends a process, and trials that fail: `tests/cli/test_terminate.py`,",
         "`tests/cli/test_terminals.py`.",
         "",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from captcha_models.data.file_index import is_image_name, shown
+from captcha_models.data.labels.file_index import is_image_name, shown
 from captcha_models.errors import InputError
 
 TABLE_ENDINGS = frozenset(

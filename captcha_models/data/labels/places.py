@@ -4,9 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from captcha_models.data.archive import Entry, counts, file_reader, folder_entries, zip_entries
-from captcha_models.data.file_index import is_image_name
-from captcha_models.data.tables import is_table_name, read_table
+from captcha_models.data.labels.archive import (
+    Entry,
+    counts,
+    file_reader,
+    folder_entries,
+    zip_entries,
+)
+from captcha_models.data.labels.file_index import is_image_name
+from captcha_models.data.labels.tables import is_table_name, read_table
 from captcha_models.errors import InputError
 
 NAMES_BESIDE = ("labels", "label", "gt", "annotations", "annotation", "transcriptions", "metadata")
