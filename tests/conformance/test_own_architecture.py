@@ -68,7 +68,7 @@ def test_the_example_passes_every_check(called: Callable[..., Done]) -> None:
     done = called("captcha_models.conformance", f"{EXAMPLE}:Tiny")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert len(lines) == 9
+    assert len(lines) == 11
     assert all(line.startswith("pass ") for line in lines)
 
 
