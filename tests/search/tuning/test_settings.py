@@ -79,7 +79,7 @@ def test_a_search_grows_where_there_are_gpus_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_train", "epochs"), [(60, 60), (672, 36), (1440, 17), (4000, 6), (40_000, 6)]
+    ("num_train", "epochs"), [(60, 100), (672, 24), (1440, 11), (4000, 6), (40_000, 6)]
 )
 def test_without_generated_images_epochs_follow_from_how_many_there_are(
     num_train: int, epochs: int
