@@ -191,6 +191,11 @@ def search(**options: Any) -> int:
         names = records.run["spaces"]
         notes = [line for name in names if (line := missed(records, name))]
         notes += [line for name in names for line in errors(records, name)]
+        if not session.stopping.interrupted:
+            from search.report.gain import lines
+            from search.report.loader import load
+
+            notes = [*lines(load(records.path), names), *notes]
         _closing(summary(records), notes, session.stopping.interrupted)
     if as_json:
         _print_json(summary(records) if records else {"run": None, "spaces": {}})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from search.report.advice import advice
+from search.report.gain import Gain, gain
 from search.report.loader import Run, load
 from search.report.misread import LEADING, calibration, confusions, leading, misread_images
 from search.report.parameters import importance
@@ -51,6 +52,11 @@ class Report:
     def advice(self) -> str:
         """What to do next."""
         return advice(self.run, self.boards)
+
+    @cached_property
+    def gain(self) -> dict[str, Gain]:
+        """What the search of each space found over its starting points."""
+        return {space: gain(self.run, space) for space in self.run.spaces}
 
     @cached_property
     def confirmed(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -105,6 +111,7 @@ class Report:
                 "stages": self.stages,
                 "cost": self.cost,
                 "importance": self.importance,
+                "gain": {space: one.to_json() for space, one in self.gain.items()},
                 "trials": self.boards,
                 "confirmed": self.confirmed,
                 "misread": {

@@ -112,6 +112,8 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
             [[name, *map(formats.setting, pair)] for name, pair in pairs.items()],
             styles=["dim" if value == source else None for value, source in pairs.values()],
         )
+    if line := report.gain[space].describe(space):
+        _line(out, line)
     part = report.importance[space]
     if part["shares"]:
         shares = ", ".join(f"{k} {v:.0%}" for k, v in list(part["shares"].items())[:SHOWN])

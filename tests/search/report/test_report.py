@@ -122,7 +122,7 @@ def test_calibration_counts_every_image_once(found: Report) -> None:
 def test_the_object_of_json_has_every_part(found: Report) -> None:
     text = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert set(text["analysis"]) == {
-        "next", "notes", "stages", "cost", "importance", "trials", "confirmed", "misread",
+        "next", "notes", "stages", "cost", "importance", "gain", "trials", "confirmed", "misread",
         "calibration", "test_set_evaluations", "reproduce",
     }  # fmt: skip
     assert text["analysis"]["notes"] == []
