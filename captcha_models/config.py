@@ -8,7 +8,7 @@ The defaults are the source article's own values.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,7 +31,11 @@ class Config(BaseModel):
     batch_size: int = Field(8, ge=2, le=4096)
     """Images per optimiser step; an incomplete last batch of an epoch is left out."""
     lr: float = Field(3e-3, gt=0, le=1)
-    """Peak learning rate of the one-cycle schedule."""
+    """Peak learning rate."""
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """How the learning rate goes: up and down once, or up, and on at that rate."""
+    cooldown: float = Field(0.0, ge=0, le=1)
+    """Share of the steps, at the end, over which a constant rate falls to 0."""
     weight_decay: float = Field(0.01, ge=0, le=1)
     """Decoupled weight decay; normalisation layers and biases are exempt."""
     clip: float = Field(0.0, ge=0, le=1000)

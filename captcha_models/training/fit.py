@@ -17,6 +17,7 @@ from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix, make_loaders
 from captcha_models.data.splits import Split
 from captcha_models.data.synthetic_stream import SyntheticStream
+from captcha_models.training import schedule
 from captcha_models.training.callbacks import EpochReport, OnEpoch
 from captcha_models.training.checkpoint import CHECKPOINT_FILE
 from captcha_models.training.device import pick_device, seed_everything
@@ -38,7 +39,7 @@ def fit(
     every_epoch: bool = True,
     init: Initial | None = None,
 ) -> TrainingState:
-    """Train by one cycle and report every epoch.
+    """Train and report every epoch.
 
     All randomness comes from the seed and the epoch's number, so that a resumed training goes on
     as if it had not been interrupted. Touches torch's global generators.
@@ -73,7 +74,7 @@ def fit(
             return report.state(learner, learner.kept(), report.previous)
     learner.add_cb(report)
     start = report.previous.epoch if report.previous else 0
-    learner.fit_one_cycle(config.epochs, config.lr, start_epoch=start)
+    schedule.train(learner, config, start)
     assert report.last is not None
     return report.last
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import fastai.callback.schedule  # noqa: F401  (gives Learner its fit_one_cycle)
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.training import GradientClip
