@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 GROUP = "captcha_search.spaces"
 """Entry points of other packages that are a Space."""
-SHARED = {"__init__", "classifier", "ranges", "regularisation", "space"}
+SHARED = {"__init__", "chance", "classifier", "prior", "ranges", "regularisation", "space"}
 """Modules of this folder that are no table."""
 
 

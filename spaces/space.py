@@ -8,11 +8,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 
+from spaces.prior import Prior
 from spaces.ranges import (
     Suggester,
     Value,
@@ -25,7 +26,7 @@ from spaces.ranges import (
     suggest_value,
 )
 
-__all__ = ["Condition", "Space", "Value", "Values"]
+__all__ = ["Condition", "Prior", "Space", "Value", "Values"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Space:
         known: points that did well before, tried right after the baseline.
         fixed: parameters taken out of the search, with the value they keep.
         arch: name of the architecture; by default the space's own name.
+        priors: where good values are expected, of some or all parameters.
 
     Raises:
         ValueError: the table contradicts itself, such as a baseline outside it.
@@ -66,6 +68,7 @@ class Space:
     known: tuple[Values, ...] = ()
     fixed: Values = field(default_factory=dict)
     arch: str = ""
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arch", self.arch or self.name)
@@ -88,6 +91,9 @@ class Space:
         if seen != set(self.baseline) | set(self.fixed):
             odd = ", ".join(sorted(seen ^ set(self.baseline)))
             raise ValueError(f"space {self.name}: table and baseline differ in {odd}")
+        for name, prior in self.priors.items():
+            if (reason := prior.refusal(self.parameters.get(name))) is not None:
+                raise ValueError(f"space {self.name}: prior of {name}: {reason}")
         if self.fixed.keys().isdisjoint(self.parameters):
             for point in (self.baseline, *self.known):
                 self.assert_contains(self.start(point))
@@ -178,6 +184,7 @@ class Space:
             },
             known=(),
             fixed={**self.fixed, **fixed},
+            priors={k: v.moved(parameters[k]) for k, v in self.priors.items() if k in parameters},
         )
         starts: list[Values] = [found.baseline]
         for point in map(moved, self.known):
@@ -263,6 +270,7 @@ class Space:
             },
             "known": [dict(point) for point in self.known],
             "fixed": dict(self.fixed),
+            **({"priors": {k: asdict(v) for k, v in self.priors.items()}} if self.priors else {}),
         }
 
     @classmethod
@@ -280,6 +288,7 @@ class Space:
             known=tuple(data["known"]),
             fixed=data["fixed"],
             arch=data.get("arch", ""),
+            priors={k: Prior(**v) for k, v in data.get("priors", {}).items()},
         )
 
     def _appears(self, name: str, values: Values) -> bool:

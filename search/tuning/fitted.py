@@ -5,7 +5,6 @@ only its `check` knows what they mean, so that each value is tried on the images
 ones from outside are fitted in the same way.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +22,7 @@ from captcha_models.data.splits import Split
 from captcha_models.errors import InputError
 from captcha_models.limits import Limits, in_short
 from search.tuning.plan import SpacePlan
+from spaces.chance import Uniform
 from spaces.ranges import Value, around, ends, only, values_of
 from spaces.space import Space
 
@@ -255,30 +255,13 @@ class _Fit:
         return [*self._random_points(), *starts]
 
     def _random_points(self) -> list[dict[str, Value]]:
-        chance = _Chance(0)
+        chance = Uniform(0)
         return [self.space.suggest(chance) for _ in range(TRIED)]
 
 
 def _is_typed(reason: str, typed: frozenset[str]) -> bool:
     """Whether a refusal names a field that the person set."""
     return any(reason.startswith(f"{name} = ") for name in typed)
-
-
-class _Chance(random.Random):
-    """Suggests points at random, the same ones each time."""
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None, log: bool
-    ) -> float:
-        if step is None:
-            return self.uniform(low, high)
-        return low + step * self.randint(0, round((high - low) / step))
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
-        return self.randrange(low, high + 1, step)
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        return self.choice(choices)
 
 
 def _by_distance(values: Sequence[Value], start: Any) -> list[Value]:

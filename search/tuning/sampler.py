@@ -1,0 +1,123 @@
+"""Sampler for few trials: draws near the priors, changes the best so far, leaves a share to chance.
+
+A search of a small recogniser affords ten to sixty trainings, too few for a model of the objective
+over many parameters. What is known before, where good values lie and how far from there it is worth
+looking, stands in the space; what is learned by the search is which of its trials are best.
+
+Source: the mixture of prior, mutation and chance is that of PriorBand (Mallik et al. 2023,
+arXiv:2306.12370); the priors' weight falls with the trials seen.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from spaces.prior import Prior, drawn
+from spaces.space import Space
+
+CHANCE = 0.1
+"""Share of the proposals that are drawn from the whole space."""
+ELITE = 3
+"""So many of the best trials are changed, the better ones more often."""
+LEAST = 2
+"""Trials that have reported before one of them is changed."""
+CHANGED = 0.4
+"""Share of the parameters that a change touches."""
+REACH = 0.15
+"""Standard deviation of a change, as a share of the range."""
+
+
+class PriorSampler(BaseSampler):
+    """Proposes the points of one space.
+
+    A proposal depends on the seed, the trial's number and what the study holds, and on nothing else
+    that was proposed: a search that goes on after a kill proposes what it would have.
+
+    Args:
+        space: with the priors.
+        seed: of the search.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space, self._seed = space, seed
+        self._independent = RandomSampler(seed)
+
+    def reseed_rng(self) -> None:
+        """Nothing: every trial has a generator of its own."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """All parameters: they are drawn together."""
+        return dict(self._space.parameters)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A point of the space, by the parameters' names."""
+        rng = np.random.default_rng([self._seed, trial.number])
+        ranked = best_first(study)
+        kind = rng.random()
+        if kind < CHANCE:
+            return {k: drawn(rng, among, None) for k, among in search_space.items()}
+        share = len(ranked) / (len(ranked) + 2 * ELITE)
+        if len(ranked) < LEAST or kind >= CHANCE + (1 - CHANCE) * share:
+            priors = self._space.priors
+            return {k: drawn(rng, among, priors.get(k)) for k, among in search_space.items()}
+        return self._changed(rng, ranked, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """A value of a parameter that the space does not have, by chance."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def _changed(
+        self,
+        rng: np.random.Generator,
+        ranked: Sequence[Mapping[str, Any]],
+        search_space: Mapping[str, BaseDistribution],
+    ) -> dict[str, Any]:
+        """A good point, with some values of another good one and some moved."""
+        elite = ranked[:ELITE]
+        weights = np.array([0.5**i for i in range(len(elite))])
+        parent, other = rng.choice(len(elite), 2, p=weights / weights.sum())
+        own, priors = elite[parent], self._space.priors
+        found: dict[str, Any] = {}
+        for name, among in search_space.items():
+            value = elite[other].get(name) if rng.random() < 0.3 else own.get(name)
+            if value is None:
+                value = own.get(name)
+            if value is None:
+                found[name] = drawn(rng, among, priors.get(name))
+            elif rng.random() < CHANGED:
+                found[name] = drawn(rng, among, Prior(value, REACH))
+            else:
+                found[name] = value
+        return found
+
+
+def best_first(study: Study) -> list[dict[str, Any]]:
+    """Parameters of the trials that have reported, the best first, unfinished ones among them."""
+    sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.FAIL:
+            continue
+        value = trial.value if trial.state == TrialState.COMPLETE else None
+        if value is None and trial.intermediate_values:
+            value = trial.intermediate_values[max(trial.intermediate_values)]
+        if value is not None and math.isfinite(value):
+            infeasible = sum(max(0.0, v) for v in (trial.constraints or {}).values())
+            found.append((infeasible, sign * value, trial.number, trial.params))
+    return [params for *_, params in sorted(found, key=lambda entry: entry[:3])]
