@@ -1,0 +1,180 @@
+"""Surrogate of recorded curves: what any configuration of the space would have come to.
+
+Trees that are grown to the end give back each recorded curve exactly and lie between recorded ones
+elsewhere. What a second seed changes is recorded, too: a training that is played gets one of those
+differences, drawn by its seed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from scipy.stats import spearmanr
+from sklearn.ensemble import ExtraTreesRegressor
+
+from benchmarks.curves.table import Curve
+from spaces.ranges import Value, nearest_value
+from spaces.space import Space
+
+TREES = 100
+WORST = 30.0
+"""Nats that a training which broke down counts for."""
+LEAST = 1e-3
+"""Nats below which no difference is told."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A training as the surrogate has it.
+
+    Attributes:
+        nll: nats per label on the validation images after each epoch.
+        expected: the same without what the seed changes.
+        seconds: until the end of each epoch.
+    """
+
+    nll: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+class Surrogate:
+    """Curves between recorded ones.
+
+    Args:
+        curves: of one set of images and one architecture, at least two seeds for some of them.
+        space: what varies in them.
+    """
+
+    def __init__(self, curves: Sequence[Curve], space: Space) -> None:
+        self.space = space
+        self.epochs = max(len(curve.valid_nll) for curve in curves)
+        self.curves = [curve for curve in curves if curve.seconds]
+        first = self.curves_of(0)
+        self._features = np.array([self.features(curve.config) for curve in first])
+        self._targets = np.array([self._target(curve) for curve in first])
+        self._model = trees().fit(self._features, self._targets)
+        self._noise = self._differences(first)
+        self._known: dict[tuple[float, ...], NDArray[np.float64]] = {}
+
+    def features(self, config: Mapping[str, Any]) -> tuple[float, ...]:
+        """A configuration as numbers, each parameter in [0, 1]; -1 where it does not appear."""
+        return tuple(
+            place(among, config[name]) if name in config else -1.0
+            for name, among in self.space.parameters.items()
+        )
+
+    def play(self, config: Mapping[str, Any], seed: int) -> Played:
+        """A training of a configuration by a seed."""
+        key = self.features(config)
+        if key not in self._known:
+            self._known[key] = self._model.predict([key])[0]
+        target = self._known[key]
+        change = self._noise[seed % len(self._noise)] if len(self._noise) else 0.0
+        log_nll, log_s = target[: self.epochs], target[self.epochs :]
+        return Played(
+            nll=np.exp(log_nll + change),
+            expected=np.exp(log_nll),
+            seconds=np.cumsum(np.exp(log_s)),
+        )
+
+    def curves_of(self, seed: int) -> list[Curve]:
+        """The recorded curves of one seed."""
+        return [curve for curve in self.curves if curve.seed == seed]
+
+    def table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Recorded configurations (N, P) as numbers, and (N,) logarithms of their last nats."""
+        return self._features, self._targets[:, self.epochs - 1]
+
+    def pairs(self) -> list[tuple[float, float]]:
+        """Logarithms of the last nats of configurations that were trained by two seeds."""
+        last = {curve.key: self._target(curve)[self.epochs - 1] for curve in self.curves}
+        return [(last[i, 0], last[i, 1]) for i, seed in last if seed == 1 and (i, 0) in last]
+
+    @cached_property
+    def best(self) -> float:
+        """Lowest nats of any recorded configuration at any epoch, the seed's luck left out."""
+        predicted = self._model.predict(self._features)[:, : self.epochs]
+        return float(np.exp(predicted.min()))
+
+    @property
+    def mean_seconds(self) -> float:
+        """Of a whole training."""
+        return float(np.mean(np.exp(self._targets[:, self.epochs :]).sum(axis=1)))
+
+    def held_out(self, folds: int = 10) -> dict[str, float]:
+        """Error on configurations that the trees have not seen.
+
+        Returns:
+            `rank`, Spearman's correlation of the last epoch's nats, predicted and recorded;
+            `factor`, the median factor between them; `seconds_factor`, the same of the seconds.
+        """
+        order = np.random.default_rng(0).permutation(len(self._targets))
+        predicted = np.empty_like(self._targets)
+        for fold in range(folds):
+            out = order[fold::folds]
+            kept = np.setdiff1d(order, out)
+            model = trees().fit(self._features[kept], self._targets[kept])
+            predicted[out] = model.predict(self._features[out])
+        last = self.epochs - 1
+        error = np.abs(predicted - self._targets)
+        return {
+            "configurations": float(len(order)),
+            "rank": float(spearmanr(predicted[:, last], self._targets[:, last]).statistic),
+            "factor": float(np.exp(np.median(error[:, last]))),
+            "seconds_factor": float(np.exp(np.median(error[:, -1]))),
+        }
+
+    def _target(self, curve: Curve) -> NDArray[np.float64]:
+        """(2 E,) logarithms of the nats after each epoch, then of each epoch's seconds."""
+        nll = np.full(self.epochs, WORST)
+        nll[: len(curve.valid_nll)] = curve.valid_nll
+        each = np.diff(curve.seconds, prepend=0.0)
+        seconds = np.full(self.epochs, float(np.median(each)))
+        seconds[: len(each)] = each
+        found: NDArray[np.float64] = np.log(np.concatenate([np.clip(nll, LEAST, WORST), seconds]))
+        return found
+
+    def _differences(self, first: Sequence[Curve]) -> NDArray[np.float64]:
+        """(S, E) what seeds add to the logarithm of the nats, as often less as more."""
+        of = {curve.index: self._target(curve)[: self.epochs] for curve in first}
+        found = [
+            (self._target(curve)[: self.epochs] - of[curve.index]) / np.sqrt(2)
+            for curve in self.curves
+            if curve.seed and curve.index in of
+        ]
+        return np.array([sign * one for one in found for sign in (1, -1)])
+
+
+def trees() -> ExtraTreesRegressor:
+    """Trees that give back what they were fitted to."""
+    return ExtraTreesRegressor(TREES, max_features=0.5, random_state=0, n_jobs=1)
+
+
+def place(among: BaseDistribution, value: Any) -> float:
+    """A value as a number, in [0, 1] where it lies in the distribution."""
+    if isinstance(among, CategoricalDistribution):
+        return among.choices.index(value) / max(1, len(among.choices) - 1)
+    low, high = among.low, among.high  # type: ignore[attr-defined]
+    if among.log:  # type: ignore[attr-defined]
+        return float(np.log(value / low) / np.log(high / low))
+    return float((value - low) / (high - low)) if high > low else 0.0
+
+
+def back(among: BaseDistribution, at: float) -> Value:
+    """The value of a number's distribution at a place in [0, 1]."""
+    assert isinstance(among, FloatDistribution | IntDistribution), among
+    low, high = among.low, among.high
+    value = low * (high / low) ** at if among.log else low + at * (high - low)
+    return nearest_value(
+        "value", among, round(value) if isinstance(among, IntDistribution) else value
+    )

@@ -1,0 +1,91 @@
+"""Table of learning curves: a file of JSON lines for each set of images and architecture."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from search.store.jsonl import read_table
+
+METRICS = ("valid_nll", "train_nll", "valid_nll_raw", "accuracy", "cer", "seconds")
+"""What a curve has of each epoch."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training, epoch by epoch.
+
+    Attributes:
+        images: name of the set of images.
+        arch: architecture.
+        index: of the configuration in its set, from 0; the same index is the same configuration.
+        seed: of weights, order and augmentation.
+        config: values of the parameters that vary; all others are in `fixed`.
+        fixed: fields that all configurations of the file share, `epochs` among them.
+        images_seen: training images of an epoch.
+        valid_nll: nats per label on the validation images after each epoch, at the temperature
+            that was fitted to them.
+        train_nll: the same on as many training images, at that temperature.
+        valid_nll_raw: on the validation images at temperature 1.
+        accuracy: share of validation labels read as a whole.
+        cer: character error rate.
+        seconds: processor time until then on one thread, scoring counted.
+        error: why it ended early, None if it did not.
+    """
+
+    images: str
+    arch: str
+    index: int
+    seed: int
+    config: Mapping[str, Any]
+    fixed: Mapping[str, Any]
+    images_seen: int
+    valid_nll: tuple[float, ...] = ()
+    train_nll: tuple[float, ...] = ()
+    valid_nll_raw: tuple[float, ...] = ()
+    accuracy: tuple[float, ...] = ()
+    cer: tuple[float, ...] = ()
+    seconds: tuple[float, ...] = ()
+    error: str | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What is one of a kind in a file: the configuration and the seed."""
+        return self.index, self.seed
+
+    def describe(self) -> str:
+        """One line: how it ended."""
+        if not self.seconds:
+            return str(self.error)
+        last = f"{self.valid_nll[-1]:.3f} nats, {self.accuracy[-1]:.1%}, {self.seconds[-1]:.0f} s"
+        return f"{last}; {self.error}" if self.error else last
+
+    def row(self) -> dict[str, Any]:
+        """Plain values without what the file's head says."""
+        found = asdict(self)
+        for name in ("images", "arch", "fixed"):
+            del found[name]
+        return found
+
+
+def read_curves(place: Path | str) -> list[Curve]:
+    """All curves of a folder or of one file, in the order of their files and indices.
+
+    Raises:
+        InputError: a file cannot be read, or is no such table.
+    """
+    path = Path(place)
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return sorted(
+        (curve for file in files for curve in _curves(file)),
+        key=lambda curve: (curve.images, curve.arch, str(curve.fixed.get("schedule")), curve.key),
+    )
+
+
+def _curves(file: Path) -> Iterator[Curve]:
+    rows = read_table(file)
+    head = rows[0]
+    shared = {name: head[name] for name in ("images", "arch", "fixed")}
+    for row in rows[1:]:
+        lists = {name: tuple(row[name]) for name in METRICS}
+        yield Curve(**{**shared, **row, **lists})

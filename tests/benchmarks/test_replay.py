@@ -1,0 +1,144 @@
+"""Recorded curves are given back, and a search is played against them by their own clock."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from benchmarks.curves import Curve, read_curves
+from benchmarks.curves.methods import methods
+from benchmarks.curves.record import drawn
+from benchmarks.curves.replay import Incumbent, play
+from benchmarks.curves.surrogate import Surrogate
+from search.store.jsonl import Table
+from spaces.space import Space
+
+EPOCHS = 4
+SPACE = Space(
+    name="toy",
+    parameters={"x": FloatDistribution(0.0, 1.0), "kind": CategoricalDistribution(["a", "b"])},
+    baseline={"x": 0.5, "kind": "a"},
+)
+FIXED = {"epochs": EPOCHS, "schedule": "constant"}
+
+
+def curve(index: int, seed: int = 0) -> Curve:
+    """Best near x = 0.3; `b` is twice as slow."""
+    config = drawn(SPACE, index)
+    x = float(config["x"])
+    ends = 0.1 + (x - 0.3) ** 2
+    nll = tuple(ends * (1 + 2 / epoch) * (1.02 if seed else 1.0) for epoch in range(1, EPOCHS + 1))
+    each = 20.0 if config["kind"] == "b" else 10.0
+    seconds = tuple(each * epoch for epoch in range(1, EPOCHS + 1))
+    return Curve(
+        "toy", "toy", index, seed, config, FIXED, 100,
+        nll, nll, nll, tuple(1 - v for v in nll), nll, seconds,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def surrogate() -> Surrogate:
+    return Surrogate([*map(curve, range(60)), *(curve(i, 1) for i in range(0, 60, 3))], SPACE)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    curves = [curve(0), curve(0, 1), curve(1)]
+    with Table(tmp_path / "toy.jsonl") as table:
+        table.append({"images": "toy", "arch": "toy", "fixed": FIXED})
+        for one in reversed(curves):
+            table.append(one.row())
+    assert read_curves(tmp_path) == curves == read_curves(tmp_path / "toy.jsonl")
+
+
+def test_a_number_always_draws_the_same_configuration() -> None:
+    assert drawn(SPACE, 7) == drawn(SPACE, 7) != drawn(SPACE, 8)
+
+
+def test_recorded_curves_are_given_back(surrogate: Surrogate) -> None:
+    for one in (curve(5), curve(17)):
+        played = surrogate.play(one.config, seed=0)
+        assert played.expected == pytest.approx(one.valid_nll)
+        assert played.seconds == pytest.approx(one.seconds)
+
+
+def test_between_them_the_error_is_small_and_told(surrogate: Surrogate) -> None:
+    error = surrogate.held_out()
+    assert error["configurations"] == 60
+    assert error["rank"] > 0.9
+    assert error["factor"] < 1.2
+    assert surrogate.best == pytest.approx(min(curve(i).valid_nll[-1] for i in range(60)))
+
+
+def test_a_seed_changes_a_curve_as_recorded_seeds_do(surrogate: Surrogate) -> None:
+    played = surrogate.play(curve(5).config, seed=0)
+    assert np.abs(np.log(played.nll / played.expected)) == pytest.approx(
+        math.log(1.02) / math.sqrt(2)
+    )
+
+
+class Listed:
+    """Tries given configurations in turn, and stops those named after their first epoch."""
+
+    def __init__(self, configs: list[Mapping[str, Any]], stopped: tuple[int, ...] = ()) -> None:
+        self.configs, self.stopped = configs, stopped
+        self.names: list[str] = []
+        self.ended: list[str] = []
+
+    def ask(self, name: str) -> tuple[Mapping[str, Any], int]:
+        self.names.append(name)
+        return self.configs[(len(self.names) - 1) % len(self.configs)], 0
+
+    def report(self, name: str, epoch: int, nll: float, seconds: float) -> bool:
+        return self.names.index(name) not in self.stopped
+
+    def tell(self, name: str) -> None:
+        self.ended.append(name)
+
+
+def test_the_clock_is_the_recorded_one(surrogate: Surrogate) -> None:
+    """One worker, 10 or 20 s an epoch: trials one after another, a stopped one costs an epoch."""
+    quick = next(one for one in map(curve, range(60)) if one.config["kind"] == "a")
+    slow = next(one for one in map(curve, range(60)) if one.config["kind"] == "b")
+    method = Listed([slow.config, quick.config], stopped=(0,))
+    found = play(method, surrogate, workers=1, budget_s=61.0)
+    assert method.ended == ["trial-0000", "trial-0001"]
+    assert [step.seconds for step in found.steps if step.trials == 1] == pytest.approx([20.0])
+    assert {round(step.seconds) for step in found.steps if step.trials == 2} <= {30, 40, 50, 60}
+
+
+def test_workers_share_the_trials(surrogate: Surrogate) -> None:
+    quick = next(one for one in map(curve, range(60)) if one.config["kind"] == "a")
+    one, four = Listed([quick.config]), Listed([quick.config])
+    play(one, surrogate, workers=1, budget_s=401.0)
+    play(four, surrogate, workers=4, budget_s=401.0)
+    assert len(one.ended) == 10
+    assert len(four.ended) == 40
+
+
+def test_time_to_a_target_counts_from_when_it_is_kept() -> None:
+    found = Incumbent()
+    found.take(1.0, reported=0.5, expected=0.5, trials=1)
+    found.take(2.0, reported=0.4, expected=0.3, trials=2)
+    found.take(3.0, reported=0.3, expected=0.6, trials=3)  # Lucky, and worse than it seemed.
+    found.take(4.0, reported=0.2, expected=0.2, trials=4)
+    found.take(5.0, reported=0.9, expected=0.9, trials=5)
+    assert found.time_to(0.35) == 4.0
+    assert found.time_to(0.1) == math.inf
+    assert found.at(2.5) == 0.3
+    assert found.at(0.5) == math.inf
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_every_method_searches_and_repeats_itself(name: str, surrogate: Surrogate) -> None:
+    def search(seed: int) -> Incumbent:
+        make = methods()[name]
+        return play(make(SPACE, EPOCHS, seed), surrogate, workers=2, budget_s=600.0)
+
+    found = search(0)
+    assert found.steps[-1].nll < 0.2
+    assert search(0).steps == found.steps
+    assert search(1).steps != found.steps
