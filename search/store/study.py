@@ -4,6 +4,7 @@ The tables are the truth; a study is a function of them, built by Optuna's publi
 read back. So no kill between two writes can make the two disagree.
 """
 
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -51,12 +52,16 @@ def params_of(space: Space, config: Values) -> dict[str, Any]:
     return {k: v for k, v in space.active(config).items() if k in space.parameters}
 
 
-def trial_of(records: Records, name: str, space: Space, objective: Objective) -> FrozenTrial:
+def trial_of(
+    records: Records, name: str, space: Space, objective: Objective, *, for_sampler: bool = False
+) -> FrozenTrial:
     """A trial as the tables tell it.
 
     Complete with its full budget, pruned if it was stopped before, failed if it raised or never
     reported. Pruned ones carry the constraints too, or TPE would rank them above every complete
-    trial that violates one.
+    trial that violates one. A sampler is told of a failed one that it was pruned without a value,
+    which TPE counts as worst: it passes failed ones over, so that their part of the space stays
+    unexplored to it and draws it (`findings/optuna-drawn-to-failures.sh`).
 
     Raises:
         ValueError: its parameters lie outside the space.
@@ -75,6 +80,13 @@ def trial_of(records: Records, name: str, space: Space, objective: Objective) ->
     if state == TrialState.PRUNED and steps:
         values = [steps[max(steps)]]  # As Optuna itself has it.
     params = params_of(space, row["config"])
+    if state == TrialState.FAIL and for_sampler:
+        return create_trial(
+            state=TrialState.PRUNED,
+            params=params,
+            distributions={k: space.parameters[k] for k in params},
+            constraints=worst(objective),
+        )
     ended = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return create_trial(
         state=state,
@@ -85,6 +97,11 @@ def trial_of(records: Records, name: str, space: Space, objective: Objective) ->
         intermediate_values=steps,
         constraints={c.name: c.violation(last) for c in objective.constraints} if ended else None,
     )
+
+
+def worst(objective: Objective) -> dict[str, float] | None:
+    """Constraints of a trial that failed: farther from feasible than any other."""
+    return {one.name: math.inf for one in objective.constraints} or None
 
 
 def trials_of(records: Records, space: str) -> list[str]:

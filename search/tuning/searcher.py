@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
-from search.store.study import ATTRIBUTES, new_study, params_of, trial_of
+from search.store.study import ATTRIBUTES, new_study, params_of, trial_of, worst
 from search.tuning.source import TrialSearcher
 from search.tuning.stopping import Stopping
 from search.tuning.trainable import VALUE
@@ -54,7 +54,7 @@ def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[T
     for number in range(begun):
         name = rows.get(number)
         if name is not None and name not in unfinished:
-            study.add_trial(trial_of(records, name, space, objective))
+            study.add_trial(trial_of(records, name, space, objective, for_sampler=True))
             continue
         if name is not None:
             study.enqueue_trial(params_of(space, records.trials[name]["config"]))
@@ -129,12 +129,15 @@ def tell(search: "SpaceSearch", study: Study, trial: Trial, *, failed: bool = Fa
     records, objective = search.records, search.settings.objective
     name = search.trial_name(trial.number)
     last = records.last(name)
+    if failed or not last:
+        for key, violation in (worst(objective) or {}).items():
+            trial.set_constraint(key, violation)
+        with suppress(RuntimeError):
+            study.tell(trial, state=TrialState.PRUNED)
+        return
     if len(objective.metrics) == 1:
         for epoch, row in sorted(records.epochs.get(name, {}).items()):
             trial.report(row[objective.metric], epoch)
-    if failed or not last:
-        study.tell(trial, state=TrialState.FAIL)
-        return
     for attribute in ATTRIBUTES:
         trial.set_user_attr(attribute, last.get(attribute))
     for limit in objective.constraints:
