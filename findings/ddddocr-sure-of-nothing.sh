@@ -61,11 +61,12 @@ for margin in (6, 20, 30):
     wrong[margin] = [score for *_, score in bad]
     short += sum(len(text) < len(label) for label, text, _ in bad)
     means = [f"{np.mean(s):.3f}" if s else "none" for s in (right[margin], wrong[margin])]
-    print(f"margin {margin} px: {len(right[margin])} of 30 right, mean confidence {means[0]};", end=" ")
-    print(f"of the wrong {means[1]}: {bad[:3]}")
+    print(f"margin {margin} px: {len(right[margin])} of 30 right, mean confidence {means[0]};")
+    print(f"  of the wrong {means[1]}: {bad[:3]}")
 at_30 = np.mean(right[30]), np.mean(wrong[30])
 print(f"{short} of {sum(map(len, wrong.values()))} wrong readings are too short")
 if not (white[0] == "" and white[1] > np.mean(right[6]) and at_30[1] > at_30[0] and short > 10):
     sys.exit(f"CHANGED: white {white}, right and wrong at 30 px {at_30}, {short} too short")
-print(f"as recorded: nothing read {white[1]:.3f}; at 30 px right {at_30[0]:.3f}, wrong {at_30[1]:.3f}")
+means = f"at 30 px right {at_30[0]:.3f}, wrong {at_30[1]:.3f}"
+print(f"as recorded: nothing read {white[1]:.3f}; {means}")
 EOF

@@ -7,8 +7,8 @@
 #   numbers of "0012" and "1e5", pyarrow times of "2026-01-02", DuckDB dates of it and times of
 #   "12:30". Only polars keeps them all. It depends on the column: one other word and all stays.
 # Matters: labels of meters, dates of receipts and clocks change before anything is trained, and
-#   JSON was chosen to prevent just that. Give the type (`dtype=str`, an explicit schema, `columns=`)
-#   or read with the json module.
+#   JSON was chosen to prevent just that. Give the type (`dtype=str`, a schema, `columns=`) or read
+#   with the json module.
 # Source: arrow.apache.org/docs/python/json.html, automatic type inference;
 #   pandas.pydata.org/docs/reference/api/pandas.read_json.html, dtype.
 # Seen: 2026-11-28, pandas 3.1.1, pyarrow 26.0.1, duckdb 2.0.1, polars 2.1.0.

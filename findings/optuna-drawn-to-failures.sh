@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Optuna's samplers are drawn to where trials fail, and its Gaussian process stays there for good.
 #
-# Believed: a trial that raises (`catch=...`, state FAIL) is left out, so half of a range that always
-#   fails costs half of the trials at most, and a sampler that learns soon avoids it.
+# Believed: a trial that raises (`catch=...`, state FAIL) is left out, so a half of a range that
+#   always fails costs half of the trials at most, and a sampler that learns soon avoids it.
 # True: left out means that the failing half looks unexplored for ever. TPE goes there with most of
 #   its trials, more than chance would; GPSampler, which draws no chance, asks for one and the same
-#   failing point until the trials are spent. Hyperopt's TPE, told of the same failures, learns
-#   nothing either but keeps to what it knows.
+#   failing point until the trials are spent. Hyperopt's TPE, told of the same failures, keeps to
+#   what it knows. (In a space of many parameters TPE's drift is weaker.)
 # Matters: a learning rate that diverges, a width that runs out of memory: the failing part takes
 #   the budget. Report a bad value, or tell TPE `PRUNED` without values, which it counts as worst.
 # Source: optuna.readthedocs.io/en/stable/faq.html, on exceptions from trials and on NaN.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One sort of failing trial ends a whole SMAC search, with an error about NaN.
+# Trials that fail end a whole SMAC search, with an error about NaN.
 #
 # Believed: SMAC keeps trials that raise as CRASHED, with a cost of their own, and learns to avoid
 #   them; that is what `crash_cost` is there for.
@@ -8,7 +8,7 @@
 #   points are through. With crash_cost=10 the same search runs, and avoids the failing half.
 # Matters: a small share of configurations that run out of memory costs all trials so far; and what
 #   is printed names neither the trial nor the setting. Set `crash_cost`.
-# Source: automl.github.io/SMAC3/latest, Scenario: crash_cost, "defines the cost for a failed trial".
+# Source: automl.github.io/SMAC3/latest, Scenario: crash_cost, the cost of a failed trial.
 # Seen: 2026-11-28, smac 2.4.1, ConfigSpace 1.2.2, scikit-learn 1.9.1.
 set -euo pipefail
 PATH="$(dirname "$0")/../.venv/bin:$PATH"
@@ -24,7 +24,6 @@ cat > search.py <<'EOF'
 import sys
 from importlib.metadata import version
 
-import numpy as np
 from ConfigSpace import ConfigurationSpace, Float
 from smac import HyperparameterOptimizationFacade, Scenario
 
@@ -52,13 +51,13 @@ def run(name, **options):
         ended = "to its end"
     except ValueError as error:
         ended = str(error).splitlines()[0]
-    share = np.mean([x > 0.5 for x in tried[10:]]) if len(tried) > 10 else float("nan")
-    print(f"{name}: {len(tried)} trials, {ended}; failing after the tenth: {share:.0%}")
-    return len(tried), ended, share
+    later = [x > 0.5 for x in tried[10:]]
+    print(f"{name}: {len(tried)} trials, {ended}; of those after the tenth {sum(later)} failed")
+    return len(tried), ended, sum(later)
 
 
 plain, costly = run("default"), run("crash cost 10", crash_cost=10.0)
-if not ("NaN" in plain[1] and plain[0] < 20 and costly[0] == 30 and costly[2] < 0.3):
+if not ("NaN" in plain[1] and plain[0] < 20 and costly[0] == 30 and costly[2] < 6):
     sys.exit(f"CHANGED: {plain}, {costly}")
 print(f"as recorded: ended after {plain[0]} of 30 trials: {plain[1]}")
 EOF

@@ -56,5 +56,5 @@ of_pages = [text for (_, _, mode), (text, _) in found.items() if mode == "page"]
 letters = [text for text in white if any(c.isalpha() for c in text)]
 if len(letters) < len(white) or any(of_pages) or of_noise:
     sys.exit(f"CHANGED: white {white}, pages {of_pages}, noise {of_noise!r}")
-print(f"as recorded: white as a line or word is read as {sorted(set(letters))}, as a page as nothing")
+print(f"as recorded: white is read as {sorted(set(letters))}, as a page as nothing")
 EOF
