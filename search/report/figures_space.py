@@ -15,20 +15,23 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def importance(space: str, found: Mapping[str, Any], tint: str) -> Figure:
-    """Importance of each parameter for being among the best."""
+    """Share of the differences between trials that each parameter makes, and what chance makes."""
     shares = {name: share for name, share in found["shares"].items() if share >= LEAST}
     values = [f"{share:.0%}" for share in shares.values()]
+    colours = [tint if name in found["telling"] else GREY for name in shares]
     text = found["note"] or (
-        f"PED-ANOVA: how far a parameter's values among the best {found['num_best']} are from "
-        f"those among all {found['num_trials']}, as shares of 100 %; those below {LEAST:.0%} are "
-        "in the table alone. Uncertain with few trials."
+        f"fANOVA over {found['num_trials']} trials: the share of the variance of the objective's "
+        "logarithm that a parameter makes alone. The dashed line is what chance reaches; what "
+        f"stays below it, in grey, may be chance. Shares below {LEAST:.0%} are in the table alone."
     )
+    chance = found["chance"]
     return Figure(
         f"importance-{space}", f"{space}: parameter importance", text,
-        [figure.bars([*shares], [*shares.values()], values, tint)] if shares else [],
+        [figure.bars([*shares], [*shares.values()], values, colours)] if shares else [],
         ["parameter", "importance"], [list(pair) for pair in found["shares"].items()],
         {"xaxis": axis("importance", tickformat=".0%"),
-         "yaxis": {"autorange": "reversed", "dtick": 1}},
+         "yaxis": {"autorange": "reversed", "dtick": 1},
+         "shapes": [figure.rule(chance, dash="dash", color=GREY)] if chance else []},
         110 + 21 * len(shares),
     )  # fmt: skip
 

@@ -1,14 +1,22 @@
 """Parameters of a space: their ranges, where values lie in them, and how much they matter."""
 
 import math
+import random
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.report.loader import Run, number
+from search.store.leaderboard import objective_of
+
+if TYPE_CHECKING:
+    from spaces.space import Space
 
 FEWEST = 5
 """With fewer trials no importance is computed."""
+TREES = 16
+SHUFFLES = 19
+"""Greater than in all of so many is what chance does in one of twenty."""
 
 
 def parameters(run: Run, space: str) -> dict[str, dict[str, Any]]:
@@ -46,11 +54,12 @@ def position(parameter: Mapping[str, Any], value: Any) -> float | None:
 
 
 def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How far each parameter's values among the best trials are from those among all (PED-ANOVA).
+    """Which share of the differences between trials each parameter makes (fANOVA).
 
-    Computed from the rank in the leaderboard, so that trials stopped early count as what they are,
-    behind; failed ones are left out. The best are a tenth, or five trials if that is more, but
-    never more than half.
+    Computed from the logarithm of the objective at each trial's last epoch; failed trials are left
+    out, and so are parameters that do not appear in all trials. Trees find something in any trials;
+    so a parameter counts only if its share is greater than the greatest of all in each of
+    SHUFFLES tables whose results were dealt to the trials by chance.
 
     Args:
         run: the run.
@@ -58,36 +67,76 @@ def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict
         board: its leaderboard, best first.
 
     Returns:
-        `shares` by parameter, largest first, adding up to 1, or empty; `num_trials`, `num_best`;
-        `note`, why there is no result, or None.
+        `shares` of the variance by parameter, largest first, or empty; `telling`, the names of
+        those that count; `chance`, the share that chance alone reaches; `num_trials`; `note`, why
+        there is no result or nothing to be told from it, or None.
 
-    Source: Watanabe et al. 2023 (arXiv:2304.10255), as implemented in Optuna.
+    Source: Hutter et al. 2014, as implemented in Optuna. PED-ANOVA, Optuna's default, found one
+    decisive parameter of thirty in 2 of 30 studies of 40 trials by TPE, fANOVA in 28.
     """
-    from optuna import create_study, create_trial
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-    from optuna.logging import ERROR, set_verbosity
-
     from spaces.space import Space
 
-    set_verbosity(ERROR)
-    rows = [row for row in board if row["state"] != "failed" and row["epochs"]]
-    best = min(max(math.ceil(len(rows) / 10), 5), len(rows) // 2)
-    result: dict[str, Any] = {"shares": {}, "num_trials": len(rows), "num_best": best, "note": None}
+    metric = objective_of(run.records).metric
+    rows = [
+        row
+        for row in board
+        if row["state"] != "failed" and row["epochs"] and number(row.get(metric)) is not None
+    ]
+    result: dict[str, Any] = {
+        "shares": {}, "telling": [], "chance": None, "num_trials": len(rows), "note": None,
+    }  # fmt: skip
     if len(rows) < FEWEST:
         return {**result, "note": f"{len(rows)} trials are too few; at least {FEWEST} are needed"}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            table = Space.from_json(run.about["spaces"][space]["space"])
-            study = create_study()
-            for rank, row in enumerate(rows):
-                values = table.active({**table.fixed, **row["config"]})
-                params = {k: v for k, v in values.items() if k in table.parameters}
-                ranges = {k: table.parameters[k] for k in params}
-                trial = create_trial(params=params, distributions=ranges, value=float(rank))
-                study.add_trial(trial)
-            evaluator = PedAnovaImportanceEvaluator(target_quantile=best / len(rows))
-            shares = get_param_importances(study, evaluator=evaluator)
+        table = Space.from_json(run.about["spaces"][space]["space"])
+        points = [table.active({**table.fixed, **row["config"]}) for row in rows]
+        shares, chance = against_chance(table, points, [_scaled(row[metric]) for row in rows])
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
         return {**result, "note": f"cannot be computed from these records ({error})"}
-    return {**result, "shares": {k: float(v) for k, v in shares.items() if math.isfinite(v)}}
+    telling = [name for name, share in shares.items() if share > chance]
+    note = (
+        None
+        if telling
+        else (
+            f"{len(rows)} trials cannot tell which parameter matters: none makes a greater share "
+            f"of the differences than chance does ({chance:.0%})"
+        )
+    )
+    return {**result, "shares": shares, "telling": telling, "chance": chance, "note": note}
+
+
+def against_chance(
+    table: "Space", points: Sequence[Mapping[str, Any]], values: Sequence[float]
+) -> tuple[dict[str, float], float]:
+    """Shares by parameter, the largest first; and the largest that shuffled values lead to."""
+    found = _shares(table, points, values)
+    rng = random.Random(0)
+    shuffled = [rng.sample(values, len(values)) for _ in range(SHUFFLES)]
+    most = [max(_shares(table, points, one).values(), default=0.0) for one in shuffled]
+    return found, max(most)
+
+
+def _shares(
+    table: "Space", points: Sequence[Mapping[str, Any]], values: Sequence[float]
+) -> dict[str, float]:
+    from optuna import create_study, create_trial
+    from optuna.importance import FanovaImportanceEvaluator
+    from optuna.logging import ERROR, set_verbosity
+
+    set_verbosity(ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = create_study()
+        for point, value in zip(points, values, strict=True):
+            params = {k: v for k, v in point.items() if k in table.parameters}
+            ranges = {k: table.parameters[k] for k in params}
+            study.add_trial(create_trial(params=params, distributions=ranges, value=value))
+        if len(set(values)) == 1:
+            return {}
+        shares = FanovaImportanceEvaluator(n_trees=TREES, seed=0).evaluate(study)
+    return {k: float(v) for k, v in shares.items() if math.isfinite(v)}
+
+
+def _scaled(value: float) -> float:
+    """Nats and costs differ by factors; what can be 0 or less is taken as it is."""
+    return math.log(value) if value > 0 else value

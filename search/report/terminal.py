@@ -115,10 +115,13 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
     if line := report.gain[space].describe(space):
         _line(out, line)
     part = report.importance[space]
-    if part["shares"]:
-        shares = ", ".join(f"{k} {v:.0%}" for k, v in list(part["shares"].items())[:SHOWN])
-        among = f"the best {part['num_best']} of {part['num_trials']}"
-        _line(out, f"importance for being among {among} (PED-ANOVA): {shares}")
+    if part["telling"]:
+        names = part["telling"][:SHOWN]
+        shares = ", ".join(f"{name} {part['shares'][name]:.0%}" for name in names)
+        _line(out, f"importance over {part['num_trials']} trials (fANOVA), above the "
+                   f"{part['chance']:.0%} of chance: {shares}")  # fmt: skip
+    elif part["note"]:
+        _line(out, f"importance: {part['note']}")
     if line := missed(records, space):
         _line(out, line)
     failed = errors(records, space)

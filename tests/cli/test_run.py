@@ -286,7 +286,7 @@ class TestAnalyse:
         )
         assert done.returncode == 0, done.stderr
         assert "crnn-003 failed: ValueError: <b>lr</b> is [red]" in done.stdout
-        assert "importance for being among the best 3 of 7 (PED-ANOVA): " in done.stdout
+        assert "importance: 7 trials cannot tell which parameter matters: " in done.stdout
         assert "cost: 13.0 min of trials, 5.0 min of GPU time, 1.25 in money" in done.stdout
         assert "next: Nothing is confirmed" in done.stdout
         assert len((tmp_path / "a.csv").read_text().splitlines()) == 10

@@ -2,6 +2,9 @@
 
 import io
 import json
+import math
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,19 +75,38 @@ def test_stages_and_cost_add_up(found: Report) -> None:
     assert sum(part["trials"] for part in found.cost.values()) == 10
 
 
+def points_of(path: Path, values: Callable[[int], float], trials: int) -> Path:
+    """A run whose trials differ in learning rate and dropout, with such an NLL by their number."""
+    runs.write(path, trials=trials, epochs=1, states=("completed",), images=False)
+    for name in ("trials", "epochs"):
+        lines = (path / f"{name}.jsonl").read_text().splitlines()
+        rows = [json.loads(line) for line in lines]
+        for row in rows[1:]:
+            number = int(row["trial"].rpartition("-")[2])
+            if name == "epochs":
+                row["valid_nll"] = values(number)
+            else:
+                row["config"]["lr"] = 1e-2 * 0.9**number
+                row["config"]["dropout"] = 0.05 * (number * 7 % 10)
+        (path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
 def test_importance_finds_the_parameter_that_decides(tmp_path: Path) -> None:
-    # NLL falls with the number, and in this run the learning rate with it.
-    path = runs.write(tmp_path / "r", trials=28, states=("completed",), images=False)
-    text = (path / "trials.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in text]
-    for row in rows[1:]:
-        row["config"]["lr"] = 1e-2 * 0.9 ** row["number"]
-        row["config"]["dropout"] = 0.05 * (row["number"] * 7 % 10)
-    (path / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = Report.of(path).importance["crnn"]
-    assert (text["num_trials"], text["num_best"], text["note"]) == (28, 5, None)
-    assert next(iter(text["shares"])) == "lr"
-    assert sum(text["shares"].values()) == pytest.approx(1)
+    """NLL falls by a cliff, and lies with the learning rate, not with dropout."""
+    path = points_of(tmp_path / "r", lambda n: (9.0 if n < 12 else 0.3) + 0.01 * (n * 5 % 7), 28)
+    found = Report.of(path).importance["crnn"]
+    assert (found["num_trials"], found["note"]) == (28, None)
+    assert found["telling"] == ["lr"]
+    assert found["shares"]["lr"] > 0.8 > found["chance"] > found["shares"]["dropout"]
+
+
+def test_trials_that_differ_by_chance_cannot_tell_what_matters(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    path = points_of(tmp_path / "r", lambda n: math.exp(rng.gauss(0, 1)), 28)
+    found = Report.of(path).importance["crnn"]
+    assert found["telling"] == []
+    assert "28 trials cannot tell which parameter matters" in found["note"]
 
 
 def test_importance_of_few_trials_is_not_computed(tmp_path: Path) -> None:
