@@ -71,8 +71,6 @@ class Model(CTCRecogniser):
     def __init__(
         self, config: Config, charset: Charset, max_length: int, size: tuple[int, int]
     ) -> None:
-        from fastai.layers import LinBnDrop
-
         super().__init__(config, charset)
         self.stride = stride_of(config.cut)
         self.beam_width = config.beam_width
@@ -87,10 +85,7 @@ class Model(CTCRecogniser):
         assert steps == self.num_steps(config, size)
         features = channels if config.pool_height else channels * height
         num_classes = charset.num_classes
-        # fastai's LinBnDrop with lin_first=False is dropout, then linear, with no activation.
-        self.map_to_seq = LinBnDrop(
-            features, config.map_to_seq_hidden, p=config.dropout, bn=False, lin_first=False
-        )
+        self.map_to_seq = dropped_linear(features, config.map_to_seq_hidden, config.dropout)
         self.rnn1 = nn.LSTM(config.map_to_seq_hidden, config.rnn_hidden_1, bidirectional=True)
         self.rnn_dropout = nn.Dropout(config.rnn_dropout)
         states = 2 * config.rnn_hidden_1
@@ -98,7 +93,7 @@ class Model(CTCRecogniser):
         if config.rnn_hidden_2:
             self.rnn2 = nn.LSTM(states, config.rnn_hidden_2, bidirectional=True)
             states = 2 * config.rnn_hidden_2
-        self.dense = LinBnDrop(states, num_classes, p=config.dropout, bn=False, lin_first=False)
+        self.dense = dropped_linear(states, num_classes, config.dropout)
         self.aux: nn.Conv1d | None = None
         self.shortcut = config.shortcut
         if config.aux_weight or config.joint_weight or config.shortcut:
@@ -109,7 +104,7 @@ class Model(CTCRecogniser):
         if config.orthogonal:
             for layer in (self.rnn1, *([self.rnn2] if self.rnn2 else [])):
                 start_orthogonal(layer)
-            nn.init.xavier_uniform_(self.dense[-1].weight)
+            nn.init.xavier_uniform_(self.dense.get_parameter(f"{len(self.dense) - 1}.weight"))
 
     @classmethod
     def num_steps(cls, config: Config, size: tuple[int, int]) -> int:
@@ -194,6 +189,16 @@ class Model(CTCRecogniser):
         return loss
 
 
+def dropped_linear(features: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Dropout, then a linear layer without activation: fastai's LinBnDrop without its norm.
+
+    Here and for the body torch's own means, for fastai takes seconds to load where a model only
+    reads.
+    """
+    layers = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers, nn.Linear(features, outputs))
+
+
 def start_orthogonal(layer: nn.LSTM) -> None:
     """Give an LSTM weights with which its states neither fade nor grow at first.
 
@@ -235,7 +240,6 @@ def discount(logits: Tensor, power: float) -> Tensor:
 
 
 def _body(cut: int, pretrained: bool) -> nn.Module:
-    from fastai.vision.learner import create_body
     from torchvision.models import ResNet34_Weights, resnet34
 
     try:
@@ -246,5 +250,4 @@ def _body(cut: int, pretrained: bool) -> nn.Module:
             f"pretrained = true: the weights of resnet34 cannot be downloaded ({error}); "
             "train from scratch, or put them into torch's cache"
         ) from None
-    body: nn.Module = create_body(model, n_in=3, pretrained=False, cut=cut)
-    return body
+    return nn.Sequential(*list(model.children())[:cut])

@@ -7,7 +7,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from captcha_models.architectures.base import Recogniser
@@ -214,6 +213,7 @@ def _best_temperature(
 
     Source: Guo et al. 2017 (arXiv:1706.04599), temperature scaling.
     """
+    from scipy.optimize import minimize_scalar  # Takes a third of a second to load.
 
     def nll(log_temperature: float) -> float:
         temperature = math.exp(log_temperature)
