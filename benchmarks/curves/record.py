@@ -8,6 +8,7 @@ second seed. What is in the table already is not trained again; `--part 1/2` and
 the work between two processes of one thread each.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -161,7 +162,16 @@ def main(
                 seen = len(split.train) // whole.batch_size * whole.batch_size
                 lists, error = record(whole, images, split, seed)
                 curve = Curve(
-                    name, space.arch, index, seed, config, fixed, seen, error=error, **lists
+                    name,
+                    space.arch,
+                    index,
+                    seed,
+                    config,
+                    fixed,
+                    seen,
+                    error=error,
+                    load=round(os.getloadavg()[0], 1),
+                    **lists,
                 )
                 table.append(curve.row())
                 click.echo(f"{stem} {index}, seed {seed}: {curve.describe()}")

@@ -31,6 +31,8 @@ class Curve:
         cer: character error rate.
         seconds: processor time until then on one thread, scoring counted.
         error: why it ended early, None if it did not.
+        load: processes that wanted to run when it ended (the load average of a minute); on a
+            machine with fewer cores the seconds are longer than on a quiet one.
     """
 
     images: str
@@ -47,6 +49,7 @@ class Curve:
     cer: tuple[float, ...] = ()
     seconds: tuple[float, ...] = ()
     error: str | None = None
+    load: float | None = None
 
     @property
     def key(self) -> tuple[int, int]:
