@@ -29,8 +29,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
-from search.confirmation.confirmation import FOLDER, TRIALS
-from search.store.listed import read_rows
+from search.store.listed import FITS, read_rows
 from search.store.records import Records, read_run
 
 LEAST = 6  # trials, for two to be a third
@@ -127,7 +126,7 @@ def main(runs: tuple[Path, ...]) -> None:
     console = Console(width=100)
     for path in runs:
         records = read_run(path)
-        confirmed = list(read_rows(path / FOLDER / TRIALS).values())
+        confirmed = list(read_rows(path / FITS).values())
         for space in records.run["spaces"]:
             curves = completed(records, space)
             epochs = {len(curve) for curve in curves.values()}

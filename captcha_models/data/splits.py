@@ -169,6 +169,7 @@ class SplitSpec:
         limit: train on so many images only; None is all.
         limit_seed: chooses them.
         all_images: the folds are of all images, the locked ones too.
+        scored: whether the trial is scored at all; a model that is only to be used is not.
     """
 
     fold: int | None
@@ -177,6 +178,7 @@ class SplitSpec:
     limit: int | None = None
     limit_seed: int = 0
     all_images: bool = False
+    scored: bool = True
 
     def of(self, images: Divided) -> Split:
         """The split of these images.

@@ -12,7 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import InputError
 from search.confirmation.temperature import across_folds
-from search.store.listed import Row, read_rows
+from search.store.listed import FITS, Row, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
     from search.store.records import Records
 
-FITS = Path("confirmed") / "fits"
-"""Of a run: the trainings of its confirmation."""
 COLUMNS = ("image", "label", "read", "nll", "confidence", "num_agree", "num_models", "same_picture")
 """Of the table; `image` and `label` are what `--corrections` reads of it."""
 LEAST_READ = 0.5
@@ -119,7 +116,8 @@ class LabelErrors:
 
 def label_errors(records: "Records", images: "LabelledImages") -> LabelErrors:
     """Rank the images of a run whose label is in doubt; see `find_label_errors`."""
-    return find_label_errors(read_rows(records.path / FITS).values(), images, str(records.path))
+    rows = read_rows(records.path / FITS).values()
+    return find_label_errors(rows, images, str(records.path))
 
 
 def find_label_errors(rows: Iterable[Row], images: "LabelledImages", run: str) -> LabelErrors:

@@ -17,6 +17,10 @@ from search.store.jsonl import read_table
 from search.store.predictions import last_predictions
 from search.store.records import RUN_FILE, read_run, whole
 
+CONFIRMED = "confirmed"
+"""Of a run: the folder of all that its confirmation leaves."""
+FITS = f"{CONFIRMED}/fits"
+"""Of a run: the list of its trainings; FITS.jsonl is their table of earlier versions."""
 Row = dict[str, Any]
 """A finished trial of a list: what it was, what it cost, its predictions image by image."""
 
@@ -37,6 +41,8 @@ class ListedTrial:
         limit_train: train on so many images only; None is all.
         all_images: the folds are of all images, the locked ones too.
         init: sha256 of the model file that it starts from; None is from scratch.
+        scored: whether it is scored; one that is not trains a model to be used.
+        keep: leave its model, though it is scored; not part of the key.
     """
 
     name: str
@@ -49,6 +55,8 @@ class ListedTrial:
     limit_train: int | None = None
     all_images: bool = False
     init: str | None = None
+    scored: bool = True
+    keep: bool = False
 
     def key(self, data_digest: str) -> str:
         """Sha256 (hex) of all that decides the outcome, but for the program's versions.
@@ -62,17 +70,26 @@ class ListedTrial:
         defaults = type(config)().model_dump()
         changed = {k: v for k, v in config.model_dump().items() if v != defaults[k]}
         decides = {**asdict(self), "config": changed, "data": data_digest}
-        del decides["name"]
-        if self.init is None:  # As of before there was such a thing.
+        del decides["name"], decides["keep"]
+        # As of before there was such a thing.
+        if self.init is None:
             del decides["init"]
+        if self.scored:
+            del decides["scored"]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     @property
     def spec(self) -> SplitSpec:
         """How it divides the images."""
         return SplitSpec(
-            self.fold, self.folds, self.split_seed, self.limit_train, self.seed, self.all_images
-        )
+            self.fold, self.folds, self.split_seed, self.limit_train, self.seed, self.all_images,
+            self.scored,
+        )  # fmt: skip
+
+    @property
+    def leaves_model(self) -> bool:
+        """Whether its model is found in the list's folder once it has ended."""
+        return self.keep or not self.scored
 
     def split(self, images: Divided) -> Split:
         """Which image is for what.
@@ -84,6 +101,7 @@ class ListedTrial:
 
     def __str__(self) -> str:
         part = "test set" if self.fold is None else f"fold {self.fold} of {self.folds}"
+        part = part if self.scored else "all but the test set"
         limit = f", {self.limit_train} images" if self.limit_train else ""
         return f"{self.name}, {part}, seed {self.seed}{limit}"
 
@@ -91,6 +109,19 @@ class ListedTrial:
 def name_of(key: str, failed: int = 0) -> str:
     """Name of a listed trial in the records, after so many failed attempts."""
     return f"trial-{key[:16]}" + (f"-{failed + 1}" if failed else "")
+
+
+def model_file(place: Path, trial: str) -> Path:
+    """Where a list's run folder has the model of a trial that leaves one."""
+    return place / "models" / f"{trial}.safetensors"
+
+
+def kept_models(place: Path) -> dict[str, Path]:
+    """The models that finished trials of a list have left, by the trials' keys."""
+    trials = read_run(place).trials if (place / RUN_FILE).is_file() else {}
+    found = {row["key"]: model_file(place, name) for name, row in trials.items()
+             if row["state"] == "completed"}  # fmt: skip
+    return {key: file for key, file in found.items() if file.is_file()}
 
 
 def read_rows(place: Path) -> dict[str, Row]:
@@ -110,6 +141,8 @@ def read_rows(place: Path) -> dict[str, Row]:
 def folder_rows(place: Path) -> dict[str, Row]:
     """The finished trials of a list's run folder by their keys; none if there is no folder.
 
+    Those that were not scored have no predictions.
+
     Raises:
         InputError: a damaged folder.
     """
@@ -118,9 +151,9 @@ def folder_rows(place: Path) -> dict[str, Row]:
     records, read = read_run(place), last_predictions(place)
     with whole(place):
         return {
-            row["key"]: _joined(row, records.last(name), read[name], records.run)
+            row["key"]: _joined(row, records.last(name), read.get(name, {}), records.run)
             for name, row in records.trials.items()
-            if row["state"] == "completed" and name in read
+            if row["state"] == "completed" and (name in read or not row.get("scored", True))
         }
 
 

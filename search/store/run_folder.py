@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from captcha_models.errors import InputError
 from search.store.jsonl import VERSION, Table, sync_folder, write_json
+from search.store.listed import model_file
 from search.store.records import RUN_FILE, State, now, read_run
 from search.store.storage import Storage
 from search.store.sync import Copy
@@ -138,13 +139,20 @@ class RunFolder:
     def keep_model(self, space: str, trial: str, epoch: int, checkpoint: str) -> None:
         """Put a checkpoint's model into best/SPACE, the model before the note that names it."""
         folder = self.path / "best" / space
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / ".model.tmp"
+        self._fetch_model(checkpoint, folder / "model.safetensors")
+        write_json(folder / "trial.json", {"trial": trial, "epoch": epoch})
+
+    def keep_listed(self, trial: str, checkpoint: str) -> None:
+        """Put a checkpoint's model where a trial of a list leaves it."""
+        self._fetch_model(checkpoint, model_file(self.path, trial))
+
+    def _fetch_model(self, checkpoint: str, to: Path) -> None:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        temporary = to.with_name(f".{to.stem}.tmp")
         self.store.fetch(f"{checkpoint}/model.safetensors", temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(folder / "model.safetensors")
-        write_json(folder / "trial.json", {"trial": trial, "epoch": epoch})
+        temporary.replace(to)
 
     def close(self) -> None:
         """Close the tables, bring the copy up to date, and give the lock back."""

@@ -1,6 +1,6 @@
 """Run of a list of trials in a folder, where finished ones are found again by their keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import everything
 from captcha_models.errors import InputError
-from search.store.listed import ListedTrial, Row, read_rows
+from search.store.listed import ListedTrial, Row, kept_models, read_rows
 from search.store.records import RUN_FILE, read_run
 from search.tuning.run_file import describe_list
 from search.tuning.session import Session
@@ -56,19 +56,20 @@ class ListRun:
         """Train what has no row yet.
 
         Returns:
-            The row of each trial, in their order; None for one that failed, which is printed.
+            The row of each trial, in their order; None for one that failed, which is printed. What
+            leaves its model has it among `kept_models`.
 
         Raises:
             InputError: another process is writing the folder, or the cluster cannot hold a trial.
             KeyboardInterrupt: the rows of what had ended are kept.
         """
         wanted = {trial.key(self.images.digest): trial for trial in trials}
-        done = self.rows()
+        done = self._done(wanted)
         missing = {key: trial for key, trial in wanted.items() if key not in done}
         self.say(f"trials: {len(wanted) - len(missing)} of {len(wanted)} are done: {self.place}")
         if missing:
             self._train(missing)
-            done = self.rows()
+            done = self._done(wanted)
             for key, trial in missing.items():
                 if key not in done:
                     self.say(f"{trial} failed: {self._errors().get(key, 'it was cut off')}")
@@ -77,6 +78,15 @@ class ListRun:
     def rows(self) -> dict[str, Row]:
         """The rows of finished trials, by key."""
         return read_rows(self.place)
+
+    def _done(self, wanted: Mapping[str, ListedTrial]) -> dict[str, Row]:
+        """The rows of those that have ended; a model to be used has to be there, too."""
+        rows, models = self.rows(), kept_models(self.place)
+        return {
+            key: rows[key]
+            for key, trial in wanted.items()
+            if key in rows and (trial.scored or key in models)
+        }
 
     def _train(self, missing: dict[str, ListedTrial]) -> None:
         from search.tuning.trial_list import TrialList

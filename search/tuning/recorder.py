@@ -65,15 +65,17 @@ class Recorder(Callback):
             raise OSError(f"{name}: {result[FULL]}")
         if "metrics" not in result:
             return
-        if PREDICTIONS in result:
-            self._read[name] = result["epoch"], result[PREDICTIONS]
-            if result["epoch"] >= trial.config["config"]["epochs"]:
-                # Before the epoch's row: a trial that is whole has its predictions.
-                self._keep_predictions(name)
         folder = result.get("checkpoint_dir_name")
         assert trial.storage is not None
         path = f"{trial.storage.trial_fs_path}/{folder}"
         checkpoint = self._folder.store.relative(path) if folder else None
+        if PREDICTIONS in result:
+            self._read[name] = result["epoch"], result[PREDICTIONS]
+        # Before the epoch's row: a trial that is whole has its predictions, and its model.
+        if result["epoch"] >= trial.config["config"]["epochs"]:
+            self._keep_predictions(name)
+            if checkpoint and self._source.leaves_model(name):
+                self._folder.keep_listed(name, checkpoint)
         self._folder.add_epoch(trial=name, **result["metrics"], checkpoint=checkpoint)
         if checkpoint:
             _discard_older(self._folder, name)

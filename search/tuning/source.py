@@ -64,6 +64,10 @@ class Source(ABC):
         """Why a trial ended before its full budget, unless a budget was spent."""
         return None
 
+    def leaves_model(self, trial: str) -> bool:
+        """Whether a trial's model is kept, whatever others come to."""
+        return False
+
     def own(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and row of each trial of this part."""
         for name, row in list(self.records.trials.items()):

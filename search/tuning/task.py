@@ -31,7 +31,7 @@ class Task:
         cpus: threads it may use.
         gpus: its share of a GPU, or whole GPUs; 0 trains on the CPU.
         split: which images train, validate and are held out; None is the split of the data. A
-            task with its own is scored once, at its end, image by image.
+            task with its own is scored once, at its end, image by image, or not at all.
     """
 
     arch: str
@@ -101,8 +101,8 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
         nonlocal reported
         reported = metrics.epoch
         if task.split is not None:
-            last = metrics.epoch == config.epochs
-            state = _HeldOut(cast("TrainingState", state), data.images, split, task.seed, last)
+            told = task.split.scored and metrics.epoch == config.epochs
+            state = _HeldOut(cast("TrainingState", state), data.images, split, task.seed, told)
         on_epoch(metrics, state)
 
     def go(start: Path | None) -> "TrainingState":
@@ -136,7 +136,7 @@ class _HeldOut:
     images: LabelledImages
     split: Split
     seed: int
-    is_last: bool
+    is_scored: bool
 
     def save_checkpoint(self, folder: Path) -> object:
         return self.state.save_checkpoint(folder)
@@ -147,6 +147,6 @@ class _HeldOut:
     def predictions(self) -> dict[str, Any] | None:
         from captcha_models.inference.predictions import held_out
 
-        if not self.is_last:
+        if not self.is_scored:
             return None
         return held_out(self.state.model, self.images, self.split, self.seed)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from search.store.listed import ListedTrial, name_of
+from search.store.listed import ListedTrial, model_file, name_of
 from search.store.provenance import git_revision, versions
 from search.store.run_folder import RunFolder
 from search.tuning.settings import Settings
@@ -28,15 +28,24 @@ class TrialList(Source):
         self, folder: RunFolder, settings: Settings, trials: Mapping[str, ListedTrial]
     ) -> None:
         super().__init__("list", folder, settings)
+        # A model that is gone is trained again; its trial had ended well.
+        ended = self.records.trials.items()
         failed = Counter(
-            row["key"] for row in self.records.trials.values() if row["state"] == "failed"
-        )
+            row["key"]
+            for name, row in ended
+            if row["state"] == "failed"
+            or (row["state"] == "completed" and not row.get("scored", True)
+                and not model_file(folder.path, name).is_file())
+        )  # fmt: skip
         # Another name for another attempt, which shall know nothing of the epochs of the first.
         self.trials = {name_of(key, failed[key]): (key, trial) for key, trial in trials.items()}
         self._by = {"versions": versions(), "git_revision": git_revision()}
 
     def own(self) -> Any:
         return ((name, row) for name, row in super().own() if name in self.trials)
+
+    def leaves_model(self, trial: str) -> bool:
+        return self.trials[trial][1].leaves_model
 
     def archs(self) -> Iterable[str]:
         return {trial.arch for _, trial in self.trials.values()}
@@ -50,7 +59,8 @@ class TrialList(Source):
     def start(self, name: str) -> None:
         """Append the row of a trial that starts."""
         key, trial = self.trials[name]
-        about = {k: v for k, v in asdict(trial).items() if k not in ("config", "seed", "name")}
+        apart = ("config", "seed", "name", "keep")
+        about = {k: v for k, v in asdict(trial).items() if k not in apart}
         self.start_trial(
             name, trial.config, trial.seed, key=key, title=trial.name, says=str(trial),
             split=asdict(trial.spec), **about, **self._by,

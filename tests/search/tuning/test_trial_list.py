@@ -21,10 +21,11 @@ FIT = ListedTrial("a", "crnn", config_class("crnn")().model_dump(), seed=1, fold
 
 def test_the_key_is_of_all_but_the_name() -> None:
     same = FIT.key("d")
-    assert replace(FIT, name="b").key("d") == same
+    assert replace(FIT, name="b").key("d") == replace(FIT, keep=True).key("d") == same
     changes: list[dict[str, Any]] = [
         {"seed": 2}, {"fold": 1}, {"fold": None}, {"folds": 6}, {"split_seed": 1},
-        {"limit_train": 50}, {"all_images": True}, {"config": {**FIT.config, "lr": 1e-3}},
+        {"limit_train": 50}, {"all_images": True}, {"scored": False},
+        {"config": {**FIT.config, "lr": 1e-3}},
         {"arch": "pooled", "config": {}},
     ]  # fmt: skip
     keys = [replace(FIT, **change).key("d") for change in changes]
