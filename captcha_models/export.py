@@ -42,7 +42,11 @@ PROBABLE = -10.0
 @click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="Print the model card as one object.")
 def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: bool) -> None:
-    """Export MODEL, a model file, the folder of a training, RUN/best/SPACE, or a run folder."""
+    """Export MODEL: a model file, or the folder of a training or a run.
+
+    Of a run it is the winner that search.confirm trained, or before that the best trial of its only
+    space (of any, RUN/best/SPACE).
+    """
     if kind == "onnx":
         from captcha_models.inference.onnx_export import needs
 
@@ -51,9 +55,12 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
     from captcha_models.architectures.heads import CTCRecogniser
     from captcha_models.inference.model_card import FILES, describe, markdown
     from captcha_models.inference.onnx_export import write_onnx
+    from captcha_models.inference.origin import origin
     from captcha_models.training.checkpoint import load_model, save_model, write_whole
 
     loaded = load_model(model, arch)
+    if which := origin(loaded):
+        click.echo(f"model: {which}", err=True)
     card, recogniser = loaded.card.without_paths(), loaded.model
     folder = out or loaded.path.parent / "export"
     path = folder / FILES[kind]

@@ -47,7 +47,8 @@ def predict(
 ) -> int:
     """Read each IMAGE with MODEL: its label, and the probability that this is right.
 
-    MODEL is a model file, the folder of a training, RUN/best/SPACE, or a run folder with one space.
+    MODEL is a model file, or the folder of a training or a run: the winner that search.confirm
+    trained, or before that the best trial of a run with one space (of any, RUN/best/SPACE).
     An IMAGE is a file, a folder, a pattern such as '*.png', or - for standard input: an image, or
     paths, one a line.
 
@@ -60,6 +61,8 @@ def predict(
     from captcha_models.inference.predictor import load
 
     predictor = load(model, device=device, arch=arch)
+    if predictor.origin:
+        click.echo(f"model: {predictor.origin}", err=True)
     wrong = 0
     for row in _rows(predictor, iter(named_images(image)), nbest):
         wrong += "error" in row

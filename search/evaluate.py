@@ -46,19 +46,23 @@ def evaluate(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Score MODEL, a model file or the folder of a training or a search.
+    """Score MODEL, a model file or the folder of a training or a run (see predict --help).
 
     Scores the images of DATA that the model has not seen; where it has seen them all, those that
     validated it, or with --split train those it learned from. An image is known by what it shows.
     """
     import torch
 
+    from captcha_models.inference.origin import origin
     from captcha_models.inference.predictor import predict_images
     from captcha_models.training.checkpoint import load_model
     from captcha_models.training.evaluation import evaluate as score
     from search.confirmation.intervals import wilson
 
     loaded = load_model(model, arch)
+    which = origin(loaded)
+    if which:
+        click.echo(f"model: {which}", err=True)
     images = read_chosen(where, loaded.card.geometry)
     click.echo(images.describe(), err=True)
     for note in images.notes:
@@ -86,6 +90,7 @@ def evaluate(
             json.dumps(
                 {
                     "model": str(loaded.path),
+                    "origin": which,
                     "split": chosen,
                     "images": counts,
                     "num_images": scores.num_images,
@@ -170,6 +175,11 @@ def choose(parts: Sequence[str], wanted: str | None) -> tuple[list[int], str]:
         )
     if set(parts) == {"train"}:
         raise InputError("the model was trained on every one of these images; give others")
+    if set(parts) == {"train", "locked"}:
+        raise InputError(
+            "the model was trained on all of these images but the locked ones, so none is left to "
+            "score it: give others, or choose --split train"
+        )
     other = "train" if chosen == "valid" else "valid"
     raise InputError(
         f"none of these images is {PARTS[chosen]}: choose --split {other}, or give others"

@@ -116,7 +116,7 @@ def figures(card: Card) -> list[dict[str, Any]]:
     """The metrics, those that are shares of images with their 95 % Wilson interval."""
     from scipy.stats import binomtest
 
-    rows = []
+    rows = card.choice.rows() if card.choice else []
     for name, title in {**_ACCURACIES, **_NATS}.items():
         value = card.metrics.get(name)
         if value is None:
@@ -135,7 +135,9 @@ def markdown(about: dict[str, Any]) -> str:
     model, data, split = about["model"], about["model"]["data"], about["model"]["split"]
     length = model["label_length"] or f"up to {model['max_length']}"
     held = "none: every image trains"
-    if split:
+    if split and split["fold"] is None:
+        held = "none validates: every image outside the locked test set trains"
+    elif split:
         held = f"fold {split['fold']} of {split['folds']} validates, split seed {split['seed']}"
     facts = {
         "architecture": f"{model['arch']} of captcha-search",
@@ -148,6 +150,12 @@ def markdown(about: dict[str, Any]) -> str:
         "temperature": f"{model['metrics'].get('temperature', 1.0):.4g}",
         "versions": ", ".join(f"{name} {at}" for name, at in model["versions"].items()),
     }
+    if choice := model.get("choice"):
+        facts["chosen by"] = (
+            f"`search.confirm`: trial {choice['trial']} of {choice['space']}, "
+            f"{choice['held_out']['num_fits']} trainings on {choice['folds']} folds"
+        )
+        facts["confirmed"] = f"{'yes' if choice['confirmed'] else 'no'}: {choice['says']}"
     lines = [f"# Model card: {about['file']}", "", *_table(("what", "value"), facts.items())]
     lines += ["", "## How well it reads", ""]
     lines += _table(("metric", "value"), ((row["title"], _value(row)) for row in about["metrics"]))
@@ -178,6 +186,10 @@ def _table(heads: tuple[str, str], rows: Any) -> list[str]:
 
 
 def _value(row: dict[str, Any]) -> str:
+    if "ci95" in row and "num_images" not in row:
+        form = "{:.4f}" if row["name"].endswith("_nll") else "{:.2%}"
+        mean, low, high = (form.format(one) for one in (row["value"], *row["ci95"]))
+        return f"{mean} (95 % interval {low} to {high})"
     if row["name"] not in _ACCURACIES:
         return f"{row['value']:{'.2%' if row['name'] == 'valid_cer' else '.4f'}}"
     if "ci95" not in row:

@@ -20,6 +20,7 @@ from captcha_models.architectures.base import Recogniser
 from captcha_models.data.decode import as_array, decode
 from captcha_models.data.images import stacked
 from captcha_models.data.labels.archive import file_reader
+from captcha_models.inference.origin import origin
 from captcha_models.training.checkpoint import Card, load_model
 from captcha_models.training.device import pick_device
 from captcha_models.training.evaluation import batches
@@ -49,10 +50,12 @@ class Predictor:
     Attributes:
         model: the recogniser.
         card: what its file says of it: architecture, alphabet, images, metrics.
+        origin: which model of a run it is, in one line; None of any other.
     """
 
     model: Recogniser
     card: Card
+    origin: str | None = None
 
     def predict(self, images: Iterable[Picture]) -> list[Prediction]:
         """The most probable label of each image, brought to the model's size as in training.
@@ -84,7 +87,7 @@ def load(place: str | Path, *, device: str | None = None, arch: str | None = Non
         InputError: no model there, no such device, or an architecture that is not known.
     """
     loaded = load_model(place, arch)
-    return Predictor(loaded.model.to(pick_device(device)), loaded.card)
+    return Predictor(loaded.model.to(pick_device(device)), loaded.card, origin(loaded))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from captcha_models.config import Config
 from captcha_models.data.geometry import LARGEST, SMALLEST, Geometry
 from captcha_models.errors import InputError, explain
 from captcha_models.renamed import renamed
+from captcha_models.training.choice import Choice
 from captcha_models.training.seen import Seen
 
 MODEL_FILE = "model.safetensors"
@@ -69,6 +70,7 @@ class Card(BaseModel):
         seed: of the training.
         init: sha256 of the model file that it started from; None if from scratch.
         metrics: the last epoch's EpochMetrics, as reported.
+        choice: of a winner that search.confirm trained: how it was chosen.
         versions: of the packages that trained it.
     """
 
@@ -89,6 +91,7 @@ class Card(BaseModel):
     seed: int
     init: str | None = None
     metrics: dict[str, Any]
+    choice: Choice | None = None
     versions: dict[str, str]
 
     def without_paths(self) -> Self:
@@ -202,7 +205,7 @@ def load_model(place: str | Path, arch: str | None = None) -> Loaded:
 
 
 def find_model(place: Path) -> Path:
-    """The model file a person means.
+    """The model file a person means: of a run, the confirmed winner, else its only best trial.
 
     Raises:
         InputError: no such place, no model in it, or models of several spaces.
@@ -211,8 +214,9 @@ def find_model(place: Path) -> Path:
         return place
     if not place.is_dir():
         raise InputError(f"no model at {place}: give a model file or the folder of a training")
-    if (place / MODEL_FILE).is_file():
-        return place / MODEL_FILE
+    for file in (place / MODEL_FILE, place / "best" / MODEL_FILE):
+        if file.is_file():
+            return file
     found = sorted(place.glob(f"best/*/{MODEL_FILE}"))
     if len(found) == 1:
         return found[0]
@@ -255,16 +259,26 @@ def write_whole(path: Path, data: bytes) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """JSON header of a file that `write_tensors` wrote; raises as `read_tensors` does."""
+    return _read(path, tensors=False)[1]
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and JSON header of a file that `write_tensors` wrote.
 
     Raises:
         InputError: unreadable, no safetensors, or without our header.
     """
+    return _read(path)
+
+
+def _read(path: Path, *, tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             header = json.loads((file.metadata() or {})[_HEADER])
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            names = list(file.keys()) if tensors else []
+            return {name: file.get_tensor(name) for name in names}, header
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         kind = type(error).__name__
         raise InputError(f"{path} is not a file this project wrote ({kind}: {error})") from None
