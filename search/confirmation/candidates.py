@@ -14,6 +14,7 @@ from typing import Any
 from search.confirmation import summary as scores
 from search.confirmation.intervals import one_standard_error
 from search.confirmation.temperature import across_folds
+from search.confirmation.verdict import verdict
 from search.store.leaderboard import leaderboard
 from search.store.listed import ListedTrial, Row
 from search.store.records import Records, now
@@ -141,8 +142,9 @@ def confirm(
         target_nll: of a search for the cheapest; None for any other.
 
     Returns:
-        `candidates` with their figures, least NLL first; `chosen` and `best`, names or None if no
-        candidate has all its fits.
+        `candidates` with their figures, least NLL first; `chosen` and `best`, names, and
+        `verdict`, whether the choice is `confirmed` and what it `says`; None if no candidate has
+        all its fits.
     """
     whole = [
         (one, across_folds([row for row in own if row]))
@@ -151,7 +153,8 @@ def confirm(
     ]
     broken = [one.name for one, own in zip(found, rows, strict=True) if None in own]
     if not whole:
-        return {"candidates": [], "failed": broken, "chosen": None, "best": None}
+        none = dict.fromkeys(("chosen", "best", "verdict"))
+        return {"candidates": [], "failed": broken, **none}
     summaries = [scores.summarise(own) for _, own in whole]
     costs = [one["images_seen"] for one in summaries]
     chosen, near = one_standard_error(
@@ -176,11 +179,15 @@ def confirm(
         }
         for i, ((one, own), figures, is_near) in enumerate(zip(whole, summaries, near, strict=True))
     ]
+    plain = next((i for i, (one, _) in enumerate(whole) if one.baseline), None)
+    apart = None if plain is None else scores.difference(whole[chosen][1], whole[plain][1])["nll"]
+    found_out = verdict(lines[chosen], None if plain is None else lines[plain], apart, target_nll)
     return {
         "candidates": sorted(lines, key=lambda line: line["nll"]["mean"]),
         "failed": broken,
         "chosen": whole[chosen][0].name,
         "best": whole[best][0].name,
+        "verdict": asdict(found_out),
     }
 
 

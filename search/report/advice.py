@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from search.confirmation.verdict import verdict_of
 from search.report.loader import Run, number
 from search.report.parameters import parameters, position
 from search.report.trials import Boards
@@ -17,6 +18,8 @@ EDGE = 0.03
 """A value this near to a bound of its range, as a share of it, counts as at the bound."""
 LEADERS, MOST = 5, 4
 """Of so many of the best so many have to be there: three of five may by chance."""
+MORE = 5
+"""Seeds of a confirmation that has had too few, at least."""
 ENOUGH = 10
 """Completed trials from which on bounds of ranges and late finds mean something."""
 SILENT = timedelta(minutes=5)
@@ -136,8 +139,15 @@ def _confirmation(run: Run, space: str) -> str:
     if not found or not found["chosen"]:
         names = ", ".join(sorted(run.fits[space]))
         return f"The confirmation is not complete ({names} so far): continue with {command}"
+    sure = verdict_of(found)
+    if not sure.confirmed:
+        more = f"{command} --seeds {max(MORE, 2 * sure.num_fits)} --no-test"
+        return f"{found['chosen']} is not confirmed: {sure.says}; run {more}"
     if not found["test"]:
         return f"{found['chosen']} is confirmed, not yet tested: evaluate it once with {command}"
+    if found.get("model"):
+        command = f"python -m captcha_models.export {quote(str(path))}"
+        return f"{found['chosen']} is confirmed and tested: export its model with {command}"
     return (
         f"{found['chosen']} is confirmed and tested: train it for use with python -m "
         f"captcha_models.train --config {quote(f'{path}/confirmed/{space}.toml')}"

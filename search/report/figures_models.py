@@ -129,7 +129,7 @@ def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
         "Mean NLL on folds that the training had not seen, with its 95 % interval, beside that of "
         "the search. Candidates beyond the right edge have trainings that failed to learn.",
         traces if rows else [],
-        ["trial", "NLL in the search", "confirmed NLL", "low", "high", "trainings", "seeds",
+        ["trial", "NLL in the search", "NLL, retrained", "low", "high", "trainings", "seeds",
          "captchas read", "CER", "gap"],
         table,
         {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),

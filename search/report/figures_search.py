@@ -14,7 +14,7 @@ from search.tuning.objectives import front
 
 def stages(found: Mapping[str, Mapping[str, int]]) -> Figure:
     """Trials of each space by stage."""
-    shown = ("tried", "completed", "confirmed", "tested")
+    shown = ("tried", "completed", "retrained", "tested")
     traces = []
     for name, own in found.items():
         counts = [own[stage] for stage in shown]

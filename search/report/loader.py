@@ -14,6 +14,7 @@ from typing import Any
 from captcha_models.errors import InputError
 from captcha_models.renamed import renamed
 from search.confirmation.summary import summarise
+from search.confirmation.verdict import verdict_of
 from search.store.jsonl import check_version
 from search.store.leaderboard import METRICS
 from search.store.listed import folder_rows
@@ -227,6 +228,9 @@ def _check_confirmed(found: Any) -> None:
     for key, kind in {"candidates": list, "chosen": str | None, "test": dict | None}.items():
         if not isinstance(found[key], kind):
             raise TypeError(key)
+    sure = verdict_of(found)
+    if not (isinstance(sure.says, str) and isinstance(sure.num_fits, int)):
+        raise TypeError("verdict")
     tested = [found["test"]["winner"]] if found["test"] else []
     for one in [*found["candidates"], *tested]:
         for key in ("nll", "exact_match", "gap"):

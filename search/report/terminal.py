@@ -149,7 +149,7 @@ def _show_confirmed(found: Mapping[str, Row], out: Console) -> None:
             ]
         )
     out.print()
-    _print_table(out, ("confirmed", "trainings", "nll", "95 %", "captchas", "CER", "gap"), rows)
+    _print_table(out, ("retrained", "trainings", "nll", "95 %", "captchas", "CER", "gap"), rows)
 
 
 def show_both(

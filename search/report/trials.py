@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUMMARY = ("nll", "exact_match", "gap", "num_fits", "num_images", "images_seen", "seconds")
 INTERVALS = ("nll_low", "nll_high", "exact_match_low", "exact_match_high")
-STAGES = ("tried", "stopped", "failed", "unfinished", "completed", "confirmed", "tested")
+STAGES = ("tried", "stopped", "failed", "unfinished", "completed", "retrained", "tested")
 
 Boards = Mapping[str, Sequence[dict[str, Any]]]
 
@@ -113,7 +113,7 @@ def trial_table(boards: Boards) -> "pd.DataFrame":
 
 
 def stages(run: Run, boards: Boards) -> dict[str, dict[str, int]]:
-    """Trials of each space by stage: `tried` are all, `confirmed` those retrained with new seeds.
+    """Trials of each space by stage: `tried` are all, `retrained` those with new seeds.
 
     `tested` is 1 once the space's winner has been evaluated on the locked test set.
     """
@@ -122,7 +122,7 @@ def stages(run: Run, boards: Boards) -> dict[str, dict[str, int]]:
         states = [row["state"] for row in rows]
         counts: dict[str, int] = {state: states.count(state) for state in STATES}
         counts["tried"] = len(rows)
-        counts["confirmed"] = len({r["trial"] for r in rows} & run.fits.get(space, {}).keys())
+        counts["retrained"] = len({r["trial"] for r in rows} & run.fits.get(space, {}).keys())
         counts["tested"] = 1 if run.confirmed.get(space, {}).get("test") else 0
         found[space] = {stage: counts[stage] for stage in STAGES}
     return found

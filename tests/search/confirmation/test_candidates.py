@@ -77,3 +77,23 @@ def test_the_choice() -> None:
     assert sure["chosen"] == "cheap"
     none = confirm([broken], [[None]], None)
     assert (none["chosen"], none["candidates"]) == (None, [])
+
+
+def test_two_trainings_confirm_nothing_and_three_tell() -> None:
+    base = config_class("crnn")().model_dump()
+    good, plain = (Candidate(n, "crnn", base, n == "plain", 0.2) for n in ("good", "plain"))
+
+    def own(nll: float, count: int) -> list[dict[str, Any]]:
+        labels = [f"{chr(97 + i)}{chr(97 + j)}" for i in range(12) for j in range(12)]
+        noise = [{name: nll + 0.01 * (i % 3) for i, name in enumerate(labels)} for _ in range(1)]
+        return [{**row(i, i, noise[0], {}), "images_seen": 100} for i in range(count)]
+
+    for count, confirmed in ((2, False), (3, True)):
+        found = confirm([good, plain], [own(0.1, count), own(0.9, count)], None)
+        assert found["chosen"] == "good"
+        assert found["verdict"]["confirmed"] is confirmed
+    lost = confirm([good, plain], [own(0.1, 3), [None]], None)
+    assert lost["verdict"] == {
+        "confirmed": False, "num_fits": 3,
+        "says": "the baseline has lost a training, so there is nothing to compare",
+    }  # fmt: skip

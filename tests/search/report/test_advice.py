@@ -1,6 +1,7 @@
 """Advice on what to do next with a run."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,24 @@ def test_a_running_search_is_recognised(tmp_path: Path) -> None:
 def test_advice_is_a_command_that_a_shell_takes(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "my r", states=("completed",))
     assert f"python -m search.confirm '{path}'" in Report.of(path).advice
+
+
+def test_advice_calls_nothing_confirmed_that_two_trainings_say(tmp_path: Path) -> None:
+    path = tmp_path / "crnn-real"
+    shutil.copytree(Path(__file__).parents[3] / "results" / "crnn-real", path)
+    result = json.loads((path / "confirmed" / "crnn.json").read_text())
+    assert "crnn-014 is confirmed" in Report.of(path).advice
+
+    def advice(**values: Any) -> str:
+        (path / "confirmed" / "crnn.json").write_text(json.dumps({**result, **values}))
+        return Report.of(path).advice
+
+    two = [{**line, "num_fits": 2} for line in result["candidates"]]
+    few = "crnn-014 is not confirmed: too few trainings to tell (2 trainings; at least 3: --seeds)"
+    command = f"run python -m search.confirm {path} --seeds"
+    assert advice(candidates=two) == f"{few}; {command} 5 --no-test"
+    sure = {"confirmed": False, "says": "too few trainings to tell: no", "num_fits": 5}
+    assert advice(verdict=sure).endswith(f"trainings to tell: no; {command} 10 --no-test")
+    done = {"verdict": {**sure, "confirmed": True}, "test": {"winner": {}}, "model": {"file": "f"}}
+    assert advice(**done).endswith(f"export its model with python -m captcha_models.export {path}")
+    assert advice(verdict=3).startswith("The confirmation is not complete")

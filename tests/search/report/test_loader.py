@@ -23,7 +23,7 @@ RECORDED = Path(__file__).parents[3] / "results" / "crnn-real"
 def test_the_recorded_search_on_real_images_is_read_with_its_confirmation() -> None:
     found = Report.of(RECORDED)
     assert found.run.notes == ()
-    assert found.stages["crnn"]["confirmed"] == 4
+    assert found.stages["crnn"]["retrained"] == 4
     assert "baseline" in found.confirmed["crnn"]
     assert found.confirmed["crnn"]["crnn-014"]["num_fits"] == 5
     assert found.confirmed["crnn"]["crnn-014"]["chosen"]

@@ -63,7 +63,7 @@ def test_the_error_rate_of_an_old_run_comes_from_its_predictions(tmp_path: Path)
 
 def test_stages_and_cost_add_up(found: Report) -> None:
     assert found.stages["pooled"] == {
-        "tried": 5, "stopped": 1, "failed": 1, "unfinished": 0, "completed": 3, "confirmed": 0,
+        "tried": 5, "stopped": 1, "failed": 1, "unfinished": 0, "completed": 3, "retrained": 0,
         "tested": 0,
     }  # fmt: skip
     assert found.cost["completed"]["seconds"] == 2 * 3 * 120.0
