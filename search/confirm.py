@@ -4,13 +4,15 @@
 
 Retrains the best few of each space and the baseline, seed i validated on fold i of as many fresh
 folds as seeds, so that each is scored on every image outside the locked test set. Recommends the
-cheapest of those whose NLL is, image by image, within one standard error of the best. Then trains
+cheapest of those whose NLL is, image by image, within one standard error of the best; it is
+confirmed if at least three trainings say by their interval that it beats the baseline. Then trains
 the winner and the baseline on all of these images and scores them once on the locked test set; a
 log beside the runs refuses a second evaluation.
 
-Leaves RUN/confirmed/SPACE.json, SPACE.toml (for `captcha_models.train --config`) and the run folder
-of all trainings; the same command goes on where it was stopped. Exit codes: 0 done, 1 trainings
-failed that are needed, 2 wrong input, 130 interrupted.
+Leaves in RUN/best the winner trained on all of these images, with its card: what predict, export
+and evaluate take. In RUN/confirmed: SPACE.json, SPACE.toml (for `captcha_models.train --config`),
+SPACE/model.safetensors, and the run folder of all trainings; the same command goes on where it was
+stopped. Exit codes: 0 done, 1 trainings failed that are needed, 2 wrong input, 130 interrupted.
 """
 
 import json
@@ -93,7 +95,10 @@ from captcha_models.errors import InputError
 )
 @option("--json", "as_json", is_flag=True, help="One JSON object on standard output.", group="Run")
 def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) -> int:
-    """Retrain the best few of RUN, by default of the newest run, and judge the winner once."""
+    """Retrain the best few of RUN, by default of the newest run, and judge the winner once.
+
+    The winner is trained once more on all images but the locked ones: RUN/best holds this model.
+    """
     if options["force"] and options["no_test"]:
         raise InputError(
             "--force evaluates on the test set and --no-test does not: give one of them"
@@ -127,7 +132,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     else:
         print_confirmation(found)
     looked = not options["no_test"]
-    done = all(one["chosen"] and (one["test"] or not looked) for one in found.values())
+    done = all(one["model"] and (one["test"] or not looked) for one in found.values())
     return OK if done else ALL_FAILED
 
 

@@ -178,21 +178,35 @@ class Run:
         """A row for each epoch of each trial: the learning curves."""
         return epochs_table(self.records)
 
-    def best(self, space: str | None = None) -> "Predictor":
-        """The best trial's model.
+    def best(
+        self, space: str | None = None, say: Callable[[str], None] = lambda line: None
+    ) -> "Predictor":
+        """The model that `confirm` trained of the winner; before that, the best trial's.
 
         Args:
-            space: whose; may be left out where the run has one.
+            space: whose; by default the winner of all spaces, or the best of the only one.
+            say: gets one line that tells which model it is; `Predictor.origin` is the same.
 
         Raises:
-            InputError: the run has several spaces and none is named, or no model.
+            InputError: nothing is confirmed, the run has several spaces and none is named; or there
+                is no model.
         """
         from captcha_models.inference.predictor import load
+        from search.confirmation.final import file_of
 
-        return load(self.path / "best" / self._space(space))
+        if space is None and (self.path / "best" / "model.safetensors").is_file():
+            place = self.path / "best"
+        else:
+            name = self._space(space)
+            winner = file_of(self.path, name)
+            place = winner if winner.is_file() else self.path / "best" / name
+        predictor = load(place)
+        if predictor.origin:
+            say(predictor.origin)
+        return predictor
 
     def confirm(self, space: str | None = None, **options: Any) -> dict[str, Any]:
-        """Retrain the best few on fresh seeds and folds, and choose.
+        """Retrain the best few on fresh seeds and folds, choose, and train the winner for use.
 
         Args:
             space: whose; may be left out where the run has one.
@@ -200,7 +214,8 @@ class Run:
                 and the further options of `search.confirm`, such as `max_concurrent`.
 
         Returns:
-            What RUN/confirmed/SPACE.json says: `chosen`, and `candidates` with their figures.
+            What RUN/confirmed/SPACE.json says: `chosen`, its `verdict` and `model`, and
+            `candidates` with their figures.
 
         Raises:
             InputError: other images than the search's, or a second test-set evaluation.

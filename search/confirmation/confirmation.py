@@ -1,4 +1,4 @@
-"""Confirmation of a search: its trials, the choice, the test-set evaluation, the files."""
+"""Confirmation of a search: its trials, the choice, the test-set evaluation, files, models."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,21 +20,22 @@ from search.confirmation.candidates import (
     plan_digest,
     with_temperature,
 )
+from search.confirmation.final import Winner, file_of, place, put_best, train_finals
+from search.store.disk_full import writing
 from search.store.jsonl import write_json
-from search.store.listed import ListedTrial, Row
+from search.store.listed import CONFIRMED, FITS, ListedTrial, Row
 from search.store.records import Records, now, whole
+from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.initial import load_init
 from search.tuning.list_run import ListRun
 from search.tuning.plan import load_again, load_outside
+from search.tuning.task import Trainable, train
 
 if TYPE_CHECKING:
     from captcha_models.training.initial import Initial
 
-FOLDER = "confirmed"
-TRIALS = "fits"
-"""Folder of the trials within it; fits.jsonl beside it is their table of earlier versions."""
 RESOURCES = ("gpus_per_trial", "cpus_per_trial", "max_concurrent")
 """Options that are the search's own unless given; `stall_s` is always the search's."""
 DEFAULTS: dict[str, Any] = {
@@ -55,6 +56,7 @@ class Confirmation:
         say: prints one line.
         num_cpus: of a private local Ray; None is all.
         images: of the search, if they are at hand; else they are loaded from where it had them.
+        train: what a training does.
     """
 
     records: Records
@@ -63,6 +65,7 @@ class Confirmation:
     say: Callable[[str], None]
     num_cpus: int | None = None
     images: LabelledImages | None = None
+    train: Trainable = train
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,17 +115,27 @@ class Confirmation:
                 "space": name,
                 **confirm(own, [next(groups) for _ in own], self.settings.get("target_nll")),
                 "test": None,
+                "model": None,
             }
             for name, own in found.items()
         }
         for name, result in results.items():
             result["test"] = self._judged_before(name, result)
             self._write(name, result)
-        if looks and any(result["chosen"] for result in results.values()):
+        winners = [
+            Winner.of(name, _named(found[name], line["name"]), line, self.plan)
+            for name, result in results.items()
+            if (line := _chosen(result))
+        ]
+        judged = False
+        if looks and winners:
             ledger.take(plan, str(self.records.path), force, spaces=list(self.spaces))
             self.say(f"test-set evaluation: recorded in {ledger.path}")
-            if self._judge(trials, found, results, digest):
-                ledger.finish(plan)
+            judged = self._judge(trials, found, winners, results, digest)
+        self._keep_models(trials, winners, results)
+        if judged:
+            # Last, so that one that was killed before goes on.
+            ledger.finish(plan)
         return results
 
     def _load(self) -> LabelledImages:
@@ -138,11 +151,12 @@ class Confirmation:
         own = {k: self.settings[k] for k in (*RESOURCES, "stall_s") if k in self.settings}
         given = {k: self.options[k] for k in RESOURCES if self.options[k] is not None}
         return ListRun(
-            self._folder / TRIALS, images, self.say, self.options["address"], self.num_cpus,
-            self._storage(), {**own, **given}, init=self._init(),
+            self.records.path / FITS, images, self.say, self.options["address"], self.num_cpus,
+            kept.child(FITS).place if (kept := self._storage()) else None, {**own, **given},
+            train=self.train, init=self._init(),
         )  # fmt: skip
 
-    def _storage(self) -> str | None:
+    def _storage(self) -> Storage | None:
         """Where the search kept its run, if that was not its folder; passwords are not recorded."""
         kept = self.records.run.get("storage")
         if kept and HIDDEN in kept:
@@ -151,12 +165,13 @@ class Confirmation:
             kept = Storage(self.options["storage"]).child(self.records.path.name).place
         if not kept and (given := self.options.get("storage")):
             kept = Storage(given).child(self.records.path.name).place
-        return Storage(kept).child(FOLDER).child(TRIALS).place if kept else None
+        return Storage(kept) if kept else None
 
     def _judge(
         self,
         trials: ListRun,
         found: Mapping[str, list[Candidate]],
+        winners: Sequence[Winner],
         results: dict[str, Any],
         digest: str,
     ) -> bool:
@@ -165,28 +180,57 @@ class Confirmation:
         Returns:
             Whether no trial has failed, so that nothing is left to be done.
         """
-        groups, lines = [], {}
-        for name, result in results.items():
-            figures_of = {line["name"]: line for line in result["candidates"]}
-            if result["chosen"] is None:
-                continue
-            lines[name] = figures_of[result["chosen"]]
-            for wanted in (result["chosen"], next(one.name for one in found[name] if one.baseline)):
-                one = next(one for one in found[name] if one.name == wanted)
-                # A baseline that failed before is tried again; nothing was fitted to it.
-                temperature = figures_of[wanted]["temperature"] if wanted in figures_of else 1.0
-                groups.append(one.test_fits(self.plan, temperature))
+        groups = []
+        for one in winners:
+            lines = {line["name"]: line for line in results[one.space]["candidates"]}
+            baseline = next(one for one in found[one.space] if one.baseline)
+            # A baseline that failed before is tried again; nothing was fitted to it.
+            temperature = lines.get(baseline.name, {"temperature": 1.0})["temperature"]
+            groups += [one.tests, baseline.test_fits(self.plan, temperature)]
+            self.say(f"{one.space}: {len(one.tests)} trainings each of {one.final.name} and the "
+                     f"baseline {one.cost(trials.images)}")  # fmt: skip
         dealt = iter(_dealt(trials, groups))
         whole = True
-        for name, line in lines.items():
-            winner, baseline = next(dealt), next(dealt)
-            both = [row for row in winner if row], [row for row in baseline if row]
-            if len(both[0]) < len(winner) or len(both[1]) < len(baseline):
+        for one in winners:
+            winner, other = next(dealt), next(dealt)
+            both = [row for row in winner if row], [row for row in other if row]
+            if len(both[0]) < len(winner) or len(both[1]) < len(other):
                 whole = False
                 continue
-            results[name]["test"] = {"digest": digest, "time": now(), **judge(*both, line)}
-            self._write(name, results[name])
+            test = {"digest": digest, "time": now(), **judge(*both, one.line)}
+            results[one.space]["test"] = test
+            self._write(one.space, results[one.space])
         return whole
+
+    def _keep_models(
+        self, trials: ListRun, winners: Sequence[Winner], results: dict[str, Any]
+    ) -> None:
+        """Train what is missing of the final models, and put them where they are used."""
+        run = self.records.path
+        models = train_finals(winners, trials, run, self.say)
+        for one in winners:
+            result = results[one.space]
+            if one.space in models:
+                says = place(one, models[one.space], run, trials.images.digest, result)
+                result["model"] = {"file": str(file_of(Path(), one.space)), "says": says}
+                self._write(one.space, result)
+        best = put_best(run, results, self.settings.get("target_nll"))
+        if best:
+            which = results[best]["model"]["says"] if best in results else f"the winner of {best}"
+            self.say(f"{run / 'best'}: {which}; predict, export and evaluate take it")
+        elif winners:
+            self.say(f"the final training of the best has failed: {run / 'best'} is as it was")
+        self._push()
+
+    def _push(self) -> None:
+        """Bring the copy of a run that is kept in a storage up to date."""
+        store = self._storage() if self.records.run.get("storage") else None
+        if store:
+            try:
+                RunFolder.open(self.records.path, store).close()
+            except InputError as error:
+                # All is in the run folder; whoever writes the folder now carries it along.
+                self.say(f"the confirmation is not yet in {store.place}: {error}")
 
     def _judged_before(self, name: str, result: Mapping[str, Any]) -> Any:
         """An earlier test-set evaluation of the same choice, so that --no-test loses nothing."""
@@ -199,16 +243,25 @@ class Confirmation:
 
     @property
     def _folder(self) -> Path:
-        return self.records.path / FOLDER
+        return self.records.path / CONFIRMED
 
     def _write(self, name: str, result: dict[str, Any]) -> None:
         """The results, and the recommended configuration with the confirmed temperature."""
-        write_json(self._folder / f"{name}.json", result)
-        line = next((one for one in result["candidates"] if one["chosen"]), None)
-        if line:
-            arch = self.records.run["spaces"][name]["space"].get("arch", name)
-            values = with_temperature(arch, line["config"], line["temperature"])
-            config_class(arch).parse(values).save(self._folder / f"{name}.toml")
+        with writing(self.records.path, "the same command"):
+            write_json(self._folder / f"{name}.json", result)
+            if line := _chosen(result):
+                arch = self.records.run["spaces"][name]["space"].get("arch", name)
+                values = with_temperature(arch, line["config"], line["temperature"])
+                config_class(arch).parse(values).save(self._folder / f"{name}.toml")
+
+
+def _chosen(result: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The winner's line."""
+    return next((one for one in result["candidates"] if one["chosen"]), None)
+
+
+def _named(found: Sequence[Candidate], name: str) -> Candidate:
+    return next(one for one in found if one.name == name)
 
 
 def _dealt(trials: ListRun, groups: Sequence[Sequence[ListedTrial]]) -> list[list[Row | None]]:

@@ -1,6 +1,7 @@
 """Terminal tables of a confirmation; they compute nothing."""
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -51,7 +52,7 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
             )
         table.add_section()
     plan = next(iter(found.values()))["plan"]
-    _say(out, f"confirmed: {plan['seeds']} seeds, each validated on its own of {plan['folds']} "
+    _say(out, f"retrained: {plan['seeds']} seeds, each validated on its own of {plan['folds']} "
          "fresh folds", style="bold")  # fmt: skip
     out.print(table, highlight=False)
     _say(out, "* chosen: the cheapest within one standard error (+) of the best, image by image")
@@ -60,11 +61,18 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
             _say(out, f"{space}: {name}: a training has failed: left out")
     if any(result["test"] for result in found.values()):
         _print_test(found, out)
+    run = next(iter(found.values()))["run"]
     for space, result in found.items():
         if result["chosen"]:
-            _say(out, f"{space}: recommended: {result['run']}/confirmed/{space}.toml")
-    run = next(iter(found.values()))["run"]
-    _say(out, f"labels that these trainings contradict: python -m search.labels {run}")
+            sure = "confirmed" if result["verdict"]["confirmed"] else "not confirmed"
+            _say(out, f"{space}: {result['chosen']} is {sure}: {result['verdict']['says']}",
+                 style="bold")  # fmt: skip
+            _say(out, f"{space}: configuration: {run}/confirmed/{space}.toml")
+        if result["model"]:
+            _say(out, f"{space}: model: {run}/{result['model']['file']}")
+    if any(result["model"] for result in found.values()):
+        _say(out, f"use it: python -m captcha_models.export {quote(run)}")
+    _say(out, f"labels that these trainings contradict: python -m search.labels {quote(run)}")
 
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:

@@ -17,8 +17,12 @@ def is_full(error: BaseException) -> bool:
 
 
 @contextmanager
-def writing(run: Path) -> Iterator[None]:
+def writing(run: Path, again: str | None = None) -> Iterator[None]:
     """While a run folder is written: say in one line that it cannot be, and what to do.
+
+    Args:
+        run: the folder.
+        again: what goes on; by default the options of a search.
 
     Raises:
         InputError: in the place of whatever a file or the study's database raised, or Ray and
@@ -33,7 +37,7 @@ def writing(run: Path) -> Iterator[None]:
             if isinstance(one, OSError | sqlite3.OperationalError):
                 raise InputError(
                     f"{run} cannot be written: {one_line(one)}; nothing that was recorded is lost: "
-                    f"make room, then go on with --resume --name {run.name}"
+                    f"make room, then go on with {again or f'--resume --name {run.name}'}"
                 ) from error
         raise
 

@@ -5,6 +5,8 @@
     epochs.jsonl      a row per reported epoch; of two rows of an epoch the last holds
     predictions.jsonl image by image, with valid.json and thumbnails/: search/store/predictions.py
     best/SPACE/       model.safetensors and trial.json of the best trial so far
+    best/             model.safetensors and MODEL_CARD.md of the winner that search.confirm trained
+    confirmed/        all that search.confirm leaves: its results, models and trainings
     status.json       what the search is doing, or how it ended: search/store/status.py
     study.db          Optuna's studies, written when a search ends, never read: store/study.py
     ray/              Ray's checkpoints of trials that have not ended

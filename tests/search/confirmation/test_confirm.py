@@ -13,10 +13,12 @@ from captcha_models.config import read_values
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import is_locked
 from captcha_models.errors import InputError
+from captcha_models.training.checkpoint import load_model
 from search.confirmation.confirmation import Confirmation
 from search.confirmation.terminal import print_confirmation
 from search.experiment import open_run
 from search.store.jsonl import read_table
+from search.store.listed import read_rows
 from search.store.records import Records, read_run
 from search.store.test_set_log import LEDGER_FILE
 from search.tuning.search_session import SearchSession
@@ -86,6 +88,14 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     assert before["test"] is None
     assert not ledger.exists()
     assert len(before["candidates"]) == 2
+    final = load_model(records.path)
+    assert final.path == records.path / "best" / "model.safetensors"
+    assert final.seen
+    assert len(final.seen.train) == sum(not is_locked(name) for name in drawn.names)
+    assert final.card.choice
+    assert (final.card.choice.trial, final.card.choice.test) == (before["chosen"], None)
+    fits = read_rows(folder / "fits")
+    assert [len(row.get("images", ())) for row in fits.values() if row["fold"] is None] == [0]
     for line in before["candidates"]:
         assert line["num_images"] == sum(not is_locked(name) for name in drawn.names)
         assert line["nll"]["low"] < line["nll"]["mean"] < line["nll"]["high"]
@@ -100,6 +110,13 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     assert test["optimism"]["mean"] == test["winner"]["nll"]["mean"] - winner["search_valid_nll"]
     assert json.loads((folder / "crnn.json").read_text()) == found
     assert len(read_table(ledger)) == 2
+    judged = load_model(records.path).card
+    assert judged.choice
+    assert judged.choice.test
+    assert judged.choice.test.nll.mean == test["winner"]["nll"]["mean"]
+    assert judged.model_copy(update={"choice": None}) == final.card.model_copy(
+        update={"choice": None}
+    )
     recommended = config_class("crnn").parse(read_values(str(folder / "crnn.toml"), "crnn"))
     assert recommended.model_dump() == {**winner["config"], "temperature": winner["temperature"]}
     print_confirmation({"crnn": found})
