@@ -91,7 +91,9 @@ def _search(log_probs: Tensor, width: int, length: int | None) -> tuple[Tensor, 
         grow[:, -1] = _NEVER
         if length is not None:
             short = spacing * (length - lengths) - (spacing - 1) > num_steps - 1 - step
-            stay = stay.masked_fill(short, _NEVER)
+            stay, stay_blank, stay_symbol = (  # all three, lest a dropped prefix grow after all
+                x.masked_fill(short, _NEVER) for x in (stay, stay_blank, stay_symbol)
+            )
             grow = grow.masked_fill((lengths == length).gather(1, origin), _NEVER)
 
         total, pick = torch.cat([stay, grow], dim=1).topk(width)
@@ -110,9 +112,9 @@ def _search(log_probs: Tensor, width: int, length: int | None) -> tuple[Tensor, 
         source = source[..., None].expand_as(prefixes)
         prefixes = prefixes.gather(1, source)
         parents = torch.where(grew[..., None], prefixes, parents.gather(1, source))
-        prefixes.view(symbol_type).scatter_(
-            2, (lengths - 1).clamp_min(0)[..., None], last[..., None].to(symbol_type)
-        )
+        symbols = prefixes.view(symbol_type)
+        end = (lengths - 1).clamp(0, symbols.shape[2] - 1)  # unused places outgrow a short length
+        symbols.scatter_(2, end[..., None], last[..., None].to(symbol_type))
 
     scores, best = total.sort(dim=1, descending=True)
     ids = prefixes.gather(1, best[..., None].expand(-1, -1, words)).view(symbol_type).long()

@@ -209,6 +209,12 @@ def test_length_is_kept_where_the_best_labelling_has_another() -> None:
     assert narrow[0][0].ids == (1, 1)
 
 
+def test_a_beam_wider_than_the_labels_of_a_length() -> None:
+    """The places it cannot use grew beyond the row that a label of that length needs."""
+    for found in beam_decode(emissions(0, 9, 3, 6, 1.5), 11, n_best=11, length=1):
+        assert sorted(hypothesis.ids for hypothesis in found) == [(1,), (2,), (3,), (4,), (5,)]
+
+
 def test_half_precision_is_decoded() -> None:
     log_probs = emissions(9, 13, 8, 20, 8.0)
     assert [r[0].ids for r in beam_decode(log_probs.bfloat16(), 10)] == [
