@@ -225,10 +225,7 @@ class CTCRecogniser(Recogniser):
 
     def read(self, logits: Tensor, n_best: int = 1) -> list[list[ctc.Hypothesis]]:
         """Prefix beam search at the configuration's beam width."""
-        width = max(self.beam_width, n_best)
-        return ctc.beam_decode(
-            _log_probs(logits), beam_width=width, n_best=n_best, length=self.length
-        )
+        return ctc.beam_decode(_log_probs(logits), self.beam_width, n_best, self.length)
 
     def read_greedily(self, logits: Tensor) -> list[list[int]]:
         """The best path, collapsed."""

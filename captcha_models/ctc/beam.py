@@ -6,6 +6,7 @@ Shapes: N batch, T steps, K classes with blank, L label length, W beam width.
 """
 
 from functools import reduce
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +17,38 @@ _NEVER = -torch.inf
 _PAIRS_AT_ONCE = 2**22  # prefixes compared with prefixes at a time: bounds memory at large widths
 
 
+class Ranking(NamedTuple):
+    """The classes of every step, most probable first, without the blank.
+
+    Attributes:
+        log_prob: (T, N, S) of the S best.
+        classes: (T, N, S) in 1..K-1.
+        ranks: (T, N, K) of each class, from 0; S for the blank and the others.
+    """
+
+    log_prob: Tensor
+    classes: Tensor
+    ranks: Tensor
+
+    @classmethod
+    def of(cls, log_probs: Tensor, beam_width: int) -> "Ranking":
+        """As many of (T, N, K) as a beam of that width, or a narrower one, can need."""
+        num = min(log_probs.shape[2] - 1, beam_width + 1)
+        log_prob, classes = log_probs[..., 1:].topk(num)
+        ranks = torch.full(log_probs.shape, num, device=log_probs.device)
+        order = torch.arange(num, device=log_probs.device).expand_as(classes)
+        return cls(log_prob, classes + 1, ranks.scatter_(2, classes + 1, order))
+
+    def rows(self, rows: Tensor | slice) -> "Ranking":
+        """Of these images alone."""
+        return Ranking(*(x[:, rows] for x in self))
+
+
 def prefix_beam(
-    log_probs: Tensor, beam_width: int, length: int | None = None
+    log_probs: Tensor,
+    beam_width: int,
+    length: int | None = None,
+    ranking: Ranking | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The labellings that a prefix beam search is left with.
 
@@ -29,6 +60,7 @@ def prefix_beam(
         beam_width: W, at least 1.
         length: keep labellings of exactly this many symbols, and drop a prefix as soon as the
             steps left cannot complete it. None: any length.
+        ranking: of these log-probabilities, for a beam at least so wide, where there is one.
 
     Returns:
         ids (N, W, T or `length`) padded with 0, lengths (N, W) and scores (N, W), best first. A
@@ -36,26 +68,25 @@ def prefix_beam(
 
     Source: Hannun et al. 2014, arXiv 1408.2873, algorithm 1, without the language model.
     """
-    rows = max(1, _PAIRS_AT_ONCE // beam_width**2)
-    parts = [_search(part, beam_width, length) for part in torch.split(log_probs, rows, 1)]
+    ranking = ranking or Ranking.of(log_probs, beam_width)
+    num = max(1, _PAIRS_AT_ONCE // beam_width**2)
+    places = [slice(start, start + num) for start in range(0, log_probs.shape[1], num)]
+    parts = [_search(log_probs[:, at], ranking.rows(at), beam_width, length) for at in places]
     ids, lengths, scores = zip(*parts, strict=True)
     return torch.cat(ids), torch.cat(lengths), torch.cat(scores)
 
 
-def _search(log_probs: Tensor, width: int, length: int | None) -> tuple[Tensor, Tensor, Tensor]:
+def _search(
+    log_probs: Tensor, ranking: Ranking, width: int, length: int | None
+) -> tuple[Tensor, Tensor, Tensor]:
     num_steps, batch, num_classes = log_probs.shape
     device = log_probs.device
-    origin, pair_rank, pair_of = _pairs(width, num_classes, device)
-    ranked, ranked_class = log_probs[..., 1:].topk(min(num_classes - 1, width + 1))
-    pair_log_prob, pair_class = ranked[..., pair_rank], ranked_class[..., pair_rank] + 1
+    origin, pair_rank, pair_of = _pairs(width, ranking.log_prob.shape[2], device)
+    pair_log_prob = ranking.log_prob.index_select(2, pair_rank)
+    pair_class = ranking.classes.index_select(2, pair_rank)
     origin = origin.expand(batch, -1)
-    ranks = torch.arange(ranked.shape[2], device=device)
-    class_rank = torch.full(log_probs.shape, len(ranks), device=device)  # in a row, of each class
-    class_rank.scatter_(2, ranked_class + 1, ranks.expand_as(ranked))
 
-    # Prefixes are rows of narrow integers, compared eight bytes at a time.
-    symbol_type = torch.uint8 if num_classes <= 256 else torch.int32
-    words = -(-(length or num_steps) * symbol_type.itemsize // 8)
+    symbol_type, words = row_type(num_classes, length or num_steps)
     prefixes = torch.zeros(batch, width, words, dtype=torch.int64, device=device)
     parents = torch.full_like(prefixes, -1)  # the empty prefix has none
     last = torch.zeros(batch, width, dtype=torch.int64, device=device)
@@ -86,7 +117,7 @@ def _search(log_probs: Tensor, width: int, length: int | None) -> tuple[Tensor, 
         repeats = pair_class[step] == last.gather(1, origin)
         base = torch.where(repeats, ends_blank.gather(1, origin), total.gather(1, origin))
         grow = base + pair_log_prob[step]
-        merged = pair_of[parent, class_rank[step].gather(1, last)]
+        merged = pair_of[parent, ranking.ranks[step].gather(1, last)]
         grow.scatter_(1, merged.masked_fill(~found, origin.shape[1] - 1), _NEVER)
         grow[:, -1] = _NEVER
         if length is not None:
@@ -124,13 +155,23 @@ def _search(log_probs: Tensor, width: int, length: int | None) -> tuple[Tensor, 
 
 def _parent_in_beam(parents: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
     """Whether each prefix's parent is in the beam, and at which rank: (N, W) bool and int64."""
-    words = zip(parents.unbind(2), prefixes.unbind(2), strict=True)
-    same = reduce(torch.logical_and, [a[:, :, None] == b[:, None, :] for a, b in words])
-    found, rank = same.max(dim=2)
+    found, rank = same_rows(parents, prefixes).max(dim=2)
     return found, rank
 
 
-def _pairs(width: int, num_classes: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def row_type(num_classes: int, length: int) -> tuple[torch.dtype, int]:
+    """Integers narrow enough to compare labellings eight bytes at a time, and how many eights."""
+    symbol_type = torch.uint8 if num_classes <= 256 else torch.int32
+    return symbol_type, -(-length * symbol_type.itemsize // 8)
+
+
+def same_rows(one: Tensor, other: Tensor) -> Tensor:
+    """Which rows of one (N, A, words) are which of the other (N, B, words): (N, A, B)."""
+    words = zip(one.unbind(2), other.unbind(2), strict=True)
+    return reduce(torch.logical_and, [a[:, :, None] == b[:, None, :] for a, b in words])
+
+
+def _pairs(width: int, num_ranks: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """The growths (prefix rank, class rank) that can be among the W best candidates of a step.
 
     With prefixes and classes in falling order, ranks from 0, the pair (r, s) is outdone by every
@@ -140,9 +181,8 @@ def _pairs(width: int, num_classes: int, device: torch.device) -> tuple[Tensor, 
 
     Returns:
         The prefix ranks (P,), the class ranks (P,), and the number of a pair by its two ranks
-        (W, S + 1). The last of the P pairs is none: it stands for all those left out.
+        (W, S + 1), of S class ranks. The last of the P pairs is none: it stands for all left out.
     """
-    num_ranks = min(num_classes - 1, width + 1)
     rank = torch.arange(num_ranks, device=device)
     keep = torch.arange(1, width + 1, device=device)[:, None] * rank <= width
     prefix_rank, class_rank = torch.nn.functional.pad(keep.nonzero(), (0, 0, 0, 1)).unbind(1)

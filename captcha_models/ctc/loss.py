@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from captcha_models.ctc.beam import ROUNDING, prefix_beam
-from captcha_models.ctc.exact import best_class, collapse, settle
+from captcha_models.ctc.exact import Known, best_class, collapse, look, probability
 from captcha_models.ctc.forward import forward_nll
+from captcha_models.ctc.widening import Candidates, widen
 
-_SWITCHES = 4  # unsure steps that the short cut varies; few images are left, and 5 costs twice
+_ROUGH, _SMALL = 1e-4, 1e-30
+"""What float32 may lose of a probability computed without logarithms: a share, and the smallest."""
 
 
 class Hypothesis(NamedTuple):
@@ -43,7 +44,7 @@ def min_steps(targets: Tensor, target_lengths: Tensor | None = None) -> Tensor:
     batch, width = targets.shape
     if target_lengths is None:
         target_lengths = targets.new_full((batch,), width, dtype=torch.int64)
-    inside = torch.arange(1, width, device=targets.device) < target_lengths[:, None]
+    inside = torch.arange(width, device=targets.device)[1:] < target_lengths[:, None]
     return target_lengths + ((targets[:, 1:] == targets[:, :-1]) & inside).sum(dim=1)
 
 
@@ -138,34 +139,36 @@ def beam_decode(
     labelling not looked at has at most the probability that the known ones leave over; one that
     has more than is left is the best of all.
 
-    The beam drops only what falls out of its W best prefixes, so it too is exact once W is large
-    enough. Of the labellings it ends with, all that might be among the best are scored anew, since
-    it may have lost alignments of some; so the answer can be better than that of other prefix
-    beams of the same width, never worse.
+    Other images are searched by beams of growing width until one settles them, the last as wide as
+    the first of 1, 2, 5, 10, 25, 50, 100, ... that is at least W. All that these end with and the
+    short cut's best labelling are candidates, scored anew by the forward recursion, for a beam may
+    have lost alignments. So the answer is never less probable than the greedy labelling, a wider
+    beam's never less than a narrower one's, and `n_best` does not change the first.
 
     Args:
         log_probs: (T, N, K) log-softmax outputs; class 0 is the blank; -inf allowed.
         beam_width: W, prefixes kept after each step, at least 1.
-        n_best: hypotheses wanted per image, 1..W.
+        n_best: hypotheses wanted per image, at least 1. Those that W does not bring come from a
+            beam as wide as `n_best`; of these, one that outdoes the first is left out.
         length: return labellings of exactly this many symbols only; None for any length.
 
     Returns:
-        N lists of up to `n_best` hypotheses; fewer where the beam holds fewer labellings with
-        probability above zero. `log_prob` is the sum over all alignments, by the forward recursion.
+        N lists of up to `n_best` hypotheses; fewer where the beams hold fewer labellings with
+        probability above zero. `log_prob` is the sum over all alignments.
 
     Raises:
         ValueError: if `log_probs` is not (T, N, K) with T >= 1 and K >= 2, holds a NaN or a value
-            above 0; if `beam_width` or `n_best` is out of range; if T steps cannot hold `length`.
+            above 0; if `beam_width` or `n_best` is below 1; if T steps cannot hold `length`.
 
-    Source: Hannun et al. 2014, arXiv 1408.2873; the short cut and the length are ours.
+    Source: Hannun et al. 2014, arXiv 1408.2873; the rest is ours.
     """
     num_steps, batch, num_classes = _check_log_probs(log_probs)
     if batch and not bool(log_probs.amax() < 1e-2):  # bf16 may round a little above zero; NaN fails
         raise ValueError("log_probs must be log-probabilities: no NaN, none above 0")
     if beam_width < 1:
         raise ValueError(f"beam_width must be at least 1, got {beam_width}")
-    if not 1 <= n_best <= beam_width:
-        raise ValueError(f"n_best must be in 1..beam_width = 1..{beam_width}, got {n_best}")
+    if n_best < 1:
+        raise ValueError(f"n_best must be at least 1, got {n_best}")
     longest = num_steps if num_classes > 2 else (num_steps + 1) // 2
     if length is not None and not 0 <= length <= longest:
         raise ValueError(
@@ -178,44 +181,57 @@ def beam_decode(
     probs = log_probs.transpose(1, 2).clone(memory_format=torch.contiguous_format)
     probs.mul_(1 / math.log(2)).exp2_()
     mass = probs.sum(dim=1).prod(dim=0)  # of all alignments: 1, up to rounding
-    if n_best > 1:
-        decoded: list[list[Hypothesis]] = [[] for _ in range(batch)]
-        unsure = torch.arange(batch, device=log_probs.device)
-    else:
-        settled, ids, lengths, found = settle(probs, mass, 0, length)
-        decoded = [[hypothesis] for hypothesis in _hypotheses(ids, lengths, found.log())]
-        # 2**s labellings of which the best has more than they leave have one of at least this.
-        hopeful = (~settled & (found > 1 / (2**_SWITCHES + 1))).nonzero()[:, 0]
-        if len(hopeful):
-            again, ids, lengths, found = settle(
-                probs.index_select(2, hopeful), mass[hopeful], min(_SWITCHES, num_steps), length
-            )
-            settled[hopeful] = again
-            answers = _hypotheses(ids, lengths, found.log())
-            for row, answer in zip(hopeful.tolist(), answers, strict=True):
-                decoded[row] = [answer]
-        unsure = (~settled).nonzero()[:, 0]
-        for row in unsure.tolist():
-            decoded[row] = []
-    if len(unsure):
-        log_probs, mass = log_probs[:, unsure], mass[unsure]
-        all_ids, all_lengths, scores = prefix_beam(log_probs, beam_width, length)
-        # What the beam lost is the most that any of its labellings can gain by an exact score.
-        kept = scores.exp()
-        lost = (mass - kept.sum(dim=1)).clamp_min(ROUNDING)[:, None]
-        contends = (kept + lost >= kept[:, n_best - 1 : n_best]) & (scores > -torch.inf)
-        column = contends.nonzero()[:, 0]
-        nll = nll_per_captcha(
-            log_probs.index_select(1, column), all_ids[contends], all_lengths[contends]
-        )
-        exact = nll.new_full(scores.shape, -torch.inf).masked_scatter(contends, -nll)
-        log_prob, best = exact.topk(n_best)
+    known = look(probs, mass, length)
+    answers = _hypotheses(known.ids, known.lengths, known.probability.log())
+    decoded = [[hypothesis] for hypothesis in answers]
+    rows = (~known.settled).nonzero()[:, 0] if n_best == 1 else torch.arange(batch)
+    for row in rows.tolist():
+        decoded[row] = []
+    if len(rows):
+        rows = rows.to(log_probs.device)
+        settled, ids, lengths, found = known
+        known = Known(settled[rows], ids[:, rows], lengths[rows], found[rows])
+        log_probs = log_probs.index_select(1, rows)
+        candidates = widen(log_probs, mass[rows], known, beam_width, n_best, length)
+        exact = _score(log_probs, probs.index_select(2, rows), candidates, n_best)
+        log_prob, best = exact.sort(dim=1, descending=True, stable=True)
+        log_prob, best = log_prob[:, :n_best], best[:, :n_best]
         column, rank = (log_prob > -torch.inf).nonzero(as_tuple=True)
         place = column, best[column, rank]
-        answers = _hypotheses(all_ids[place].T, all_lengths[place], log_prob[column, rank])
-        for row, answer in zip(unsure[column].tolist(), answers, strict=True):
+        answers = _hypotheses(
+            candidates.ids[place].T, candidates.lengths[place], log_prob[column, rank]
+        )
+        for row, answer in zip(rows[column].tolist(), answers, strict=True):
             decoded[row].append(answer)
     return decoded
+
+
+def _score(log_probs: Tensor, probs: Tensor, candidates: Candidates, n_best: int) -> Tensor:
+    """(N, C) ln p of the candidates that may be among the best, -inf of all others."""
+    ids, lengths, least, _, own = candidates
+    # First roughly, without logarithms: several times as quick.
+    chosen = _within_reach(candidates, n_best)
+    sizes = lengths[chosen]
+    labels = ids[chosen][:, : int(sizes.max()) if len(sizes) else 0]
+    found = probability(probs, labels.T, sizes, chosen.nonzero()[:, 0])
+    never = torch.full_like(least, -torch.inf)
+    least = never.masked_scatter(chosen, found * (1 - _ROUGH))
+    most = never.masked_scatter(chosen, found * (1 + _ROUGH) + _SMALL)
+    chosen = _within_reach(Candidates(ids, lengths, least, most, own), n_best)
+    image = chosen.nonzero()[:, 0]
+    nll = nll_per_captcha(log_probs.index_select(1, image), ids[chosen], lengths[chosen])
+    exact = never.masked_scatter(chosen, -nll)
+    # More hypotheses than the beam is wide do not change the first.
+    first = exact[:, :own].amax(dim=1, keepdim=True)
+    exact[:, own:] = exact[:, own:].masked_fill(exact[:, own:] > first, -torch.inf)
+    return exact
+
+
+def _within_reach(candidates: Candidates, n_best: int) -> Tensor:
+    """(N, C) which may be among the `n_best`, or the first of the beam width's own."""
+    least, most, own = candidates.least, candidates.most, candidates.own
+    enough = least.topk(n_best).values[:, -1:].minimum(least[:, :own].amax(dim=1, keepdim=True))
+    return (most >= enough) & (most > -torch.inf)
 
 
 def _check_log_probs(log_probs: Tensor) -> tuple[int, int, int]:
