@@ -136,6 +136,13 @@ def test_runners_up_of_a_settled_image_are_those_of_the_whole_beam() -> None:
     assert 10 < settled < 60
 
 
+def test_a_search_ends_early_only_with_the_best_of_all() -> None:
+    log_probs = torch.cat([emissions(6, 6, 300, 4, sharp) for sharp in (1.5, 2.0, 3.0)], dim=1)
+    answers = [found[0].log_prob for found in beam_decode(log_probs, 50)]
+    best = [max(table.values()) for table in tables(log_probs, None)]
+    assert answers == pytest.approx(best, abs=1e-4)
+
+
 def test_what_float32_cannot_hold_is_scored_by_logarithms() -> None:
     log_probs = emissions(4, 90, 4, 30)
     for found, image in zip(beam_decode(log_probs, 5, 3), log_probs.unbind(1), strict=True):
