@@ -18,32 +18,37 @@ import click
 import numpy as np
 
 from benchmarks._lists import numbers, print_table
-from benchmarks.curves import Curve, read_curves
+from benchmarks.curves import read_curves, read_spaces
 from benchmarks.curves.methods import Make, methods
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Surrogate
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
-from search.store.jsonl import read_table
-from spaces.space import Space
 
 NEAR_FACTOR, NEAR_NATS = 1.1, 0.02
 """A search is there when its best is within a tenth, or within so many nats, of the table's."""
+FEWEST = 10
+"""Configurations without which a surrogate says nothing."""
 BUDGET = 200
 """Whole trainings of the mean length that a search is given."""
 
 
 def sets_of(place: Path, names: Sequence[str]) -> dict[str, Surrogate]:
-    """A surrogate for each file of curves, or for those of the names alone."""
+    """A surrogate for the curves of each name, or of those names alone."""
+    spaces, curves = read_spaces(place), read_curves(place)
+    if missing := [name for name in names if name not in spaces]:
+        raise InputError(f"--sets {missing[0]}: {place} has {', '.join(spaces) or 'no curves'}")
     found = {}
-    for file in sorted(place.glob("*.jsonl")):
-        if names and file.stem not in names:
+    for name, space in spaces.items():
+        own = [curve for curve in curves if curve.name == name]
+        count = len({curve.index for curve in own})
+        if names and name not in names:
             continue
-        space = Space.from_json(read_table(file)[0]["space"])
-        curves: list[Curve] = read_curves(file)
-        found[file.stem] = Surrogate(curves, space)
-    if not found:
-        raise InputError(f"{place}: no table of {', '.join(names) or 'curves'}")
+        if count < FEWEST:
+            raise InputError(
+                f"{place}: {name}: {count} configurations; at least {FEWEST} are needed"
+            )
+        found[name] = Surrogate(own, space)
     return found
 
 

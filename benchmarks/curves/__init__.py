@@ -7,6 +7,6 @@
 against them.
 """
 
-from benchmarks.curves.table import Curve, read_curves
+from benchmarks.curves.table import Curve, read_curves, read_spaces
 
-__all__ = ["Curve", "read_curves"]
+__all__ = ["Curve", "read_curves", "read_spaces"]

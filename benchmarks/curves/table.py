@@ -1,11 +1,13 @@
-"""Table of learning curves: a file of JSON lines for each set of images and architecture."""
+"""Table of learning curves: files of JSON lines, each of one set of images and architecture."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from captcha_models.errors import InputError
 from search.store.jsonl import read_table
+from spaces.space import Space
 
 METRICS = ("valid_nll", "train_nll", "valid_nll_raw", "accuracy", "cer", "seconds")
 """What a curve has of each epoch."""
@@ -52,6 +54,11 @@ class Curve:
     load: float | None = None
 
     @property
+    def name(self) -> str:
+        """Of the curves that are alike in images, architecture and schedule."""
+        return _name({"images": self.images, "arch": self.arch, "fixed": self.fixed})
+
+    @property
     def key(self) -> tuple[int, int]:
         """What is one of a kind in a file: the configuration and the seed."""
         return self.index, self.seed
@@ -77,12 +84,36 @@ def read_curves(place: Path | str) -> list[Curve]:
     Raises:
         InputError: a file cannot be read, or is no such table.
     """
-    path = Path(place)
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     return sorted(
-        (curve for file in files for curve in _curves(file)),
-        key=lambda curve: (curve.images, curve.arch, str(curve.fixed.get("schedule")), curve.key),
+        (curve for file in _files(place) for curve in _curves(file)),
+        key=lambda curve: (curve.name, curve.key),
     )
+
+
+def read_spaces(place: Path | str) -> dict[str, Space]:
+    """What varies in the curves of each name, the same in all files of that name.
+
+    Raises:
+        InputError: a file cannot be read, is no such table, or two of one name differ.
+    """
+    found: dict[str, Space] = {}
+    for file in _files(place):
+        head = read_table(file)[0]
+        name, space = _name(head), Space.from_json(head["space"])
+        if found.setdefault(name, space) != space:
+            raise InputError(f"{file}: another space than that of other curves of {name}")
+    return found
+
+
+def _files(place: Path | str) -> list[Path]:
+    path = Path(place)
+    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+
+
+def _name(head: Mapping[str, Any]) -> str:
+    schedule = head["fixed"].get("schedule", "constant")
+    name = f"{head['images']}-{head['arch']}"
+    return name if schedule == "constant" else f"{name}-{schedule}"
 
 
 def _curves(file: Path) -> Iterator[Curve]:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from benchmarks.curves import Curve, read_curves
+from benchmarks.curves import Curve, read_curves, read_spaces
 from benchmarks.curves.methods import methods
 from benchmarks.curves.record import drawn
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Surrogate
+from benchmarks.search_replay import sets_of
+from captcha_models.errors import InputError
 from search.store.jsonl import Table
 from spaces.space import Space
 
@@ -45,13 +47,33 @@ def surrogate() -> Surrogate:
     return Surrogate([*map(curve, range(60)), *(curve(i, 1) for i in range(0, 60, 3))], SPACE)
 
 
-def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
-    curves = [curve(0), curve(0, 1), curve(1)]
-    with Table(tmp_path / "toy.jsonl") as table:
-        table.append({"images": "toy", "arch": "toy", "fixed": FIXED})
-        for one in reversed(curves):
+def write(file: Path, curves: list[Curve], space: Space = SPACE) -> None:
+    with Table(file) as table:
+        table.append({"images": "toy", "arch": "toy", "fixed": FIXED, "space": space.to_json()})
+        for one in curves:
             table.append(one.row())
-    assert read_curves(tmp_path) == curves == read_curves(tmp_path / "toy.jsonl")
+
+
+def test_curves_are_read_as_they_were_written_in_one_file_or_two(tmp_path: Path) -> None:
+    curves = [curve(0), curve(0, 1), curve(1)]
+    write(tmp_path / "toy.1.jsonl", curves[2:])
+    write(tmp_path / "toy.2.jsonl", curves[:2])
+    assert read_curves(tmp_path) == curves
+    assert read_curves(tmp_path / "toy.2.jsonl") == curves[:2]
+    assert read_spaces(tmp_path) == {"toy-toy": SPACE}
+    with pytest.raises(InputError, match="2 configurations; at least 10"):
+        sets_of(tmp_path, [])
+    write(tmp_path / "toy.3.jsonl", [curve(index) for index in range(2, 12)])
+    assert sets_of(tmp_path, []).keys() == {"toy-toy"}
+    with pytest.raises(InputError, match="has toy-toy"):
+        sets_of(tmp_path, ["other"])
+
+
+def test_files_of_one_name_have_one_space(tmp_path: Path) -> None:
+    write(tmp_path / "toy.1.jsonl", [curve(0)])
+    write(tmp_path / "toy.2.jsonl", [curve(1)], SPACE.changed({"kind": "a"}))
+    with pytest.raises(InputError, match="another space"):
+        read_spaces(tmp_path)
 
 
 def test_a_number_always_draws_the_same_configuration() -> None:
