@@ -32,7 +32,7 @@ PROBABLE = -10.0
     type=click.Choice(["onnx", "safetensors"]),
     default="onnx",
     show_default=True,
-    help="Of the file; safetensors needs this project to run.",
+    help="Format of the file; safetensors needs this project to run.",
 )
 @click.option(
     "--out",

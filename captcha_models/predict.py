@@ -32,7 +32,7 @@ AT_ONCE = 128
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="So many labels of each image.",
+    help="How many labels of each image.",
 )
 @click.option("--device", help="Such as cpu or cuda:0; the GPU if there is one.")
 @click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")

@@ -41,14 +41,23 @@ MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
 )
 @image_options(DATA)
 @option("--fold", type=int, default=0, show_default=True, group=DATA, help="Which fold validates.")
-@option("--folds", type=int, default=5, show_default=True, group=DATA)
+@option(
+    "--folds", type=int, default=5, show_default=True, group=DATA, help="How many folds there are."
+)
 @option("--limit-train", type=int, group=DATA, help="Train on so many images, chosen by the seed.")
 @option("--all", "everything", is_flag=True, group=DATA, help="Train on all images, hold none out.")
 @option(
     "--init", group=MODEL, help="Start from the weights of a model trained before: file or folder."
 )
 @option("--epochs", type=int, group=TRAINING, help="The same as --set epochs=N.")
-@option("--seed", type=click.IntRange(0), default=0, show_default=True, group=TRAINING)
+@option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    group=TRAINING,
+    help="Decides first weights, order and augmentation.",
+)
 @option("--device", group=TRAINING, help="Such as cpu or cuda:0; the GPU if there is one.")
 @option(
     "--threads",

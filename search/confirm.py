@@ -41,7 +41,7 @@ from captcha_models.errors import InputError
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="Candidates of each space.",
+    help="How many of the best are retrained, in each space.",
     group="Budget",
 )
 @option(
@@ -49,13 +49,13 @@ from captcha_models.errors import InputError
     type=click.IntRange(2),
     default=5,
     show_default=True,
-    help="Of each, and folds.",
+    help="Trainings of each, on as many folds.",
     group="Budget",
 )
 @option(
     "--baseline-epochs",
     type=click.IntRange(1),
-    help="By default those of the search.",
+    help="Epochs of the baseline; by default those of the search.",
     group="Budget",
 )
 @option("--no-test", is_flag=True, help="Leave the locked test set alone.", group="Locked test set")
@@ -64,7 +64,7 @@ from captcha_models.errors import InputError
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Of each, for the test set.",
+    help="Trainings of winner and baseline that the test set judges.",
     group="Locked test set",
 )
 @option(
@@ -75,19 +75,25 @@ from captcha_models.errors import InputError
 )
 @option("--data", help="Where the images are now, if they were moved.", group="Run")
 @option(
-    "--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.", group="Machines"
+    "--address",
+    help="Address of Ray; by default RAY_ADDRESS, else a private local Ray.",
+    group="Machines",
 )
 @option(
     "--storage",
     envvar="CAPTCHA_STORAGE",
-    help="As of search.run; by default where the search kept its run.",
+    help="Where checkpoints go, as in search.run; by default where the search kept its run.",
     group="Machines",
 )
-@option("--gpus-per-trial", help="1/n or whole; by default as in the search.", group="Machines")
+@option(
+    "--gpus-per-trial",
+    help="A share such as 1/4, or a whole number; by default as in the search.",
+    group="Machines",
+)
 @option(
     "--cpus-per-trial",
     type=click.IntRange(1),
-    help="Also the threads of a training.",
+    help="CPUs, and so threads, of a training.",
     group="Machines",
 )
 @option(

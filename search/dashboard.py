@@ -23,9 +23,17 @@ HOST, PORT = "127.0.0.1", 8080
 @click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder whose newest run is taken when RUN is not given.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), help=f"[{PORT}, or one that is free]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port on 127.0.0.1.  [{PORT}, or one that is free]",
+)
 def dashboard(run: Path | None, runs_dir: Path, port: int | None) -> None:
     """Show RUN, a run folder, in the browser; the newest of --runs-dir if none is given."""
     if find_spec("optuna_dashboard") is None:

@@ -35,7 +35,7 @@ PARTS = {
     "--split",
     "part",
     type=click.Choice(["valid", "train", "test"]),
-    help="On the images the model was trained on: valid (default) or train.",
+    help="Of images that the model knows, score those that validated it (default) or trained it.",
 )
 @click.option("--arch", help="Code of a model of one's own: file.py:NAME or module:NAME.")
 @click.option("--json", "as_json", is_flag=True, help="One object on standard output.")

@@ -49,8 +49,8 @@ TABLE, PAGE = "label_errors.csv", "label_errors.html"
 )
 @click.option("--data", help="Where the images are now, if they were moved.")
 @click.option("--top", type=click.IntRange(1), default=40, show_default=True, help="Rows shown.")
-@click.option("--csv", "table", type=_FILE, help=f"Of the table; by default RUN/{TABLE}.")
-@click.option("--html", type=_FILE, help=f"Of the page; by default RUN/{PAGE}.")
+@click.option("--csv", "table", type=_FILE, help=f"File of the table; by default RUN/{TABLE}.")
+@click.option("--html", type=_FILE, help=f"File of the page; by default RUN/{PAGE}.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def labels(
     run: Path | None,

@@ -90,7 +90,7 @@ _output = partial(option, group="Run folder and output")
     "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
 )
 @_searched("--init", help="Model whose weights every trial starts from, as far as they fit.")
-@_searched("--seed", type=int, help="Of the suggestions and the trainings.  [0]")
+@_searched("--seed", type=int, help="Decides what is proposed and how each trial trains.  [0]")
 @image_options()
 @_objective(
     "--objective",
@@ -106,8 +106,10 @@ _output = partial(option, group="Run folder and output")
     help="A trial with more is infeasible: gap=0.1, valid_cer=0.02; with more of seconds=5m or "
     "images_seen=20000 it ends; repeatable.",
 )
-@_budget("--trials", type=int, help="Trials per space, the baseline counted.  [8; 60 with GPUs]")
-@_budget("--epochs", type=int, help="Full budget of a trial.  [by the images; twice with GPUs]")
+@_budget(
+    "--trials", type=int, help="Trials of each space, the baseline counted.  [8; 60 with GPUs]"
+)
+@_budget("--epochs", type=int, help="Full length of a trial.  [by the images; twice with GPUs]")
 @_budget("--time-budget", help="Stop after so long: seconds, 15m, 2h.")
 @_budget("--max-cost", type=float, help="Stop when all machines have cost so much money.")
 @_budget(
@@ -116,9 +118,11 @@ _output = partial(option, group="Run folder and output")
     help="Money per hour of each kind of machine: head=0.10,gpu=1.01, or one number for all.  "
     "[env: CAPTCHA_PRICES]",
 )
-@_machines("--address", help="Of Ray; by default RAY_ADDRESS, else a private local Ray.")
-@_machines("--gpus-per-trial", help="1/n, whole, or auto (measured); by default 1.")
-@_machines("--cpus-per-trial", type=int, help="Also the threads of a trial.")
+@_machines("--address", help="Address of Ray; by default RAY_ADDRESS, else a private local Ray.")
+@_machines(
+    "--gpus-per-trial", help="A share such as 1/4, a whole number, or auto, which measures it.  [1]"
+)
+@_machines("--cpus-per-trial", type=int, help="CPUs, and so threads, of a trial.")
 @_machines("--max-concurrent", type=int, help="Most trials at a time; by default all that fit.")
 @_machines("--stall", help="Start a trial again that has not reported for so long.  [30m]")
 @_machines(
@@ -127,9 +131,15 @@ _output = partial(option, group="Run folder and output")
     help="Where checkpoints and a copy of the run go: a folder that all machines share, s3://... "
     "or gs://...; by default the run folder itself.  [env: CAPTCHA_STORAGE]",
 )
-@_output("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@_output(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the run folders.",
+)
 @_output("--name", help="The run folder is RUNS_DIR/NAME; by default time and space.")
-@_output("--resume", is_flag=True, help="Go on with the run --name, with its own settings.")
+@_output("--resume", is_flag=True, help="Continue the run --name, with its own settings.")
 @_output(
     "--log-to",
     multiple=True,
