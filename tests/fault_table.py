@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         lost = "; ".join(dict.fromkeys(row.lost))
         lines.append((what, str(row.tried), lost, verdict.upper() or row.outcome))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    terminalreporter.section("what survives what")
+    terminalreporter.section("what a search survives")
     for i, line in enumerate(lines):
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         terminalreporter.write_line(f"| {' | '.join(cells)} |")
