@@ -42,7 +42,9 @@ def test_memory_used_up_fails_its_trial_alone(tmp_path: Path) -> None:
     assert states(records)["pooled-001"] == "failed"
     assert "Unable to allocate 1.00 GiB" in records.trials["pooled-001"]["error"]
     assert log.read_text().count("tried") == 3
-    assert states(records)["pooled-000"] == states(records)["pooled-002"] == "completed"
+    assert states(records)["pooled-000"] == "completed"
+    # Whether the third is stopped at a rung lies with the point that was drawn for it.
+    assert states(records)["pooled-002"] in ("completed", "stopped")
     assert agreed(records, trials)
 
 
