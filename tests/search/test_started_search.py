@@ -75,7 +75,8 @@ def test_every_trial_of_a_search_starts_from_the_model(
 
     run.confirm(top=1, seeds=2)
     confirmed = read_run(tmp_path / "r" / "confirmed" / "fits").trials
-    assert [row["init"] for row in confirmed.values()] == [initial.digest] * 2
+    # Both seeds, and the winner that is trained for use.
+    assert [row["init"] for row in confirmed.values()] == [initial.digest] * 3
 
     other = tmp_path / "other.safetensors"
     other.write_bytes((tmp_path / "r" / "best" / "tiny" / "model.safetensors").read_bytes())
