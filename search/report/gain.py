@@ -82,7 +82,10 @@ class Gain:
 def gain(run: Run, space: str) -> Gain:
     """What the search of a space found over its starting points."""
     objective = objective_of(run.records)
-    metric = objective.metric
+    if len(objective.metrics) > 1:
+        # Of a front no trial is the best.
+        return Gain(objective.metric, None, None, False, None, None, None)
+    metric = objective.metrics[0]
     known = run.about["spaces"][space]["space"].get("known") or ()
     board = [row for row in leaderboard(run.records, space) if row.get(metric) is not None]
     starts = [row for row in board if row["number"] <= len(known)]
@@ -127,7 +130,8 @@ def _span(session: Row, begin: datetime, end: datetime) -> float:
 
 
 def _told(row: Row, metric: str, after_s: float | None) -> str:
-    figures = [f"{metric} {formats.figure(row[metric])}"]
+    value = row[metric]
+    figures = [f"{metric} {value if isinstance(value, int) else formats.figure(value)}"]
     if row["state"] != "completed":
         figures.append(f"{row['state']} after {row['epochs']} epochs")
     if after_s is not None:

@@ -14,10 +14,12 @@ FIRST = "2026-01-01T00:00:{:02d}.000+00:00"
 
 
 def a_run(
-    place: Path, nlls: list[float], known: int = 1, kept: dict[int, list[float]] | None = None
-) -> Path:
+    place: Path, nlls: list[float], known: int = 1, kept: dict[int, list[float]] | None = None,
+    **settings: object,
+) -> Path:  # fmt: skip
     """A run of so many trials, one ended every ten seconds; one and `known` starting points."""
     about = run_json()
+    about["settings"] |= settings
     about["spaces"]["crnn"]["space"]["known"] = [{"lr": 0.1}] * known
     about["sessions"] = [{"started": FIRST.format(0), "ended": None}]
     with RunFolder.create(place, about) as folder:
@@ -107,3 +109,15 @@ def test_trials_beyond_the_known_points_count_as_found(tmp_path: Path) -> None:
         "better": False,
         "lower": None,
     }
+
+
+def test_a_search_for_the_cheapest_compares_costs(tmp_path: Path) -> None:
+    run = load(a_run(tmp_path / "run", [0.1, 0.1, 0.1], objective="cost", target_nll=0.2))
+    found = gain(run, "crnn")
+    assert (found.metric, found.lower) == ("images_seen", None)
+
+
+def test_of_a_front_no_trial_is_the_best(tmp_path: Path) -> None:
+    run = load(a_run(tmp_path / "run", [0.9, 0.45, 0.35], objective="pareto"))
+    assert gain(run, "crnn").describe("crnn") is None
+    assert lines(run, ["crnn"]) == []
