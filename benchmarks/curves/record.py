@@ -23,7 +23,7 @@ from captcha_models.cli import assignments, command_line
 from captcha_models.config import Config
 from captcha_models.errors import InputError, NonFiniteLossError, one_line
 from captcha_models.training.metrics import EpochMetrics
-from search.store.jsonl import Table
+from search.store.jsonl import Table, read_table
 from spaces.chance import Uniform
 from spaces.ranges import Suggester, Value
 from spaces.space import Space
@@ -102,6 +102,13 @@ def fitted_space(name: str, images: "LabelledImages", split: "Split", pairs: Map
     return plan.space.changed(decoded), {**plan.base, **decoded}
 
 
+def _differing(before: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
+    """What two heads disagree on; known points and the space's name decide no training."""
+    own = [key for key in head if key != "space" and before.get(key) != head[key]]
+    parts = ("parameters", "conditions")
+    return [*own, *(key for key in parts if before["space"][key] != head["space"][key])]
+
+
 @click.command()
 @click.option("--data", required=True, help="Folder, zip or table of images.")
 @click.option("--name", required=True, help="Of the set of images; names the file.")
@@ -139,20 +146,21 @@ def main(
     stem = f"{name}-{space.arch}"
     path = out / (f"{stem}.jsonl" if parts == 1 else f"{stem}.{number}.jsonl")
     done = {curve.key for file in out.glob(f"{stem}.*") for curve in read_curves(file)}
-    fresh = not path.exists()
+    head = {
+        "images": name,
+        "arch": space.arch,
+        "fixed": fixed,
+        "digest": images.digest,
+        "num_train": len(split.train),
+        "num_valid": len(split.valid),
+        "space": space.to_json(),
+    }
+    before = read_table(path)[:1] if path.exists() else []
+    if before and (differ := ", ".join(_differing(before[0], head))):
+        raise InputError(f"{path} was recorded otherwise ({differ}): give another --name or --out")
     with Table(path) as table:
-        if fresh:
-            table.append(
-                {
-                    "images": name,
-                    "arch": space.arch,
-                    "fixed": fixed,
-                    "digest": images.digest,
-                    "num_train": len(split.train),
-                    "num_valid": len(split.valid),
-                    "space": space.to_json(),
-                }
-            )
+        if not before:
+            table.append(head)
         for index in range(number - 1, count, parts):
             config = drawn(space, index)
             whole = config_class(space.arch).parse({**base, **config})

@@ -20,7 +20,7 @@ from search.confirmation.candidates import (
     plan_digest,
     with_temperature,
 )
-from search.confirmation.final import Winner, file_of, place, put_best, train_finals
+from search.confirmation.final import Winner, clear_kept, file_of, place, put_best, train_finals
 from search.store.disk_full import writing
 from search.store.jsonl import write_json
 from search.store.listed import CONFIRMED, FITS, ListedTrial, Row
@@ -207,13 +207,14 @@ class Confirmation:
     ) -> None:
         """Train what is missing of the final models, and put them where they are used."""
         run = self.records.path
-        models = train_finals(winners, trials, run, self.say)
-        for one in winners:
+        models, digest = train_finals(winners, trials, run, self.say), trials.images.digest
+        placed = [one for one in winners if one.space in models]
+        for one in placed:
             result = results[one.space]
-            if one.space in models:
-                says = place(one, models[one.space], run, trials.images.digest, result)
-                result["model"] = {"file": str(file_of(Path(), one.space)), "says": says}
-                self._write(one.space, result)
+            says = place(one, models[one.space], run, digest, result)
+            result["model"] = {"file": str(file_of(Path(), one.space)), "says": says}
+            self._write(one.space, result)
+        clear_kept(placed, run, digest)
         best = put_best(run, results, self.settings.get("target_nll"))
         if best:
             which = results[best]["model"]["says"] if best in results else f"the winner of {best}"

@@ -126,9 +126,15 @@ def place(winner: Winner, model: Path, run: Path, digest: str, result: Result) -
     if model != to or before != choice:
         tensors, header = read_tensors(model)
         write_tensors(to, tensors, {**header, "choice": choice.model_dump(mode="json")})
-    for file in kept.values():
-        file.unlink()
     return choice.describe(read_header(to)["data"]["num_train"])
+
+
+def clear_kept(winners: Sequence[Winner], run: Path, digest: str) -> None:
+    """Remove the models of trainings once all winners have theirs: two may share one training."""
+    keys = {key for one in winners for key in one.keys(digest)}
+    for key, file in kept_models(run / FITS).items():
+        if key in keys:
+            file.unlink()
 
 
 def put_best(run: Path, results: Mapping[str, Result], target_nll: float | None) -> str | None:

@@ -47,6 +47,8 @@ def verdict(
         return judged(False, _few(count))
     if target_nll is not None:
         nll = f"NLL {_between(chosen['nll'])} by {count} trainings, the target is {target_nll:g}"
+        if chosen["nll"]["low"] > target_nll:
+            return judged(False, f"the target is missed: {nll}")
         reached = chosen["nll"]["high"] <= target_nll
         return judged(reached, nll if reached else f"{FEW}: {nll}")
     if chosen["baseline"]:
@@ -57,6 +59,8 @@ def verdict(
         epochs = f"{baseline['config']['epochs']} epochs, not {chosen['config']['epochs']}"
         return judged(False, f"the baseline that it is compared with had {epochs}")
     apart = f"NLL {_between(difference, '+')} against the baseline, by {count} trainings"
+    if difference["low"] > 0:
+        return judged(False, f"worse than the baseline: {apart}")
     better = difference["high"] < 0
     return judged(better, apart if better else f"{FEW}: {apart}")
 

@@ -40,6 +40,8 @@ class Gain:
     start_s: float | None
     found_s: float | None
     lower: Estimate | None
+    limits: str = ""
+    """What the found trial keeps to and the starting point does not, where that decides."""
 
     def describe(self, space: str) -> str | None:
         """One line; None where there is nothing to compare."""
@@ -57,6 +59,8 @@ class Gain:
         return f"{space}: {found} is better than the best starting point, {first}{self._sure()}"
 
     def _sure(self) -> str:
+        if self.limits:
+            return f": only the first has {self.limits}"
         if self.lower is None:
             return ""
         low, high = (formats.figure(end) for end in (self.lower.low, self.lower.high))
@@ -93,10 +97,13 @@ def gain(run: Run, space: str) -> Gain:
     start, found = (rows[0] if rows else None for rows in (starts, others))
     # Of equal figures the one that stands first is better: it was there before.
     better = found is not None and (start is None or board[0] is found)
-    lower = None
-    if better and start is not None and found is not None and metric == "valid_nll":
-        lower = _paired(run, start["trial"], found["trial"])
-    return Gain(metric, start, found, better, _after(run, start), _after(run, found), lower)
+    lower, limits = None, ""
+    if better and start is not None and found is not None:
+        if found.get("feasible", True) != start.get("feasible", True):
+            limits = " and ".join(map(str, objective.constraints))
+        elif metric == "valid_nll":
+            lower = _paired(run, start["trial"], found["trial"])
+    return Gain(metric, start, found, better, _after(run, start), _after(run, found), lower, limits)
 
 
 def _paired(run: Run, start: str, found: str) -> Estimate | None:

@@ -1,7 +1,7 @@
 """Run of a list of trials in a folder, where finished ones are found again by their keys."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,12 @@ class ListRun:
             InputError: another process is writing the folder, or the cluster cannot hold a trial.
             KeyboardInterrupt: the rows of what had ended are kept.
         """
-        wanted = {trial.key(self.images.digest): trial for trial in trials}
+        wanted: dict[str, ListedTrial] = {}
+        for trial in trials:
+            # Of equal ones it is enough that one leaves its model.
+            key = trial.key(self.images.digest)
+            keep = trial.keep or (key in wanted and wanted[key].keep)
+            wanted[key] = replace(trial, keep=keep)
         done = self._done(wanted)
         missing = {key: trial for key, trial in wanted.items() if key not in done}
         self.say(f"trials: {len(wanted) - len(missing)} of {len(wanted)} are done: {self.place}")

@@ -28,11 +28,12 @@ BETTER = apart(-0.5, -0.1)
         (line(2, baseline=True), line(2), None, None, False, FEW),
         (line(2), line(2), BETTER, 0.2, False, FEW),
         (line(), line(), apart(-0.5, 0.01), None, False, f"{FEW}: NLL -0.2450 (-0.5000 to +0.01"),
-        (line(), line(), apart(0.1, 0.5), None, False, FEW),
+        (line(), line(), apart(0.1, 0.5), None, False, "worse than the baseline: NLL +0.3000"),
         (line(baseline=True), line(), None, None, True, "no other candidate"),
         (line(), None, None, None, False, "the baseline has lost a training"),
         (line(epochs=3), line(epochs=2), BETTER, None, False, "had 2 epochs, not 3"),
         (line(), line(), apart(0.1, 0.5), 0.12, True, "the target is 0.12"),
+        (line(), line(), BETTER, 0.07, False, "the target is missed: NLL 0.1000 (0.0800 to"),
         (line(), line(), BETTER, 0.11, False, f"{FEW}: NLL 0.1000 (0.0800 to 0.1200)"),
     ],
 )

@@ -1,5 +1,6 @@
 """Gain of a search: over its starting points, on paired images, or nothing at all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,16 @@ def test_of_a_front_no_trial_is_the_best(tmp_path: Path) -> None:
     run = load(a_run(tmp_path / "run", [0.9, 0.45, 0.35], objective="pareto"))
     assert gain(run, "crnn").describe("crnn") is None
     assert lines(run, ["crnn"]) == []
+
+
+def test_a_trial_that_alone_keeps_to_a_limit_is_better_for_that(tmp_path: Path) -> None:
+    """Its NLL may be worse: then no difference of NLL is told."""
+    place = a_run(tmp_path / "run", [0.9, 0.2, 0.3], max_gap=0.3)
+    lines_of = (place / "epochs.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines_of]
+    for row in rows[1:3]:
+        row["gap"] = 0.4
+    (place / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = gain(load(place), "crnn")
+    assert (found.better, found.lower) == (True, None)
+    assert str(found.describe("crnn")).endswith(": only the first has gap at most 0.3")
