@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from search.confirmation.verdict import verdict_of
+from search.confirmation.verdict import FEW, verdict_of
 from search.report.loader import Run, number
 from search.report.parameters import parameters, position
 from search.report.trials import Boards
@@ -130,6 +130,15 @@ def still_improving(space: str, board: Sequence[Row]) -> str | None:
     )
 
 
+def _same_plan(plan: Any) -> str:
+    """Options of search.confirm that make the plan that was confirmed, another one is refused."""
+    names = ("top", "seeds", "test_seeds", "baseline_epochs")
+    given = {name: plan.get(name) for name in names} if isinstance(plan, dict) else {}
+    return "".join(
+        f" --{name.replace('_', '-')} {value}" for name, value in given.items() if value is not None
+    )
+
+
 def _confirmation(run: Run, space: str) -> str:
     path = run.records.path
     command = f"python -m search.confirm {quote(str(path))}"
@@ -141,12 +150,20 @@ def _confirmation(run: Run, space: str) -> str:
         return f"The confirmation is not complete ({names} so far): continue with {command}"
     sure = verdict_of(found)
     if not sure.confirmed:
+        if not sure.says.startswith((FEW, "the baseline")):
+            return f"{found['chosen']} is not confirmed: {sure.says}; search longer"
         more = f"{command} --seeds {max(MORE, 2 * sure.num_fits)} --no-test"
         return f"{found['chosen']} is not confirmed: {sure.says}; run {more}"
-    if not found["test"]:
-        return f"{found['chosen']} is confirmed, not yet tested: evaluate it once with {command}"
+    if not found["test"] and not run.evaluations:
+        same = _same_plan(found.get("plan"))
+        return (
+            f"{found['chosen']} is confirmed, not yet tested: evaluate it once with {command}{same}"
+        )
     if found.get("model"):
-        command = f"python -m captcha_models.export {quote(str(path))}"
+        own = path if len(run.spaces) == 1 else path / "confirmed" / space
+        command = f"python -m captcha_models.export {quote(str(own))}"
+        if not found["test"]:
+            return f"{found['chosen']} is confirmed: export its model with {command}"
         return f"{found['chosen']} is confirmed and tested: export its model with {command}"
     return (
         f"{found['chosen']} is confirmed and tested: train it for use with python -m "

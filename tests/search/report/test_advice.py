@@ -88,3 +88,20 @@ def test_advice_calls_nothing_confirmed_that_two_trainings_say(tmp_path: Path) -
     done = {"verdict": {**sure, "confirmed": True}, "test": {"winner": {}}, "model": {"file": "f"}}
     assert advice(**done).endswith(f"export its model with python -m captcha_models.export {path}")
     assert advice(verdict=3).startswith("The confirmation is not complete")
+    missed = {**sure, "says": "the target is missed: NLL 0.5 (0.4 to 0.6)"}
+    assert advice(verdict=missed).endswith(
+        "the target is missed: NLL 0.5 (0.4 to 0.6); search longer"
+    )
+
+
+def test_the_test_set_is_asked_for_by_the_plan_that_was_confirmed(tmp_path: Path) -> None:
+    """Another plan would be another confirmation, and its evaluation be refused."""
+    path = tmp_path / "crnn-real"
+    shutil.copytree(Path(__file__).parents[3] / "results" / "crnn-real", path)
+    result = json.loads((path / "confirmed" / "crnn.json").read_text())
+    plan = {"top": 2, "seeds": 10, "test_seeds": 3, "baseline_epochs": None, "seed": 0}
+    (path / "confirmed" / "crnn.json").write_text(
+        json.dumps({**result, "test": None, "plan": plan})
+    )
+    command = f"python -m search.confirm {path} --top 2 --seeds 10 --test-seeds 3"
+    assert Report.of(path).advice.endswith(f"not yet tested: evaluate it once with {command}")
