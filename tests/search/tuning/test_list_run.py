@@ -1,6 +1,7 @@
 """Lists of trials that are stopped, fail, and go on; a trial takes milliseconds here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
-from search.store.listed import ListedTrial, Row
+from search.store.listed import ListedTrial, Row, kept_models
 from search.store.run_folder import RunFolder
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.list_run import ListRun
@@ -206,3 +207,15 @@ def test_folds_of_all_images_are_a_look_that_is_refused_a_second_time(tmp_path: 
         main([*asked, *where], standalone_mode=False)
     assert len(Ledger(tmp_path, digest).looks()) == 1
     assert not rows.exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_equal_trials_one_that_leaves_its_model_is_enough(
+    tmp_path: Path, drawn: LabelledImages, first: bool
+) -> None:
+    """It is trained once, and the model is there whichever of them stands first."""
+    one = listed(1)[0]
+    pair = [replace(one, keep=first), replace(one, keep=not first)]
+    assert seeds(run_of(tmp_path, drawn).run(pair)) == [0, 0]
+    assert begun(tmp_path) == [0]
+    assert kept_models(tmp_path / "rows").keys() == {one.key(drawn.digest)}
