@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from benchmarks.curves.table import METRICS, Curve, read_curves
+from benchmarks.curves.table import METRICS, Curve, curves_name, read_curves
 from captcha_models.cli import assignments, command_line
 from captcha_models.config import Config
 from captcha_models.errors import InputError, NonFiniteLossError, one_line
@@ -143,9 +143,9 @@ def main(
     space, base = fitted_space(space_name, images, split, typed, epochs)
     fixed = {k: v for k, v in {**base, **space.fixed}.items() if k not in space.parameters}
     out.mkdir(parents=True, exist_ok=True)
-    stem = f"{name}-{space.arch}"
+    stem = curves_name(name, space.arch, fixed)
     path = out / (f"{stem}.jsonl" if parts == 1 else f"{stem}.{number}.jsonl")
-    done = {curve.key for file in out.glob(f"{stem}.*") for curve in read_curves(file)}
+    done = {curve.key for file in out.glob(f"{stem}.*jsonl") for curve in read_curves(file)}
     head = {
         "images": name,
         "arch": space.arch,

@@ -56,7 +56,7 @@ class Curve:
     @property
     def name(self) -> str:
         """Of the curves that are alike in images, architecture and schedule."""
-        return _name({"images": self.images, "arch": self.arch, "fixed": self.fixed})
+        return curves_name(self.images, self.arch, self.fixed)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -99,21 +99,23 @@ def read_spaces(place: Path | str) -> dict[str, Space]:
     found: dict[str, Space] = {}
     for file in _files(place):
         head = read_table(file)[0]
-        name, space = _name(head), Space.from_json(head["space"])
+        name = curves_name(head["images"], head["arch"], head["fixed"])
+        space = Space.from_json(head["space"])
         if found.setdefault(name, space) != space:
             raise InputError(f"{file}: another space than that of other curves of {name}")
     return found
 
 
+def curves_name(images: str, arch: str, fixed: Mapping[str, Any]) -> str:
+    """Of the curves that are alike in images, architecture and schedule; their files begin so."""
+    schedule = fixed.get("schedule", "constant")
+    name = f"{images}-{arch}"
+    return name if schedule == "constant" else f"{name}-{schedule}"
+
+
 def _files(place: Path | str) -> list[Path]:
     path = Path(place)
     return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-
-
-def _name(head: Mapping[str, Any]) -> str:
-    schedule = head["fixed"].get("schedule", "constant")
-    name = f"{head['images']}-{head['arch']}"
-    return name if schedule == "constant" else f"{name}-{schedule}"
 
 
 def _curves(file: Path) -> Iterator[Curve]:
