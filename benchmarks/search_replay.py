@@ -56,7 +56,7 @@ def replayed(make: Make, surrogate: Surrogate, workers: int, repeats: int) -> li
     """As many searches by seeds 0, 1, ..."""
     budget = BUDGET * surrogate.mean_seconds / workers
     return [
-        play(make(surrogate.space, surrogate.epochs, seed), surrogate, workers, budget)
+        play(make(surrogate.space, surrogate.epochs, seed), surrogate, workers, budget, seed)
         for seed in range(repeats)
     ]
 

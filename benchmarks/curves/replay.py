@@ -74,7 +74,9 @@ class Incumbent:
         return before[-1] if before else math.inf
 
 
-def play(method: Method, surrogate: Surrogate, workers: int, budget_s: float) -> Incumbent:
+def play(
+    method: Method, surrogate: Surrogate, workers: int, budget_s: float, repeat: int = 0
+) -> Incumbent:
     """Search until the budget is spent.
 
     Args:
@@ -82,6 +84,7 @@ def play(method: Method, surrogate: Surrogate, workers: int, budget_s: float) ->
         surrogate: what trials come to.
         workers: trials at a time.
         budget_s: seconds of the recorded clock.
+        repeat: which of several searches it is: the trials of each have luck of their own.
     """
     found = Incumbent()
     numbers = itertools.count()
@@ -91,7 +94,7 @@ def play(method: Method, surrogate: Surrogate, workers: int, budget_s: float) ->
         number = next(numbers)
         name = f"trial-{number:04d}"
         config, seed = method.ask(name)
-        played = surrogate.play(config, seed)
+        played = surrogate.play(config, seed, repeat)
         heapq.heappush(events, (now + played.seconds[0], number, name, 1, played))
 
     for _ in range(workers):

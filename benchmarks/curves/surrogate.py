@@ -73,13 +73,15 @@ class Surrogate:
             for name, among in self.space.parameters.items()
         )
 
-    def play(self, config: Mapping[str, Any], seed: int) -> Played:
-        """A training of a configuration by a seed."""
+    def play(self, config: Mapping[str, Any], seed: int, repeat: int = 0) -> Played:
+        """A training of a configuration by a seed; another repeat's seeds bring other luck."""
         key = self.features(config)
         if key not in self._known:
             self._known[key] = self._model.predict([key])[0]
         target = self._known[key]
-        change = self._noise[seed % len(self._noise)] if len(self._noise) else 0.0
+        change: NDArray[np.float64] | float = 0.0
+        if len(self._noise):
+            change = self._noise[np.random.default_rng([repeat, seed]).integers(len(self._noise))]
         log_nll, log_s = target[: self.epochs], target[self.epochs :]
         return Played(
             nll=np.exp(log_nll + change),

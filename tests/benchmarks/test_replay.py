@@ -102,6 +102,13 @@ def test_a_seed_changes_a_curve_as_recorded_seeds_do(surrogate: Surrogate) -> No
     )
 
 
+def test_every_repeat_has_luck_of_its_own(surrogate: Surrogate) -> None:
+    config = curve(5).config
+    lucks = {tuple(surrogate.play(config, 3, repeat).nll) for repeat in range(20)}
+    assert len(lucks) > 1
+    assert tuple(surrogate.play(config, 3, 7).nll) == tuple(surrogate.play(config, 3, 7).nll)
+
+
 class Listed:
     """Tries given configurations in turn, and stops those named after their first epoch."""
 
