@@ -108,16 +108,31 @@ class PriorSampler(BaseSampler):
 
 
 def best_first(study: Study) -> list[dict[str, Any]]:
-    """Parameters of the trials that have reported, the best first, unfinished ones among them."""
-    sign = 1.0 if study.direction == StudyDirection.MINIMIZE else -1.0
+    """Parameters of the trials that have reported, the best first, unfinished ones among them.
+
+    Of several objectives a trial is the better the fewer others are better in all of them;
+    unfinished ones, of which only one objective is known, are then left out.
+    """
+    signs = [1.0 if one == StudyDirection.MINIMIZE else -1.0 for one in study.directions]
     found = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.FAIL:
             continue
-        value = trial.value if trial.state == TrialState.COMPLETE else None
-        if value is None and trial.intermediate_values:
-            value = trial.intermediate_values[max(trial.intermediate_values)]
-        if value is not None and math.isfinite(value):
+        values = trial.values if trial.state == TrialState.COMPLETE else None
+        if values is None and trial.intermediate_values and len(signs) == 1:
+            values = [trial.intermediate_values[max(trial.intermediate_values)]]
+        if values is not None and all(map(math.isfinite, values)):
             infeasible = sum(max(0.0, v) for v in (trial.constraints or {}).values())
-            found.append((infeasible, sign * value, trial.number, trial.params))
-    return [params for *_, params in sorted(found, key=lambda entry: entry[:3])]
+            costs = [sign * value for sign, value in zip(signs, values, strict=True)]
+            found.append((infeasible, costs, trial))
+
+    def order(entry: tuple[float, list[float], FrozenTrial]) -> tuple[float, float, int]:
+        infeasible, costs, trial = entry
+        rank = costs[0] if len(costs) == 1 else sum(_dominates(o, costs) for _, o, _ in found)
+        return infeasible, rank, trial.number
+
+    return [trial.params for *_, trial in sorted(found, key=order)]
+
+
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

@@ -82,6 +82,19 @@ def test_what_violates_a_constraint_stands_behind_all_that_do_not() -> None:
     assert [params["lr"] for params in best_first(study)] == [1e-2, 2e-2]
 
 
+def test_of_two_objectives_those_come_first_that_no_other_beats_in_both() -> None:
+    sampler = PriorSampler(SPACE, 0)
+    study = optuna.create_study(sampler=sampler, directions=["minimize", "maximize"])
+    values = [(3.0, 1.0), (1.0, 5.0), (2.0, 9.0), (2.5, 4.0), (1.0, 5.0)]
+    for i, pair in enumerate(values):
+        study.enqueue_trial({"lr": 1e-3 * (1 + i), "layers": 1, "norm": False})
+        study.tell(propose(study), pair)
+    order = [round(1e3 * params["lr"]) - 1 for params in best_first(study)]
+    # 0 is beaten by all, 3 by three, the others by none.
+    assert order == [1, 2, 4, 3, 0]
+    SPACE.assert_contains(propose(study).params)
+
+
 def test_a_trial_that_runs_counts_by_its_last_report_and_a_failed_one_not_at_all() -> None:
     study = new_study()
     ended(study, 0.5, lr=1e-2)
