@@ -39,6 +39,7 @@ class Initial:
         card: what its file says.
         place: where it was, for the person.
         digest: sha256 (hex) of its file.
+        file: where that was found.
         seen: the images of its training, if the file says so.
     """
 
@@ -47,6 +48,7 @@ class Initial:
     card: Card
     place: str
     digest: str
+    file: Path
     seen: Seen | None = None
 
     def start(self, model: Recogniser) -> "Taken":
@@ -188,6 +190,7 @@ def read_initial(place: str | Path) -> Initial:
         card=loaded.card,
         place=str(place),
         digest=hashlib.sha256(loaded.path.read_bytes()).hexdigest(),
+        file=loaded.path,
         seen=loaded.seen,
     )
 

@@ -145,7 +145,7 @@ class Confirmation:
 
     def _init(self) -> "Initial | None":
         """The model that the search's trials started from."""
-        return load_init(self.settings, self.records.run.get("init"))
+        return load_init(self.settings, self.records.run.get("init"), self.records.path)
 
     def _list(self, images: LabelledImages) -> ListRun:
         own = {k: self.settings[k] for k in (*RESOURCES, "stall_s") if k in self.settings}

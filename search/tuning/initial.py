@@ -1,6 +1,7 @@
 """Model that every trial of a search starts from: read, and found again where a run goes on."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.errors import InputError
@@ -11,30 +12,48 @@ if TYPE_CHECKING:
     from search.tuning.task import Data
 
 
+KEPT = "init.safetensors"
+"""The model in the run folder: where it came from, such as another run's best, may change."""
+
+
 def load_init(
-    settings: Mapping[str, Any], recorded: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any],
+    recorded: Mapping[str, Any] | None = None,
+    run: Path | None = None,
 ) -> "Initial | None":
     """The model that every trial starts from, if there is one.
 
     Args:
         settings: of the search.
         recorded: `init` of run.json, of a run that goes on.
+        run: the folder of that run; its own copy is read unless another place was given.
 
     Raises:
         InputError: no such model, or another one than the run was started with.
     """
-    if not settings.get("init"):
+    place = settings.get("init")
+    if not place:
         return None
     from captcha_models.training.initial import read_initial
 
-    found = read_initial(settings["init"])
+    if run and recorded and place == recorded["path"] and (run / KEPT).is_file():
+        place = run / KEPT
+    found = read_initial(place)
     if recorded and found.digest != recorded["sha256"]:
         raise InputError(
-            f"--init {settings['init']} is another model than the run was started with (sha256 "
+            f"--init {place} is another model than the run was started with (sha256 "
             f"{found.digest[:12]}, not {recorded['sha256'][:12]}, then at {recorded['path']}): "
             "give the same file"
         )
     return found
+
+
+def keep_init(init: "Initial | None", run: Path) -> None:
+    """Put the model into the folder of a new run."""
+    if init is not None:
+        from captcha_models.training.checkpoint import write_whole
+
+        write_whole(run / KEPT, init.file.read_bytes())
 
 
 def check_init(plans: "Mapping[str, SpacePlan]", data: "Data") -> list[str]:

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.errors import InputError
@@ -16,7 +17,7 @@ from search.store.records import read_run, whole
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
-from search.tuning.initial import check_init, load_init
+from search.tuning.initial import check_init, keep_init, load_init
 from search.tuning.loggers import check_trackers
 from search.tuning.plan import (
     SpacePlan,
@@ -94,6 +95,8 @@ class SearchSession(Session):
             if store:
                 run["storage"] = store.place
             with RunFolder.create(self.place, run, store) as folder:
+                with writing(folder.path):
+                    keep_init(data.init, folder.path)
                 self._search(folder, settings, plans, data, each)
         return self.exit_code()
 
@@ -126,7 +129,7 @@ class SearchSession(Session):
                 }
                 before = folder.records.run["data"]["digest"]
             check_trackers(settings.log_to)
-            data = self._load(settings, folder.records.run.get("init"))
+            data = self._load(settings, folder.records.run.get("init"), folder.path)
             self._assert_same_spaces(settings, plans, data)
             self._say_data(data)
             found = data.images.digest
@@ -190,9 +193,11 @@ class SearchSession(Session):
         plans, left_out = fit_plans(plan_spaces(settings, self.spaces), data.images, data.split)
         return warm_start(plans, settings.warm_start), left_out
 
-    def _load(self, settings: Settings, init: dict[str, Any] | None = None) -> Data:
+    def _load(
+        self, settings: Settings, init: dict[str, Any] | None = None, run: Path | None = None
+    ) -> Data:
         data = load_data(settings, self.images)
-        return replace(data, init=load_init(settings.model_dump(), init))
+        return replace(data, init=load_init(settings.model_dump(), init, run))
 
     @contextmanager
     def _preparing(self, settings: Settings) -> Iterator[Future[tuple[Data, str | None]]]:

@@ -317,6 +317,19 @@ def test_of_several_spaces_the_best_is_used_and_each_is_kept(
     assert space_of(tmp_path) == "one"
 
 
+def test_two_spaces_with_one_winner_train_it_once_and_each_keep_it(
+    tmp_path: Path, images: LabelledImages
+) -> None:
+    run = tmp_path / "runs" / "r"
+    searched(run, images, {"one": 0.005, "two": 0.005})
+    found = confirmed(tmp_path, images, no_test=True)
+    assert begun(tmp_path).count(f"{FRESH_TEST} None False") == 1
+    for name in ("one", "two"):
+        assert found[name]["model"]["file"] == f"confirmed/{name}/model.safetensors"
+        assert_final(of(tmp_path, f"confirmed/{name}"), images)
+    assert not list((run / "confirmed" / "fits" / "models").iterdir())
+
+
 def space_of(place: Path) -> str | None:
     choice = of(place).card.choice
     return choice.space if choice else None
