@@ -17,11 +17,13 @@ Computes and writes, draws nothing; the driver calls it, from one thread.
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Literal
 
 from search.store import records as tables
+from search.store.estimate import Watched, time_left
 from search.store.jsonl import write_json
 from search.store.leaderboard import counts, ranking
 from search.store.records import Records
@@ -43,17 +45,22 @@ class Status:
         trials: how many each space is to have.
         epochs: full budget of a trial whose configuration does not say.
         ends: `time.monotonic()` at which the time budget is spent; None is never.
+        stops: the share of trials that is expected to be stopped after an epoch.
     """
 
     def __init__(
-        self, records: Records, trials: int, epochs: int, ends: float | None = None
-    ) -> None:
+        self, records: Records, trials: int, epochs: int, ends: float | None = None,
+        stops: Mapping[int, float] | None = None,
+    ) -> None:  # fmt: skip
         self._records = records
         self._trials = trials
         self._epochs = epochs
         self._ends = ends
+        self._stops = stops or {}
         self._started, self._start = tables.now(), time.monotonic()
-        self._before = self._done()
+        self._heard: dict[str, tuple[int, float]] = {}
+        self._past: dict[str, Watched] = {}
+        self._most_at_a_time = 0
 
     @property
     def elapsed_s(self) -> float:
@@ -76,7 +83,9 @@ class Status:
             key: sum(space["trials"][key] for space in spaces.values())
             for key in ("wanted", "ended", "running", *_ENDED)
         }
-        speeds = [speed for name in names if (speed := self._last(name).get("images_per_s"))]
+        speeds = [
+            speed for name in names if (speed := self._records.last(name).get("images_per_s"))
+        ]
         return {
             "version": VERSION,
             "state": state,
@@ -85,7 +94,7 @@ class Status:
             "started": self._started,
             "updated": tables.now(),
             "elapsed_s": round(self.elapsed_s, 1),
-            "left_s": self._left_s(total["wanted"]) if state == "running" else None,
+            "left_s": self._left_s(names) if state == "running" else None,
             "images_per_s": round(sum(speeds), 1) if speeds else None,
             "trials": total,
             "spaces": spaces,
@@ -128,26 +137,57 @@ class Status:
             "best": best,
         }
 
-    def _last(self, trial: str) -> dict[str, Any]:
-        epoch = self._records.last_epoch(trial)
-        return self._records.epochs[trial][epoch] if epoch else {}
+    def _left_s(self, running: list[str]) -> float | None:
+        """Of one space after the other, as they are searched; never beyond the time budget."""
+        self._most_at_a_time = max(self._most_at_a_time, len(running))
+        self._listen(running)
+        spaces: dict[str, list[Watched]] = {space: [] for space in self._records.run["spaces"]}
+        for name in dict.fromkeys([*running, *self._records.trials]):
+            spaces[self._records.trials[name]["space"]].append(self._watched(name))
+        # What has not begun is taken to be like what has.
+        like = [one for trials in spaces.values() for one in trials]
+        parts = [
+            time_left(trials, self._trials - len(trials), self._most_at_a_time, self._stops, like)
+            for trials in spaces.values()
+        ]
+        known = [part for part in parts if part is not None]
+        left = sum(known) if len(known) == len(parts) else None
+        if self._ends is not None:
+            budget = max(0.0, self._ends - time.monotonic())
+            left = budget if left is None else min(left, budget)
+        return None if left is None else round(left, 1)
 
-    def _done(self) -> float:
-        """Trials that have ended, and of the others the share that is done."""
-        ended = sum(row["state"] in _ENDED for row in self._records.trials.values())
-        others = (n for n, row in self._records.trials.items() if row["state"] not in _ENDED)
-        return ended + sum(
-            min(1.0, self._records.last_epoch(n) / self.epochs_of(n)) for n in others
+    def _listen(self, running: list[str]) -> None:
+        """Note since when each running trial is silent."""
+        before, now = self._heard, time.monotonic()
+        self._heard = {}
+        for name in running:
+            epoch = self._records.last_epoch(name)
+            known = before.get(name)
+            self._heard[name] = known if known and known[0] == epoch else (epoch, now)
+
+    def _watched(self, trial: str) -> Watched:
+        if known := self._past.get(trial):
+            return known
+        row, epochs = self._records.trials[trial], self._records.epochs.get(trial, {})
+        ended = row["state"] in _ENDED
+        took_s = None
+        if ended and self._started <= str(row["started"]):
+            took = datetime.fromisoformat(row["ended"]) - datetime.fromisoformat(row["started"])
+            took_s = took.total_seconds()
+        found = Watched(
+            self.epochs_of(trial),
+            self._records.last_epoch(trial),
+            ended,
+            self._records.last(trial).get("seconds", 0.0),
+            epochs[1]["seconds"] if 1 in epochs else 0.0,
+            time.monotonic() - self._heard[trial][1] if trial in self._heard else 0.0,
+            took_s,
+            bool(row["baseline"]),
         )
-
-    def _left_s(self, wanted: int) -> float | None:
-        """As long for each trial as so far; never beyond the time budget."""
-        done = self._done()
-        budget = None if self._ends is None else max(0.0, self._ends - time.monotonic())
-        if done <= self._before:
-            return None if budget is None else round(budget, 1)
-        left = max(0.0, wanted - done) * self.elapsed_s / (done - self._before)
-        return round(left if budget is None else min(left, budget), 1)
+        if ended:
+            self._past[trial] = found
+        return found
 
     def _last_error(self) -> dict[str, Any] | None:
         failed = [row for row in self._records.trials.values() if row["state"] == "failed"]

@@ -3,6 +3,7 @@
 A live table is drawn in a thread of its own, from the last status; only the status reads records.
 """
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ class Progress:
         console: where to draw; standard error by default.
         stopping: knows whether the search was interrupted.
         ends: `time.monotonic()` at which the time budget is spent; None is never.
+        stops: the share of trials that is expected to be stopped after an epoch.
     """
 
     def __init__(
@@ -46,11 +48,12 @@ class Progress:
         *,
         stopping: Stopping | None = None,
         ends: float | None = None,
+        stops: Mapping[int, float] | None = None,
     ) -> None:
         self._records = records
         self._console = console or Console(stderr=True)
         self._stopping = stopping
-        self._status = Status(records, trials, epochs, ends)
+        self._status = Status(records, trials, epochs, ends, stops)
         self._running: dict[str, None] = {}
         self._found = self._status.now(())
         self._next_status = 0.0

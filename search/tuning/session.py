@@ -20,7 +20,7 @@ from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.tuning.monitor import Monitor
 from search.tuning.progress import Progress
-from search.tuning.settings import Settings
+from search.tuning.settings import STOPPED, Settings
 from search.tuning.stopping import Stopping
 from search.tuning.task import Data, Trainable, train
 
@@ -111,7 +111,12 @@ class Session:
         ends = None if budget is None else time.monotonic() + budget
         try:
             with Progress(
-                folder.records, settings.trials, settings.epochs, stopping=self.stopping, ends=ends
+                folder.records,
+                settings.trials,
+                settings.epochs,
+                stopping=self.stopping,
+                ends=ends,
+                stops={rung: STOPPED for one in sources for rung in one.rungs()},
             ) as progress:
                 for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
                     # What one source leaves of its part goes to those after it.
