@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
@@ -44,6 +45,13 @@ class GroupedCommand(click.Command):
 def option(*names: str, group: str, **settings: Any) -> Callable[[Any], Any]:
     """`click.option`, under the heading `group` in the help of a `GroupedCommand`."""
     return click.option(*names, cls=GroupedOption, group=group, **settings)
+
+
+def files(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """What a shell completes to where a place is asked for: files and folders."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def command_line(command: click.Command) -> NoReturn:

@@ -18,7 +18,7 @@ import torch
 
 from captcha_models.architectures import resolve
 from captcha_models.architectures.heads import CTCRecogniser, PositionalRecogniser
-from captcha_models.cli import ALL_FAILED, OK, assignments, command_line
+from captcha_models.cli import ALL_FAILED, OK, assignments, command_line, files
 from captcha_models.conformance_case import LABELS, MIXED_LABELS, Case, images, targets
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.errors import InputError, one_line
@@ -264,7 +264,7 @@ def run(case: Case, quick: bool = False) -> Iterator[Result]:
 
 
 @click.command()
-@click.argument("architecture")
+@click.argument("architecture", shell_complete=files)
 @click.option("--quick", is_flag=True, help="Leave out the checks that train.")
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Set one field.")
 def conformance(architecture: str, quick: bool, pairs: tuple[str, ...]) -> int:

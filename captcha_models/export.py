@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from captcha_models.cli import command_line
+from captcha_models.cli import command_line, files
 
 if TYPE_CHECKING:
     from captcha_models.architectures.base import Recogniser
@@ -25,7 +25,7 @@ PROBABLE = -10.0
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=files)
 @click.option(
     "--format",
     "kind",

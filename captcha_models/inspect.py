@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
-from captcha_models.cli import GroupedCommand, command_line, option
+from captcha_models.cli import GroupedCommand, command_line, files, option
 from captcha_models.data.options import as_words, image_options, read_chosen
 from captcha_models.errors import InputError
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data")
+@click.argument("data", shell_complete=files)
 @image_options(data=False)
 @option(
     "--html",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captcha_models.cli import OK, WRONG_INPUT, command_line
+from captcha_models.cli import OK, WRONG_INPUT, command_line, files
 from captcha_models.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ AT_ONCE = 128
 
 
 @click.command()
-@click.argument("model")
-@click.argument("image", nargs=-1, required=True)
+@click.argument("model", shell_complete=files)
+@click.argument("image", nargs=-1, required=True, shell_complete=files)
 @click.option(
     "--nbest",
     type=click.IntRange(1, 1000),

@@ -25,6 +25,11 @@ HEAD = """\
 `captcha-search` and a name, or `python -m` and a module, are the same command; `--help` prints what
 is here. `make search` is `run` with `--space crnn` and the options in `ARGS`. What the words mean:
 [glossary](glossary.md). This page is written by `python -m docs.write_commands`, never by hand.
+
+Bash completes commands, options, spaces and files after this line, which may stand in `~/.bashrc`
+(`zsh_source` in `~/.zshrc`; fish: `_CAPTCHA_SEARCH_COMPLETE=fish_source captcha-search | source`):
+
+    eval "$(_CAPTCHA_SEARCH_COMPLETE=bash_source captcha-search)"
 """
 
 

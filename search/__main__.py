@@ -1,9 +1,12 @@
 """Console command `captcha-search`: all commands of the project, each loaded when it is called."""
 
+import os
+import sys
 from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from captcha_models.cli import command_line
 
@@ -23,6 +26,8 @@ COMMANDS = {
     ),
 }  # fmt: skip
 """By name: module, name of the click command in it, and a line for the help."""
+COMPLETE = "_CAPTCHA_SEARCH_COMPLETE"
+"""Environment variable by which a shell asks what a line can go on with, as click names it."""
 
 
 class _Commands(click.Group):
@@ -36,6 +41,15 @@ class _Commands(click.Group):
         found: click.Command = getattr(import_module(module), name)
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that begin so; click's own way would import them all."""
+        own = [
+            CompletionItem(name, help=line)
+            for name, (*_, line) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*own, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (*_, line) in COMMANDS.items()])
@@ -47,7 +61,9 @@ def captcha_search() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; the entry point."""
+    """Run the command, or say how a shell's line can go on; the entry point."""
+    if asked := os.environ.get(COMPLETE):
+        sys.exit(shell_complete(captcha_search, {}, "captcha-search", COMPLETE, asked))
     command_line(captcha_search)
 
 

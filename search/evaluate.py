@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from captcha_models.cli import command_line
+from captcha_models.cli import command_line, files
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
 
@@ -29,7 +29,7 @@ PARTS = {
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=files)
 @image_options(required=True, sized=False)
 @click.option(
     "--split",

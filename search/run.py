@@ -68,6 +68,9 @@ _output = partial(option, group="Run folder and output")
     "refs",
     multiple=True,
     metavar="SPACE",
+    shell_complete=lambda context, parameter, begun: [
+        name for name in (*spaces.names(), "all") if name.startswith(begun)
+    ],
     help=f"{', '.join(spaces.names())} or all; your own as module:NAME or file.py:NAME; "
     "repeatable.",
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from captcha_models.cli import option
+from captcha_models.cli import files, option
 
 if TYPE_CHECKING:
     from captcha_models.data.geometry import Geometry
@@ -27,6 +27,7 @@ def image_options(
         option(
             "--data",
             required=required,
+            shell_complete=files,
             group=group,
             help="Folder, zip or table of labelled images, download, or synthetic[:N]"
             + ("." if required else "; by default auto, one of the last two."),

@@ -48,6 +48,44 @@ def test_errors_are_one_line_and_exit_codes_the_commands_own(tmp_path: Path) -> 
     assert "No such command 'analyze'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("captcha-search la", ["labels"]),
+        ("captcha-search run --space cr", ["crnn"]),
+        ("captcha-search confirm --no", ["--no-test"]),
+        ("captcha-search predict pypro", ["default"]),
+        ("captcha-search run --data pypro", ["default"]),
+        ("captcha-search none --x", []),
+    ],
+)
+def test_bash_completes_commands_options_spaces_and_files(line: str, wanted: list[str]) -> None:
+    # Readline's own part, which only a terminal has, is to complete a file's name by default.
+    script = f"""
+        source <(captcha-search)
+        compopt() {{ COMPREPLY=("$2"); }}
+        COMP_WORDS=({line})
+        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _captcha_search_completion captcha-search
+        printf "%s\\n" "${{COMPREPLY[@]}}"
+    """
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True,
+        env={**environment(), "PATH": path, "_CAPTCHA_SEARCH_COMPLETE": "bash_source"},
+    )  # fmt: skip
+    assert done.stdout.split() == wanted, done.stderr
+
+
+def test_zsh_and_fish_have_their_script() -> None:
+    for shell in ("zsh", "fish"):
+        found = subprocess.run(
+            [sys.executable, "-m", "search"], cwd=ROOT, capture_output=True, text=True,
+            env={**environment(), "_CAPTCHA_SEARCH_COMPLETE": f"{shell}_source"}, check=True,
+        )  # fmt: skip
+        assert f"_CAPTCHA_SEARCH_COMPLETE={shell}_complete" in found.stdout
+
+
 @pytest.mark.ray
 @pytest.mark.timeout(400)
 def test_an_architecture_and_a_space_of_ones_own_are_searched_and_resumed(tmp_path: Path) -> None:
