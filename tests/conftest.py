@@ -1,11 +1,14 @@
 """Shared by all tests: one thread, no network but this machine's, small drawn images."""
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As after `source .venv/bin/activate`.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch

@@ -13,7 +13,7 @@ from captcha_models.inspection.remarks import remarks
 from captcha_models.secrets import HIDDEN
 from search.cluster.connection import Cluster, Share, check_address, connect, share
 from search.store.disk_full import writing
-from search.store.records import read_run, whole
+from search.store.records import read_run, resume_command, whole
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
 from search.store.sync import fetch, is_kept
@@ -68,7 +68,7 @@ class SearchSession(Session):
         if (store := self._store()) and is_kept(store):
             raise InputError(
                 f"{store.place} holds a run of that name: choose another --name, or go on with it: "
-                f"--resume --name {self.place.name}"
+                + resume_command(self.place, "--storage", self.storage)
             )
         check_address(self.address)  # Before the seconds that torch and the images take.
         with self.guarded(), ExitStack() as stack:
