@@ -136,5 +136,5 @@ def _part(name: str, text: str) -> list[str]:
     head = f"{name:<{INDENT}}"
     return textwrap.wrap(
         text, COLUMNS, initial_indent=head, subsequent_indent=" " * INDENT,
-        max_lines=MOST_LINES, placeholder=" ...",
+        max_lines=MOST_LINES, placeholder=" ...", break_on_hyphens=False,
     )  # fmt: skip

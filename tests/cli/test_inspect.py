@@ -55,7 +55,7 @@ def receipts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first, other = images["crop-3x.png"], images["crop-50x.png"]
     images["again.png"] = first
     images["wrong.png"] = (other[0], "77.77", other[2])
-    return folder_of(tmp_path_factory.mktemp("inspect") / "amounts of mine", images)
+    return folder_of(tmp_path_factory.mktemp("inspect") / "amounts of my-own-one-place", images)
 
 
 @pytest.fixture
