@@ -20,9 +20,7 @@ pytest_plugins = ["tests.fault_table", "tests.local_ray"]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with long tests come first: one that came last would be waited for alone."""
-    long = {
-        item.path for item in items if any(item.get_closest_marker(n) for n in ("ray", "slow"))
-    }
+    long = {item.path for item in items if any(item.get_closest_marker(n) for n in ("ray", "slow"))}
     items.sort(key=lambda item: item.path not in long)
 
 
