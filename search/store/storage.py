@@ -3,6 +3,7 @@
 One small interface over pyarrow's file systems, which Ray Tune uses for its checkpoints too.
 """
 
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,10 @@ class Storage:
         from pyarrow.fs import FileSelector
 
         system, place = self._at(folder)
-        found = system.get_file_info(FileSelector(place, allow_not_found=True))
-        return sorted(info.base_name for info in found)
+        # Google's storage has no folders, and lists none: they are known by the files in them.
+        deep = system.type_name == "gcs"
+        found = system.get_file_info(FileSelector(place, allow_not_found=True, recursive=deep))
+        return sorted({PurePosixPath(info.path).relative_to(place).parts[0] for info in found})
 
     def read(self, name: str) -> bytes:
         """What a file holds.
@@ -85,6 +88,17 @@ class Storage:
             file.write(data)
         system.move(temporary, place)
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a file where there is none; whether the store says that this call did it.
+
+        Raises:
+            OSError: it cannot be written.
+            InputError: the store knows no such write.
+        """
+        from search.store.creation import create
+
+        return create(self.place, *self._at(name), data)
+
     def fetch(self, name: str, to: Path) -> None:
         """Copy a file from here.
 
@@ -103,7 +117,9 @@ class Storage:
         system, place = self._at(name)
         kind = system.get_file_info(place).type
         if kind == FileType.Directory:
-            system.delete_dir(place)
+            # Google's storage has no folders: when their files are gone, so are they.
+            with suppress(FileNotFoundError):
+                system.delete_dir(place)
         elif kind == FileType.File:
             system.delete_file(place)
 
