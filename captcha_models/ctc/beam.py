@@ -1,7 +1,6 @@
-"""Prefix beam search over CTC emissions, on tensors over the whole batch.
+"""Prefix beam search over CTC emissions; exact.py often spares it.
 
-What is promised of the answers is said at `loss.beam_decode`, which asks exact.py first, whose
-short cut often spares the search, and widening.py, which searches by beams of growing width.
+All of it works on tensors over the whole batch.
 
 Shapes: N batch, T steps, K classes with blank, L label length, W beam width.
 """

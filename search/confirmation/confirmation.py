@@ -228,7 +228,7 @@ class Confirmation:
         store = self._storage() if self.records.run.get("storage") else None
         if store:
             try:
-                RunFolder.open(self.records.path, store).close()
+                RunFolder.open(self.records.path, store, self.say).close()
             except InputError as error:
                 # All is in the run folder; whoever writes the folder now carries it along.
                 self.say(f"the confirmation is not yet in {store.place}: {error}")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from captcha_models.errors import InputError, one_line
-from search.store.records import resume_command
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -23,7 +22,7 @@ def writing(run: Path, again: str | None = None) -> Iterator[None]:
 
     Args:
         run: the folder.
-        again: what goes on; by default the command that resumes a search.
+        again: what goes on; by default the options of a search.
 
     Raises:
         InputError: in the place of whatever a file or the study's database raised, or Ray and
@@ -35,10 +34,12 @@ def writing(run: Path, again: str | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         for one in _chain(error):
+            if isinstance(one, InputError):
+                raise one from error
             if isinstance(one, OSError | sqlite3.OperationalError):
                 raise InputError(
                     f"{run} cannot be written: {one_line(one)}; nothing that was recorded is lost: "
-                    f"make room, then go on with {again or resume_command(run)}"
+                    f"make room, then go on with {again or f'--resume --name {run.name}'}"
                 ) from error
         raise
 

@@ -1,22 +1,30 @@
-"""A run folder as it is written: by one process, the driver, under a lock."""
+"""A run folder as it is written: by one process, the driver, under a lock.
+
+A copy of it in a storage is written under a lease: search/store/lease.py.
+"""
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from captcha_models.errors import InputError
+from captcha_models.errors import InputError, one_line
 from search.store.jsonl import VERSION, Table, sync_folder, write_json
+from search.store.lease import Lease, identity
 from search.store.listed import model_file
 from search.store.records import RUN_FILE, State, now, read_run
 from search.store.storage import Storage
-from search.store.sync import Copy
+from search.store.sync import Copy, bring_up, is_kept
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
+Say = Callable[[str], None]
+
+LOCK_FILE = ".lock"
 COPY_EVERY_S = 30.0
 """The copy in a storage learns of checkpoints no more often; of a trial's end it learns at once."""
 
@@ -33,6 +41,19 @@ def assert_free(path: Path) -> None:
         )
 
 
+def assert_not_kept(store: Storage, name: str) -> None:
+    """Refuse a store that holds a run.
+
+    Raises:
+        InputError: it does, or cannot be read.
+    """
+    if is_kept(store):
+        raise InputError(
+            f"{store.place} holds a run of that name: choose another --name, or go on with it: "
+            f"--resume --name {name}"
+        )
+
+
 class RunFolder:
     """A run folder being written; holds the folder's lock until it is closed.
 
@@ -41,10 +62,9 @@ class RunFolder:
         store: where checkpoints are, all machines see it; the folder itself unless it is elsewhere.
     """
 
-    def __init__(self, path: Path, lock: "FileLock", store: Storage | None = None) -> None:
-        self._lock = lock
-        self.store = store or Storage(str(path))
-        self._copy = Copy(path, store) if store else None
+    def __init__(self, path: Path, lock: "FileLock", copy: Copy | None = None) -> None:
+        self._lock, self._copy = lock, copy
+        self.store = copy.store if copy else Storage(str(path))
         self._trials = Table(path / "trials.jsonl")
         self._epochs = Table(path / "epochs.jsonl")
         self.records = read_run(path)
@@ -56,8 +76,9 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path, run: Mapping[str, Any], store: Storage | None = None, *, over: bool = False
-    ) -> Self:
+        cls, path: Path, run: Mapping[str, Any], store: Storage | None = None, *,
+        over: bool = False, say: Say = lambda line: None,
+    ) -> Self:  # fmt: skip
         """Make a new run folder.
 
         Args:
@@ -65,9 +86,10 @@ class RunFolder:
             run: what run.json shall say, but for the version.
             store: where its checkpoints and a copy of it go, if not to the folder itself.
             over: take over a folder without a run.json, whose making was cut off.
+            say: prints one line.
 
         Raises:
-            InputError: it exists, or cannot be made.
+            InputError: it exists, there or in the store, or cannot be made.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,27 +97,78 @@ class RunFolder:
             raise InputError(f"{path.parent} cannot be made: {error.strerror}") from None
         if not over or (path / RUN_FILE).exists():
             assert_free(path)
-        try:
-            path.mkdir(exist_ok=over)
-        except OSError as error:
-            raise InputError(f"{path} cannot be made: {error.strerror}") from None
-        lock = _locked(path)
-        for table in ("trials", "epochs"):
-            Table(path / f"{table}.jsonl").close()
-        # Last, for a folder with a run.json is a whole run folder.
-        write_json(path / RUN_FILE, {"version": VERSION, **run})
-        sync_folder(path.parent)
-        return cls(path, lock, store)
+        with ExitStack() as stack:
+            # Before anything is there that would have to be taken away again.
+            lease = _leased(stack, store, say)
+            if store:
+                assert_not_kept(store, path.name)
+            try:
+                path.mkdir(exist_ok=over)
+            except OSError as error:
+                raise InputError(f"{path} cannot be made: {error.strerror}") from None
+            lock = _locked(stack, path)
+            for table in ("trials", "epochs"):
+                Table(path / f"{table}.jsonl").close()
+            # Last, for a folder with a run.json is a whole run folder.
+            write_json(path / RUN_FILE, {"version": VERSION, **run})
+            sync_folder(path.parent)
+            return cls._kept(stack, path, lock, store, lease)
 
     @classmethod
-    def open(cls, path: Path, store: Storage | None = None) -> Self:
-        """Take up an existing run folder; `store` as when it was made.
+    def open(cls, path: Path, store: Storage | None = None, say: Say = lambda line: None) -> Self:
+        """Take up an existing run folder, or one that only the store holds.
+
+        Args:
+            path: of the folder; what was written elsewhere since is fetched.
+            store: as when it was made.
+            say: prints one line.
 
         Raises:
             InputError: it is no run folder, or another search is writing it.
         """
-        read_run(path)
-        return cls(path, _locked(path), store)
+        if store is None or (path / RUN_FILE).exists():
+            read_run(path)
+        elif not is_kept(store):
+            raise InputError(f"no run at {path}, and none in {store.place}")
+        with ExitStack() as stack:
+            lock = _locked(stack, path) if path.exists() else None
+            lease = _leased(stack, store, say, path if lock else None)
+            if store:
+                bring_up(store, path)
+            return cls._kept(stack, path, lock or _locked(stack, path), store, lease)
+
+    @classmethod
+    def _kept(
+        cls, stack: ExitStack, path: Path, lock: "FileLock", store: Storage | None,
+        lease: Lease | None,
+    ) -> Self:  # fmt: skip
+        """The folder, which from now on gives back what the stack would."""
+        copy = None
+        if store and lease:
+            try:
+                copy = Copy(path, store, lease)
+                lease.lock = identity(path / LOCK_FILE)
+            except OSError as error:
+                text = f"storage {store.place} cannot be used: {one_line(error)}"
+                raise InputError(text) from None
+        folder = cls(path, lock, copy)
+        stack.pop_all()
+        return folder
+
+    @property
+    def session(self) -> str:
+        """Name of this session, which no other of the run has."""
+        number = len(self.records.run["sessions"])
+        return f"{number}-{self._copy.lease.term}" if self._copy else str(number)
+
+    def assert_ours(self) -> None:
+        """Refuse to go on with a run that another driver has taken over.
+
+        Raises:
+            InputError: says who has it.
+        """
+        if self._copy:
+            self._copy.lease.assert_kept()
 
     def update_run(self, **values: Any) -> None:
         """Replace entries of run.json."""
@@ -104,6 +177,7 @@ class RunFolder:
 
     def add_trial(self, **row: Any) -> None:
         """Append to the trials table."""
+        self.assert_ours()
         self._trials.append(row)
         self.records.add_trial(row)
 
@@ -128,6 +202,7 @@ class RunFolder:
 
     def add_epoch(self, **row: Any) -> None:
         """Append to the epochs table; a value that is not finite becomes null."""
+        self.assert_ours()
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v
                  for k, v in row.items()}  # fmt: skip
         self._epochs.append(clean)
@@ -154,13 +229,28 @@ class RunFolder:
             os.fsync(file.fileno())
         temporary.replace(to)
 
+    def discard(self, place: str) -> None:
+        """Delete from the store what no trial needs any more.
+
+        What a storage refuses to delete goes another time: with its trial, or when all is tidied.
+
+        Raises:
+            InputError: another driver has taken the run, and may need it.
+        """
+        with suppress(OSError):
+            if self._copy:
+                self._copy.lease.check()
+            self.store.delete(place)
+
     def close(self) -> None:
-        """Close the tables, bring the copy up to date, and give the lock back."""
-        if self._copy:
-            self._copy.close()
-        self._trials.close()
-        self._epochs.close()
-        self._lock.release()
+        """Bring the copy up to date, close the tables, and give lease and lock back."""
+        try:
+            if self._copy:
+                self._copy.close()
+        finally:
+            self._trials.close()
+            self._epochs.close()
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -174,12 +264,25 @@ class RunFolder:
         self.close()
 
 
-def _locked(path: Path) -> "FileLock":
+def _locked(stack: ExitStack, path: Path) -> "FileLock":
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path / ".lock")
+    lock = FileLock(path / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise InputError(f"another process is writing {path}: wait for it, or stop it") from None
+    stack.callback(lock.release)
     return lock
+
+
+def _leased(
+    stack: ExitStack, store: Storage | None, say: Say, path: Path | None = None
+) -> Lease | None:
+    """The lease of a store; the path is of a folder whose lock is held."""
+    if store is None:
+        return None
+    lease = Lease.take(store, say, identity(path / LOCK_FILE) if path else None)
+    stack.callback(lease.release)
+    lease.keep()
+    return lease

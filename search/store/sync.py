@@ -1,25 +1,33 @@
 """Copy of a run in its storage, from which the run goes on when this machine is gone.
 
-copy/state.json         which of the following belong together; written last
-copy/TABLE/NUMBER       parts of each table, for object storage cannot append
-copy/files/             all else that lies in the run folder and is no checkpoint
+copy/TERM/state.json      what belongs together in all the following; written last
+copy/TERM/NUMBER/TABLE    what a table has grown by, for object storage cannot append
+copy/TERM/NUMBER/...      all else that lies in the run folder and is no checkpoint
+
+What a state names is never written again, and the state of the highest term counts: a driver whose
+term is over changes nothing by what it still writes. A run folder notes in `.term` up to which term
+it knows the copy. Before version 0.4 there were no terms.
 """
 
 import json
 import math
+import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from captcha_models.errors import InputError, one_line
+from search.store.lease import Lease
+from search.store.records import RUN_FILE
 from search.store.storage import Storage
+from search.store.terms import folder, latest
 
-STATE = "copy/state.json"
-_LOCAL = ("ray", ".lock")
+_LOCAL = ("ray", ".lock", ".term")
 
 
 class Copy:
@@ -27,13 +35,21 @@ class Copy:
 
     What belongs together is read at once, on the driver's thread, when no trial is half recorded;
     a thread carries it to the storage, and what comes meanwhile goes along the next time.
+
+    Attributes:
+        store: where the copy is.
+        lease: without which nothing is written there.
     """
 
-    def __init__(self, path: Path, store: Storage) -> None:
-        self._path, self._store = path, store
-        self._state: dict[str, Any] = _state(store) if is_kept(store) else {
-            "number": 0, "tables": {}, "files": {}
-        }  # fmt: skip
+    def __init__(self, path: Path, store: Storage, lease: Lease) -> None:
+        self._path, self.store, self.lease = path, store, lease
+        _, found = newest(store)
+        self._state = found or {"tables": {}, "files": {}}
+        (path / ".term").write_text(f"{lease.term}\n")
+        if found:
+            # From here on no state counts that a former driver may still be writing.
+            store.write(f"{folder(lease.term)}/state.json", json.dumps(found).encode())
+        self._number = 0
         self._thread = ThreadPoolExecutor(1)
         self._sending: Future[dict[str, Any]] | None = None
         self._pushed = -math.inf
@@ -57,20 +73,22 @@ class Copy:
             self._take_over()
 
     def close(self) -> None:
-        """Bring the copy up to date and wait for it.
+        """Bring the copy up to date, wait for it, and give the lease back.
 
         Raises:
-            InputError: the storage cannot be written; the run folder is as it should be.
+            InputError: the storage cannot be written, or another driver has the run; the run
+                folder is as it should be.
         """
         try:
             self.push(wait=True)
         except OSError as error:
             raise InputError(
-                f"the copy of {self._path} in {self._store.place} is behind: {one_line(error)}; "
-                "--resume brings it up to date"
+                f"the copy of {self._path} in {self.store.place} is behind: {one_line(error)}; "
+                "--resume of a search, or the same confirmation again, brings it up to date"
             ) from None
         finally:
             self._thread.shutdown()
+            self.lease.release()
 
     def _take_over(self) -> None:
         """Wait for what is under way; a failure is for the next time to make good."""
@@ -80,66 +98,138 @@ class Copy:
 
     def _snapshot(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         """The next state, and the files it needs by their names in the storage."""
-        before, number = self._state, self._state["number"] + 1
-        state: dict[str, Any] = {"number": number, "tables": {}, "files": {}}
+        before, self._number = self._state, self._number + 1
+        own = f"{folder(self.lease.term)}/{self._number:06d}"
+        state: dict[str, Any] = {"tables": {}, "files": {}}
         send: dict[str, bytes] = {}
         for place in sorted(self._path.rglob("*")):
             name = place.relative_to(self._path).as_posix()
             if place.is_dir() or name.startswith(_LOCAL) or name.endswith(".tmp"):
                 continue
-            if place.parent == self._path and place.suffix == ".jsonl":
+            if _is_table(self._path, place):
                 parts = list(before["tables"].get(name, []))
                 with open(place, "rb") as file:
                     file.seek(sum(size for _, size in parts))
                     more = file.read()
                 if more:
-                    part = f"copy/{place.stem}/{number:06d}"
-                    send[part] = more
-                    parts.append([part, len(more)])
+                    send[f"{own}/{name}"] = more
+                    parts.append([f"{own}/{name}", len(more)])
                 state["tables"][name] = parts
             else:
                 about = place.stat()
-                state["files"][name] = [about.st_size, about.st_mtime_ns]
-                if before["files"].get(name) != state["files"][name]:
-                    send[f"copy/files/{name}"] = place.read_bytes()
+                known = [about.st_size, about.st_mtime_ns]
+                old = before["files"].get(name, [])
+                state["files"][name] = old if old[:2] == known else [*known, f"{own}/{name}"]
+                if old[:2] != known:
+                    send[f"{own}/{name}"] = place.read_bytes()
         return state, send
 
     def _send(self, state: dict[str, Any], send: dict[str, bytes]) -> dict[str, Any]:
+        self.lease.check()
         for name, data in send.items():
-            self._store.write(name, data)
-        self._store.write(STATE, json.dumps(state).encode())
+            self.store.write(name, data)
+        self.lease.check()
+        own = folder(self.lease.term)
+        self.store.write(f"{own}/state.json", json.dumps(state).encode())
+        # Whoever takes the run after this begins with this state: what it lacks is not missed.
+        self.lease.check()
+        for name in _files(self._state) - _files(state):
+            with suppress(OSError):
+                self.store.delete(name)
         return state
 
 
-def is_kept(store: Storage) -> bool:
-    """Whether the storage holds the copy of a run."""
-    return store.exists(STATE)
-
-
-def fetch(store: Storage, path: Path) -> None:
-    """Make a run folder of its copy.
+def newest(store: Storage) -> tuple[int, dict[str, Any] | None]:
+    """The state that counts, if there is a copy, and its term; 0 is one without terms.
 
     Raises:
-        InputError: there is no copy, or it cannot be read.
+        OSError: the storage cannot be read.
     """
-    if not is_kept(store):
-        raise InputError(f"no run at {path}, and none in {store.place}")
+    for term in range(latest(store), -1, -1):
+        with suppress(FileNotFoundError):
+            name = f"{folder(term) if term else 'copy'}/state.json"
+            return term, dict(json.loads(store.read(name)))
+    return 0, None
+
+
+def is_kept(store: Storage) -> bool:
+    """Whether the storage holds the copy of a run.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return newest(store)[1] is not None
+    except OSError as error:
+        raise InputError(f"storage {store.place} cannot be read: {one_line(error)}") from None
+
+
+def bring_up(store: Storage, path: Path) -> None:
+    """Bring a run folder up to its copy, where that was written elsewhere since, or make it.
+
+    Raises:
+        InputError: the copy cannot be read, or each holds what the other does not.
+    """
+    try:
+        term, state = newest(store)
+        if state is None or ((path / RUN_FILE).exists() and _term(path) >= term):
+            return
+        with _fetched(store, path, state) as place:
+            if not path.exists():
+                shutil.move(place, path)
+                return
+            for name in state["tables"]:
+                if not (place / name).read_bytes().startswith(_complete(path / name)):
+                    raise InputError(
+                        f"{path} holds what {store.place} does not, where the run went on without "
+                        f"it: move {path} away, and the same command with its --storage goes on "
+                        "from what the storage holds"
+                    )
+            # The tables at the end, and then the record: they say that all the others are there.
+            files = [file for file in place.rglob("*") if file.is_file()]
+            for file in sorted(files, key=lambda f: (f == place / RUN_FILE, _is_table(place, f))):
+                to = path / file.relative_to(place)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(to)
+    except OSError as error:
+        text = f"the run in {store.place} cannot be fetched: {one_line(error)}"
+        raise InputError(text) from None
+
+
+@contextmanager
+def _fetched(store: Storage, path: Path, state: dict[str, Any]) -> Iterator[Path]:
+    """A folder beside the run's, made of its copy."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        place = Path(folder) / path.name
+    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+        place = Path(temporary) / path.name
         place.mkdir()
-        try:
-            state = _state(store)
-            for name, parts in state["tables"].items():
-                (place / name).write_bytes(b"".join(store.read(part) for part, _ in parts))
-            for name in state["files"]:
-                (place / name).parent.mkdir(parents=True, exist_ok=True)
-                store.fetch(f"copy/files/{name}", place / name)
-        except OSError as error:
-            text = f"the run in {store.place} cannot be fetched: {one_line(error)}"
-            raise InputError(text) from None
-        shutil.move(place, path)
+        for name, parts in state["tables"].items():
+            (place / name).write_bytes(b"".join(store.read(part) for part, _ in parts))
+        for name, about in state["files"].items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            store.fetch(about[2] if about[2:] else f"copy/files/{name}", place / name)
+            os.utime(place / name, ns=(about[1], about[1]))  # Known as sent.
+        yield place
 
 
-def _state(store: Storage) -> dict[str, Any]:
-    return dict(json.loads(store.read(STATE)))
+def _files(state: dict[str, Any]) -> set[str]:
+    """Names in the storage of what is written whole."""
+    return {about[2] for about in state["files"].values() if about[2:]}
+
+
+def _is_table(path: Path, file: Path) -> bool:
+    return file.parent == path and file.suffix == ".jsonl"
+
+
+def _term(path: Path) -> int:
+    """Up to which term a run folder knows its copy."""
+    try:
+        return int((path / ".term").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _complete(table: Path) -> bytes:
+    """A table without a last line that a kill has torn."""
+    data = table.read_bytes() if table.exists() else b""
+    return data[: data.rfind(b"\n") + 1]

@@ -1,7 +1,6 @@
 """Recorder of what happens on Ray: each trial's epochs and end, and the best model."""
 
 import json
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +11,6 @@ from search.store.leaderboard import ranking
 from search.store.predictions import keep_predictions
 from search.store.records import State
 from search.store.run_folder import RunFolder
-from search.store.storage import Storage
 from search.tuning.progress import Progress
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
@@ -112,7 +110,12 @@ class Recorder(Callback):
             trial.update_resources({"cpu": wanted["CPU"], "gpu": min(1, 2 * gpus)})
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Let the progress line move, and look after trials and machines."""
+        """Let the progress line move, and look after trials and machines.
+
+        Raises:
+            InputError: another driver has taken the run over.
+        """
+        self._folder.assert_ours()
         if self._monitor:
             self._monitor.step(trials)
         self._progress.tick()
@@ -138,17 +141,17 @@ def tidy(source: Source) -> None:
     if source.keeps_best:
         _keep_best(folder, source.name)
     running = [n for n, row in folder.records.trials.items() if row["state"] == "running"]
-    _prune(folder.store, "ray", {kept[1] for name in running if (kept := folder.checkpoint(name))})
+    _prune(folder, "ray", {kept[1] for name in running if (kept := folder.checkpoint(name))})
 
 
-def _prune(store: Storage, folder: str, keep: set[str]) -> None:
-    """Delete all of a folder but what is to be kept."""
-    if not any(name.startswith(f"{folder}/") for name in keep):
-        _delete(store, folder)
+def _prune(folder: RunFolder, place: str, keep: set[str]) -> None:
+    """Delete all of a place in the store but what is to be kept."""
+    if not any(name.startswith(f"{place}/") for name in keep):
+        folder.discard(place)
         return
-    for name in store.names(folder):
-        if f"{folder}/{name}" not in keep:
-            _prune(store, f"{folder}/{name}", keep)
+    for name in folder.store.names(place):
+        if f"{place}/{name}" not in keep:
+            _prune(folder, f"{place}/{name}", keep)
 
 
 def _keep_best(folder: RunFolder, space: str) -> None:
@@ -168,19 +171,13 @@ def _discard_older(folder: RunFolder, trial: str) -> None:
     If Ray did so it would write a snapshot of all trials at every second checkpoint.
     """
     for place in _checkpoints(folder, trial)[-3:-2]:
-        _delete(folder.store, place)
+        folder.discard(place)
 
 
 def _discard_checkpoints(folder: RunFolder, trial: str) -> None:
     """Delete what a trial that has ended left under ray/: its model was kept or beaten."""
     for place in {str(PurePosixPath(name).parent) for name in _checkpoints(folder, trial)}:
-        _delete(folder.store, place)
-
-
-def _delete(store: Storage, place: str) -> None:
-    # What a storage refuses to delete goes another time: with its trial, or when all is tidied.
-    with suppress(OSError):
-        store.delete(place)
+        folder.discard(place)
 
 
 def _checkpoints(folder: RunFolder, trial: str) -> list[str]:

@@ -13,10 +13,9 @@ from captcha_models.inspection.remarks import remarks
 from captcha_models.secrets import HIDDEN
 from search.cluster.connection import Cluster, Share, check_address, connect, share
 from search.store.disk_full import writing
-from search.store.records import read_run, resume_command, whole
-from search.store.run_folder import RunFolder
+from search.store.records import read_run, whole
+from search.store.run_folder import RunFolder, assert_not_kept
 from search.store.storage import Storage
-from search.store.sync import fetch, is_kept
 from search.tuning.initial import check_init, keep_init, load_init
 from search.tuning.loggers import check_trackers
 from search.tuning.plan import (
@@ -65,11 +64,8 @@ class SearchSession(Session):
         check_trackers(settings.log_to)
         init = absolute(settings.init) if settings.init else None
         settings = settings.model_copy(update={"data": absolute(settings.data), "init": init})
-        if (store := self._store()) and is_kept(store):
-            raise InputError(
-                f"{store.place} holds a run of that name: choose another --name, or go on with it: "
-                + resume_command(self.place, "--storage", self.storage)
-            )
+        if store := self._store():
+            assert_not_kept(store, self.place.name)
         check_address(self.address)  # Before the seconds that torch and the images take.
         with self.guarded(), ExitStack() as stack:
             with self.stopping.holding():
@@ -94,7 +90,7 @@ class SearchSession(Session):
             run = describe(settings, plans, data, cluster)
             if store:
                 run["storage"] = store.place
-            with RunFolder.create(self.place, run, store) as folder:
+            with RunFolder.create(self.place, run, store, say=self.say) as folder:
                 with writing(folder.path):
                     keep_init(data.init, folder.path)
                 self._search(folder, settings, plans, data, each)
@@ -111,15 +107,7 @@ class SearchSession(Session):
                 from what the run was started with.
         """
         check_address(self.address)
-        if not self.place.exists() and (store := self._store()):
-            fetch(store, self.place)
-        kept = read_run(self.place).run.get("storage")
-        if kept and HIDDEN in kept:
-            # Passwords are not recorded.
-            if (store := self._store()) is None:
-                raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
-            kept = store.place
-        with self.guarded(), RunFolder.open(self.place, Storage(kept) if kept else None) as folder:
+        with self.guarded(), RunFolder.open(self.place, self._kept(), self.say) as folder:
             self.records = folder.records
             with whole(self.place):
                 settings = continued(folder.records, changes)
@@ -219,6 +207,18 @@ class SearchSession(Session):
         """Where the run is kept besides its folder, if it is."""
         store = Storage(self.storage).child(self.place.name) if self.storage else None
         return None if store and store.place == str(self.place.resolve()) else store
+
+    def _kept(self) -> Storage | None:
+        """Where an existing run is kept besides its folder, if it is."""
+        if not self.place.exists() and (store := self._store()):
+            return store
+        kept = read_run(self.place).run.get("storage")
+        if kept and HIDDEN in kept:
+            # Passwords are not recorded.
+            if (store := self._store()) is None:
+                raise InputError(f"the run is kept in {kept}: give --storage with its keys again")
+            return store
+        return Storage(kept) if kept else None
 
     def _measured(
         self, cluster: Cluster, settings: Settings, plans: dict[str, SpacePlan]

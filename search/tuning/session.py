@@ -18,6 +18,7 @@ from search.store.leaderboard import counts
 from search.store.records import RUN_FILE, Records, now, read_run
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
+from search.store.sync import is_kept
 from search.tuning.monitor import Monitor
 from search.tuning.progress import Progress
 from search.tuning.settings import STOPPED, Settings
@@ -74,16 +75,17 @@ class Session:
             KeyboardInterrupt: what had ended is kept.
         """
         with self.guarded(), ExitStack() as stack:
-            found = (self.place / RUN_FILE).is_file()
             store = Storage(self.storage) if self.storage else None
-            folder = stack.enter_context(RunFolder.open(self.place, store)) if found else None
+            folder = None
+            if (self.place / RUN_FILE).is_file() or (store and is_kept(store)):
+                folder = stack.enter_context(RunFolder.open(self.place, store, self.say))
             cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
             self.check_cluster(cluster, settings, store or Storage(str(self.place.parent)))
             each = self.say_share(cluster, settings)
             first()
             if folder is None:
                 # One whose making was cut off holds nothing yet.
-                made = RunFolder.create(self.place, run, store, over=True)
+                made = RunFolder.create(self.place, run, store, over=True, say=self.say)
                 folder = stack.enter_context(made)
             self.run(folder, settings, [source(folder)], data, each)
         if self.stopping.interrupted:

@@ -94,7 +94,7 @@ def run_trials(
                 ),
                 run_config=tune.RunConfig(
                     # Each session its own folder: Ray numbers checkpoints from 0 again.
-                    name=f"{source.name}-{len(source.records.run['sessions'])}",
+                    name=f"{source.name}-{source.folder.session}",
                     storage_path=source.folder.store.child("ray").place,
                     callbacks=[
                         Recorder(source, stopping, progress, data),
