@@ -178,15 +178,18 @@ def bring_up(store: Storage, path: Path) -> None:
             if not path.exists():
                 shutil.move(place, path)
                 return
-            for name in state["tables"]:
-                if not (place / name).read_bytes().startswith(_complete(path / name)):
+            files = [file for file in place.rglob("*") if file.is_file()]
+            tables = [(_complete(place / t), _complete(path / t)) for t in state["tables"]]
+            if not all(there.startswith(here) for there, here in tables):
+                if not all(here.startswith(there) for there, here in tables):
                     raise InputError(
                         f"{path} holds what {store.place} does not, where the run went on without "
                         f"it: move {path} away, and the same command with its --storage goes on "
                         "from what the storage holds"
                     )
+                # Of what is the further one only what it lacks is taken.
+                files = [file for file in files if not (path / file.relative_to(place)).exists()]
             # The tables at the end, and then the record: they say that all the others are there.
-            files = [file for file in place.rglob("*") if file.is_file()]
             for file in sorted(files, key=lambda f: (f == place / RUN_FILE, _is_table(place, f))):
                 to = path / file.relative_to(place)
                 to.parent.mkdir(parents=True, exist_ok=True)

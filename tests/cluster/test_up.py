@@ -17,7 +17,7 @@ import yaml
 from search.store.leaderboard import counts
 from search.store.records import Records, read_run
 from search.store.storage import Storage
-from search.store.sync import fetch
+from search.store.sync import bring_up
 from tests.cluster._hosts import DESK, ROOT, Hosts, ray
 
 pytestmark = [
@@ -92,7 +92,7 @@ def test_a_search_survives_a_lost_worker(three_hosts: Hosts) -> None:
         search.kill()
     assert search.returncode == 0, output[-4000:]
     assert_whole(read_run(run), hit)
-    fetch(Storage(str(hosts.shared / "kept" / run.name)), hosts.folder / "fetched")
+    bring_up(Storage(str(hosts.shared / "kept" / run.name)), hosts.folder / "fetched")
     assert read_run(hosts.folder / "fetched").trials == read_run(run).trials
 
     # The other ways in: a file sent to the head, and a job for the cluster. Nothing runs again.

@@ -114,6 +114,25 @@ def test_a_folder_that_went_another_way_is_refused_and_the_advice_works(tmp_path
         assert list(folder.records.trials) == ["crnn-000", "crnn-001"]
 
 
+def test_a_folder_that_only_holds_more_goes_on(tmp_path: Path) -> None:
+    """Machine b fetched the run and left a file; what a had not told the storage follows on."""
+    store, a, b = Storage(str(tmp_path / "store")), tmp_path / "a" / "r", tmp_path / "b" / "r"
+    with RunFolder.create(a, _runs.run_json(), store) as folder:
+        ended(folder, 0)
+    with RunFolder.open(a) as folder:
+        ended(folder, 1)
+        folder.update_run(mark="a")
+    with RunFolder.open(b, store):
+        (b / "confirmed").mkdir()
+        (b / "confirmed" / "crnn.json").write_text("{}")
+    with RunFolder.open(a, store) as folder:
+        assert list(folder.records.trials) == ["crnn-000", "crnn-001"]
+        assert folder.records.run["mark"] == "a"
+    bring_up(store, tmp_path / "c" / "r")
+    assert list(read_run(tmp_path / "c" / "r").trials) == ["crnn-000", "crnn-001"]
+    assert (tmp_path / "c" / "r" / "confirmed" / "crnn.json").exists()
+
+
 def test_a_copy_of_before_there_were_terms_is_gone_on_with(tmp_path: Path) -> None:
     store, a = Storage(str(tmp_path / "store")), tmp_path / "a" / "r"
     with RunFolder.create(a, _runs.run_json()) as folder:
