@@ -230,8 +230,13 @@ class Confirmation:
             try:
                 RunFolder.open(self.records.path, store, self.say).close()
             except InputError as error:
-                # All is in the run folder; whoever writes the folder now carries it along.
-                self.say(f"the confirmation is not yet in {store.place}: {error}")
+                # Not the same command: the look at the test set is over, and is refused again.
+                run = self.records.path
+                self.say(
+                    f"the confirmation is whole in {run}, and not yet in {store.place}: {error}; "
+                    "the same command with --no-test and without --force sends it, and trains "
+                    "nothing again"
+                )
 
     def _judged_before(self, name: str, result: Mapping[str, Any]) -> Any:
         """An earlier test-set evaluation of the same choice, so that --no-test loses nothing."""

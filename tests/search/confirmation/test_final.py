@@ -41,7 +41,7 @@ from search.store.leaderboard import best
 from search.store.records import read_run
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
-from search.store.sync import fetch
+from search.store.sync import bring_up
 from search.tuning.run_file import describe_list
 from search.tuning.settings import Settings
 from search.tuning.task import OnEpoch, Task, Trainable
@@ -393,9 +393,27 @@ def test_images_that_validate_train_it_too_and_a_storage_has_it(
     store = Storage(str(tmp_path / "store" / "r"))
     searched(tmp_path / "runs" / "r", own, {"crnn": 0.005}, store)
     confirmed(tmp_path, own, no_test=True)
-    fetch(store, tmp_path / "elsewhere" / "r")
+    bring_up(store, tmp_path / "elsewhere" / "r")
     loaded = load_model(tmp_path / "elsewhere" / "r")
     assert loaded.path == tmp_path / "elsewhere" / "r" / "best" / "model.safetensors"
     assert_final(loaded, own)
     assert loaded.seen
     assert {own.digests[i] for i in range(0, len(own), 4)} <= loaded.seen.train
+
+    # A storage that cannot be reached at the end, and then can, as the line says.
+    trained, said = begun(tmp_path), list[str]()
+    (tmp_path / "store").rename(tmp_path / "away")
+    (tmp_path / "store").touch()
+    shutil.rmtree(tmp_path / "elsewhere")
+    (tmp_path / "runs" / "r" / "note").touch()
+    assert confirmed(tmp_path, own, said.append, no_test=True)["crnn"]["model"]
+    kept = f"the confirmation is whole in {tmp_path / 'runs' / 'r'}, and not yet in {store.place}: "
+    assert said[-1].startswith(f"{kept}storage {store.place} cannot be used: ")
+    assert "\n" not in said[-1]
+    (tmp_path / "store").unlink()
+    (tmp_path / "away").rename(tmp_path / "store")
+    confirmed(tmp_path, own, said.append, no_test=True)
+    assert "not yet in" not in said[-1]
+    assert begun(tmp_path) == trained
+    bring_up(store, tmp_path / "elsewhere" / "r")
+    assert (tmp_path / "elsewhere" / "r" / "note").exists()
