@@ -17,8 +17,12 @@ search: $(READY)
 dashboard: $(READY)
 	@$(BIN)/python -m search.dashboard $(RUN) $(ARGS)
 
+# Tests mostly wait for processes that they start: one more of them than there are cores here. Each
+# file is run by one, for its tests share what they prepare.
+JOBS ?= 3
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -m "not long" $(PARALLEL) $(ARGS)
 
 # What docs/promises.md promises; ends with its table.
 test-faults: $(READY)
@@ -38,7 +42,7 @@ audit: $(READY)
 	    --disable-pip --vulnerability-service osv --progress-spinner off
 
 test-fast: $(READY)
-	@$(BIN)/python -m pytest -m "not ray and not slow and not long" $(ARGS)
+	@$(BIN)/python -m pytest -m "not ray and not slow and not long" $(PARALLEL) $(ARGS)
 
 # Hosts in network namespaces: as root, with Debian's openssh-server, rsync and iproute2.
 test-cluster: $(READY)

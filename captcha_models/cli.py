@@ -3,8 +3,10 @@
 import codecs
 import io
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +87,28 @@ def command_line(command: click.Command) -> NoReturn:
         # A path that cannot be read or written, a full disk: the person's to mend, not ours.
         _end(f"error: {_one_line(str(error))}", WRONG_INPUT)
     sys.exit(result if isinstance(result, int) else OK)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines: on a terminal they break between words; indented ones, such as commands, do not.
+
+    Args:
+        text: the lines; secrets in them are hidden.
+        err: to standard error.
+    """
+    columns = None
+    if (sys.stderr if err else sys.stdout).isatty():
+        columns = shutil.get_terminal_size().columns
+    for line in hide(text).splitlines() or [""]:
+        if columns and not line.startswith("  "):
+            line = textwrap.fill(
+                line,
+                columns,
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        click.echo(line, err=err)
 
 
 class _Ascii(io.TextIOWrapper):

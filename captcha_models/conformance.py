@@ -215,7 +215,7 @@ def learns_by_heart(case: Case, mixed: bool = False) -> None:
     off = {name: 0.0 for name in fields if "dropout" in name or "smoothing" in name}
     plain = {"epochs": epochs, "augment": 0, "normalize": True}
     plain = {name: value for name, value in plain.items() if name not in case.values}
-    last = case.fit({**plain, **off}, count=8, mixed=mixed)
+    last = case.fit({**plain, **off}, count=8, mixed=mixed, every_epoch=False)
     read = last.metrics.valid_exact_match
     _require(read == 1, f"of eight images {read:.0%} are read after training on them alone")
 

@@ -47,8 +47,12 @@ class Case:
         resume: Path | None = None,
         count: int = 16,
         mixed: bool = False,
+        every_epoch: bool = True,
     ) -> "TrainingState":
-        """The last state of a training on a few generated images, which validate, too."""
+        """The last state of a training on a few generated images, which validate, too.
+
+        Unless `every_epoch`, they do so after the last one alone.
+        """
         from captcha_models.training.fit import fit  # fastai takes seconds to load.
 
         rows = np.arange(count)
@@ -62,6 +66,7 @@ class Case:
             device="cpu",
             on_epoch=lambda metrics, state: on_epoch(state),
             resume=resume,
+            every_epoch=every_epoch,
         )
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 import click
 
-from captcha_models.cli import ALL_FAILED, OK, GroupedCommand, command_line, option
+from captcha_models.cli import ALL_FAILED, OK, GroupedCommand, command_line, option, say
+from captcha_models.commands import typed
 from captcha_models.errors import InputError
 
 
@@ -123,15 +124,11 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     from search.confirmation.terminal import print_confirmation
 
     try:
-        confirmation = Confirmation(
-            records, chosen, options, lambda line: click.echo(line, err=True)
-        )
+        confirmation = Confirmation(records, chosen, options, lambda line: say(line, err=True))
         found = confirmation.run()
     except KeyboardInterrupt:
-        click.echo(
-            "finished trainings are kept: the same command goes on from there",
-            err=True,
-        )
+        again = typed("search.confirm", *(() if run else (records.path,)))
+        say(f"finished trainings are kept; go on with:\n  {again}", err=True)
         raise
     if options["as_json"]:
         click.echo(json.dumps({"run": str(records.path), "spaces": found}, allow_nan=False))

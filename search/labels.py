@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captcha_models.cli import command_line
+from captcha_models.commands import program
 from captcha_models.errors import InputError
 from search.tuning.settings import IN_MEMORY
 
@@ -111,8 +112,10 @@ def again(records: "Records", file: str = "corrections.csv") -> str:
         # A program's own; what it searched with is in the run's settings.
         settings = records.run["settings"]
         given = settings.get("data")
-        words = ["python", "-m", "search.run", "--data", "IMAGES" if given == IN_MEMORY else given]
+        words = [*program("search.run"), "--data", "IMAGES" if given == IN_MEMORY else given]
         words += [word for space in records.run["spaces"] for word in ("--space", space)]
+    elif words[:3] == ["python", "-m", "search.run"]:
+        words[:3] = program("search.run")
     kept: list[str] = []
     dropped = False
     for word in words:

@@ -20,7 +20,7 @@ import click
 from click.core import ParameterSource
 
 import spaces
-from captcha_models.cli import GroupedCommand, assignments, command_line, option
+from captcha_models.cli import GroupedCommand, assignments, command_line, option, say
 from captcha_models.data.options import image_options
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
@@ -175,7 +175,7 @@ def search(**options: Any) -> int:
 
     settings = None if resume else Settings.parse(given)
 
-    from search.store.leaderboard import errors, extra_columns, leaderboard, missed, summary
+    from search.store.leaderboard import extra_columns, leaderboard, summary
     from search.store.run_folder import RunFolder, assert_free
 
     # What can be refused without the seconds that torch and Ray need to load.
@@ -189,7 +189,7 @@ def search(**options: Any) -> int:
 
     session = SearchSession(
         place,
-        lambda line: click.echo(hide(line), err=as_json),
+        lambda line: say(line, err=as_json),
         options["address"],
         options["storage"],
     )
@@ -201,15 +201,11 @@ def search(**options: Any) -> int:
         for name in records.run["spaces"]:
             print_leaderboard(leaderboard(records, name), name, extra=extra_columns(records))
     if records is not None:
-        names = records.run["spaces"]
-        notes = [line for name in names if (line := missed(records, name))]
-        notes += [line for name in names for line in errors(records, name)]
-        if not session.stopping.interrupted:
-            from search.report.gain import lines
-            from search.report.loader import load
+        from search.report.closing import closing
 
-            notes = [*lines(load(records.path), names), *notes]
-        _closing(summary(records), notes, session.stopping.interrupted)
+        address = ("--address", options["address"]) if options["address"] else ()
+        for line in closing(records.path, session.stopping.interrupted, address):
+            say(line, err=True)
     if as_json:
         _print_json(summary(records) if records else {"run": None, "spaces": {}})
     return code
@@ -249,26 +245,6 @@ def _name(name: str | None, refs: tuple[str, ...], resume: bool) -> str:
     if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
         raise InputError(f"--name {name!r}: a plain name without slashes; the folder is --runs-dir")
     return name
-
-
-def _closing(found: dict[str, Any], notes: list[str], interrupted: bool) -> None:
-    """What was found, then notes on what was not and went wrong, on standard error."""
-    for space, part in found["spaces"].items():
-        best, states = part["best"], part["trials"]
-        told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
-        click.echo(f"{space}: {told or 'no trial'}", err=True)
-        if best:
-            click.echo(
-                f"  best: {best['trial']} ({best['state']}, {best['epochs']} epochs): "
-                f"valid_nll {best['valid_nll']:.4g}, train_nll {best['train_nll']:.4g}, "
-                f"captchas read {100 * best['valid_exact_match']:.1f} %: {best['model']}",
-                err=True,
-            )
-    if interrupted:
-        name = Path(found["run"]).name
-        click.echo(f"interrupted; go on with: --name {name} --resume", err=True)
-    for line in notes:
-        click.echo(hide(line), err=True)
 
 
 def _print_json(values: dict[str, Any]) -> None:

@@ -1,11 +1,14 @@
 """Shared by all tests: one thread, no network but this machine's, small drawn images."""
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As after `source .venv/bin/activate`.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,12 @@ import torch
 torch.set_num_threads(1)
 
 pytest_plugins = ["tests.fault_table", "tests.local_ray"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first: one that came last would be waited for alone."""
+    long = {item.path for item in items if any(item.get_closest_marker(n) for n in ("ray", "slow"))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""Prefix beam search over CTC emissions; exact.py often spares it.
+"""Prefix beam search over CTC emissions, on tensors over the whole batch.
 
-All of it works on tensors over the whole batch.
+What is promised of the answers is said at `loss.beam_decode`, which asks exact.py first, whose
+short cut often spares the search, and widening.py, which searches by beams of growing width.
 
 Shapes: N batch, T steps, K classes with blank, L label length, W beam width.
 """

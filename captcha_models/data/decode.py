@@ -34,6 +34,7 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
                         f"at most {MAX_IMAGE_PIXELS:,} are read"
                     )
                 rgb = to_rgb(image)
+                rgb.load()  # It may be the file's own, of which nothing is read yet.
     except InputError:
         raise
     except Exception as error:

@@ -7,8 +7,8 @@ RUN/confirmed/SPACE/model.safetensors  the winner of that space
 
 import json
 from pathlib import Path
-from shlex import quote
 
+from captcha_models.commands import command
 from captcha_models.training.checkpoint import MODEL_FILE, Loaded
 
 
@@ -24,11 +24,7 @@ def origin(loaded: Loaded) -> str | None:
     winner = run / "best" / MODEL_FILE
     if winner.is_file():
         return f"{trial}, the best trial of the search; what search.confirm trained is {winner}"
-    return f"{trial}, the best trial of the search, not confirmed: {_command(run)}"
-
-
-def _command(run: Path) -> str:
-    return f"python -m search.confirm {quote(str(run))}"
+    return f"{trial}, the best trial of the search, not confirmed: {command('search.confirm', run)}"
 
 
 def _trial(path: Path) -> str | None:

@@ -1,9 +1,9 @@
 """Text of a survey: under 30 lines of 80 columns for a terminal."""
 
-import shlex
 import textwrap
 from collections.abc import Iterator
 
+from captcha_models.commands import command
 from captcha_models.inspection.readers import Reader
 from captcha_models.inspection.survey import Survey
 
@@ -14,12 +14,12 @@ MOST_LINES = 3
 NAMED = 3
 
 
-def lines(found: Survey, command: str) -> Iterator[str]:
+def lines(found: Survey, search: str) -> Iterator[str]:
     """The lines; the last is the command to use, however long.
 
     Args:
         found: about the images.
-        command: that searches on them.
+        search: the command that searches on them.
     """
     skipped = f", {found.num_skipped} wrong files left out" if found.num_skipped else ""
     yield from _part("images", f"{found.num_images} from {found.source}{skipped}")
@@ -49,7 +49,7 @@ def lines(found: Survey, command: str) -> Iterator[str]:
         yield from _part(reader.arch, seen(reader))
     yield ""
     yield "search with:"
-    yield command
+    yield search
 
 
 def search_command(found: Survey, options: list[str]) -> str:
@@ -59,7 +59,7 @@ def search_command(found: Survey, options: list[str]) -> str:
         found: about them.
         options: that name the data.
     """
-    return shlex.join(["python", "-m", "search.run", "--space", found.best, *options])
+    return command("search.run", "--space", found.best, *options)
 
 
 def sizes(found: Survey) -> str:
@@ -136,5 +136,5 @@ def _part(name: str, text: str) -> list[str]:
     head = f"{name:<{INDENT}}"
     return textwrap.wrap(
         text, COLUMNS, initial_indent=head, subsequent_indent=" " * INDENT,
-        max_lines=MOST_LINES, placeholder=" ...",
+        max_lines=MOST_LINES, placeholder=" ...", break_on_hyphens=False,
     )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from captcha_models.commands import command
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import InputError
 from search.confirmation.temperature import across_folds
@@ -141,7 +142,7 @@ def find_label_errors(rows: Iterable[Row], images: "LabelledImages", run: str) -
         raise InputError(
             f"{run} is not confirmed{why}: only models that held an image out may doubt its label, "
             "and the search itself holds out one fold, by which its best trial was chosen; first "
-            f"run python -m search.confirm {run} --no-test"
+            f"run {command('search.confirm', run, '--no-test')}"
         )
     good = [row for row in fits if _share_read(row) >= LEAST_READ]
     if not good:

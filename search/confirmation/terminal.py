@@ -1,11 +1,12 @@
 """Terminal tables of a confirmation; they compute nothing."""
 
 from collections.abc import Mapping
-from shlex import quote
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from captcha_models.commands import command
 
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
@@ -71,8 +72,8 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
         if result["model"]:
             _say(out, f"{space}: model: {run}/{result['model']['file']}")
     if any(result["model"] for result in found.values()):
-        _say(out, f"use it: python -m captcha_models.export {quote(run)}")
-    _say(out, f"labels that these trainings contradict: python -m search.labels {quote(run)}")
+        _say(out, f"use the model:\n  {command('captcha_models.export', run)}")
+    _say(out, f"list labels that these trainings contradict:\n  {command('search.labels', run)}")
 
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:
@@ -135,4 +136,6 @@ def _table(*heads: str) -> Table:
 
 
 def _say(out: Console, line: str, style: str | None = None) -> None:
-    out.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+    for one in line.split("\n"):
+        whole = not out.is_terminal or one.startswith("  ")
+        out.print(one, style=style, highlight=False, markup=False, soft_wrap=whole)

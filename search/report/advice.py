@@ -1,17 +1,18 @@
-"""One sentence: what to do next with a run."""
+"""Advice on what to do next with a run: a sentence, and the command on a line of its own."""
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from shlex import quote
 from typing import Any
 
+from captcha_models.commands import command
+from captcha_models.words import counted
 from search.confirmation.verdict import FEW, verdict_of
 from search.report.loader import Run, number
 from search.report.parameters import parameters, position
 from search.report.trials import Boards
 from search.store.leaderboard import objective_of
+from search.store.records import resume_command
 from search.store.status import STATUS_FILE
 
 EDGE = 0.03
@@ -33,7 +34,8 @@ def advice(run: Run, boards: Boards) -> str:
     rows = [row for board in boards.values() for row in board]
     ended = [row for row in rows if row["state"] != "unfinished"]
     if not rows:
-        return "No trial has begun: wait for the search, or start one with python -m search.run."
+        go_on = resume_command(run.records.path)
+        return f"No trial has begun: wait for the search, or go on with it:\n  {go_on}"
     if ended and all(row["state"] == "failed" for row in ended):
         last = max(ended, key=lambda row: str(row["ended"]))
         return (
@@ -56,7 +58,7 @@ def advice(run: Run, boards: Boards) -> str:
     # Once its best are being confirmed, a space has been found good enough.
     more = None
     if not run.fits.get(space):
-        more = at_a_bound(run, space, boards[space]) or still_improving(space, boards[space])
+        more = at_a_bound(run, space, boards[space]) or still_improving(run, space, boards[space])
     return more or _confirmation(run, space)
 
 
@@ -65,22 +67,24 @@ def _unfinished(run: Run, rows: Sequence[Row]) -> str | None:
     sessions = run.about["sessions"]
     trials = number(run.about["settings"].get("trials"))
     total = f" of {trials * len(run.spaces):g}" if trials else ""
-    path = run.records.path
-    parent = f" --runs-dir {quote(str(path.parent))}" if path.parent != Path("runs") else ""
-    resume = f"continue with python -m search.run{parent} --name {quote(path.name)} --resume"
+    resume = f"continue it:\n  {resume_command(run.records.path)}"
     if sessions and sessions[-1].get("ended") is None:
         progress = f"{len(rows) - count}{total} trials have ended"
         seen = _last_update(run)
         if seen is None:
             return (
                 f"The search is still running, or was killed: {progress}; look again later, "
-                f"or {resume}."
+                f"or {resume}"
             )
         if datetime.now(UTC) - seen < SILENT:
             return f"The search is running: {progress}; look again later."
         at = f"{seen.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"The search was killed (last update {at}): {progress}; {resume}."
-    return f"{count} trial(s) were interrupted: {resume}." if count else None
+        return f"The search was killed (last update {at}): {progress}; {resume}"
+    return (
+        f"The search was interrupted with {counted(count, 'trial')} to go; {resume}"
+        if count
+        else None
+    )
 
 
 def _last_update(run: Run) -> datetime | None:
@@ -118,7 +122,7 @@ def at_a_bound(run: Run, space: str, board: Sequence[Row]) -> str | None:
     return None
 
 
-def still_improving(space: str, board: Sequence[Row]) -> str | None:
+def still_improving(run: Run, space: str, board: Sequence[Row]) -> str | None:
     """Whether the best trial was found among the last fifth."""
     completed = [row for row in board if row["state"] == "completed"]
     newest = max((row["number"] for row in board), default=0)
@@ -126,8 +130,15 @@ def still_improving(space: str, board: Sequence[Row]) -> str | None:
         return None
     return (
         f"The best of {space}, {completed[0]['trial']}, came among the last fifth of the trials: "
-        "search longer (--resume with more --trials) before confirming."
+        f"before confirming, {_longer(run)}"
     )
+
+
+def _longer(run: Run) -> str:
+    """With twice the trials."""
+    trials = number(run.about["settings"].get("trials"))
+    more = ("--trials", f"{2 * trials:g}") if trials else ()
+    return f"search longer:\n  {resume_command(run.records.path, *more)}"
 
 
 def _same_plan(plan: Any) -> str:
@@ -141,31 +152,35 @@ def _same_plan(plan: Any) -> str:
 
 def _confirmation(run: Run, space: str) -> str:
     path = run.records.path
-    command = f"python -m search.confirm {quote(str(path))}"
+    confirm = command("search.confirm", path)
     found = run.confirmed.get(space)
     if not run.fits.get(space):
-        return f"Nothing is confirmed yet, and the best of many is partly luck: run {command}"
+        return (
+            "Nothing is confirmed yet, and the best of many trials may owe its place to chance; "
+            f"train the best again:\n  {confirm}"
+        )
     if not found or not found["chosen"]:
         names = ", ".join(sorted(run.fits[space]))
-        return f"The confirmation is not complete ({names} so far): continue with {command}"
+        return f"The confirmation is not complete ({names} so far); continue it:\n  {confirm}"
     sure = verdict_of(found)
     if not sure.confirmed:
         if not sure.says.startswith((FEW, "the baseline")):
-            return f"{found['chosen']} is not confirmed: {sure.says}; search longer"
-        more = f"{command} --seeds {max(MORE, 2 * sure.num_fits)} --no-test"
-        return f"{found['chosen']} is not confirmed: {sure.says}; run {more}"
+            return f"{found['chosen']} is not confirmed: {sure.says}; {_longer(run)}"
+        more = f"{confirm} --seeds {max(MORE, 2 * sure.num_fits)} --no-test"
+        return f"{found['chosen']} is not confirmed: {sure.says}; train it more often:\n  {more}"
     if not found["test"] and not run.evaluations:
         same = _same_plan(found.get("plan"))
         return (
-            f"{found['chosen']} is confirmed, not yet tested: evaluate it once with {command}{same}"
+            f"{found['chosen']} is confirmed, not yet tested; evaluate it once on the locked test "
+            f"set:\n  {confirm}{same}"
         )
     if found.get("model"):
         own = path if len(run.spaces) == 1 else path / "confirmed" / space
-        command = f"python -m captcha_models.export {quote(str(own))}"
-        if not found["test"]:
-            return f"{found['chosen']} is confirmed: export its model with {command}"
-        return f"{found['chosen']} is confirmed and tested: export its model with {command}"
+        tested = " and tested" if found["test"] else ""
+        return f"{found['chosen']} is confirmed{tested}; export its model:\n  " + command(
+            "captcha_models.export", own
+        )
+    same = _same_plan(found.get("plan"))
     return (
-        f"{found['chosen']} is confirmed and tested: train it for use with python -m "
-        f"captcha_models.train --config {quote(f'{path}/confirmed/{space}.toml')}"
+        f"{found['chosen']} is confirmed and tested; train it for use:\n  {confirm}{same} --no-test"
     )

@@ -135,7 +135,7 @@ def confirmed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
         {"xaxis": axis("NLL, nats per captcha", range=[-0.02 * most, most]),
          "yaxis": {"autorange": "reversed"}, "annotations": far},
         150 + 34 * len(rows),
-        none="Nothing is confirmed yet: run python -m search.confirm.",
+        none="Nothing is confirmed yet.",
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Values as people write them, the same in the terminal and on the page."""
 
 import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -21,6 +23,39 @@ def minutes(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
+
+
+def spent(cost: Mapping[str, Mapping[str, float]], sessions: Sequence[Mapping[str, Any]]) -> str:
+    """What a search cost: by the clock, in trials, on GPUs, in money, in images seen, and for what.
+
+    Args:
+        cost: by the state of trials, as `trials.cost` has it.
+        sessions: of the run, whose prices may be known.
+    """
+    parts = {state: part for state, part in cost.items() if part["trials"]}
+    seconds, images, gpu, money = (
+        sum(part[name] for part in parts.values())
+        for name in ("seconds", "images_seen", "gpu_seconds", "money")
+    )
+    told = [f"{minutes(seconds)} of trials"]
+    if clock := sum(map(_clock_s, sessions)):
+        told.insert(0, f"{minutes(clock)} by the clock")
+    if gpu:
+        told.append(f"{minutes(gpu)} of GPU time")
+    if machines := sum(one.get("cost") or 0.0 for one in sessions):
+        told.append(f"{machines:.2f} in money for all machines, {money:.2f} of it in trials")
+    elif money:
+        told.append(f"{money:.2f} in money")
+    shares = ", ".join(f"{part['share']:.0%} {state}" for state, part in parts.items())
+    return f"{', '.join(told)}, {images:,.0f} images seen: {shares or 'nothing yet'}"
+
+
+def _clock_s(session: Mapping[str, Any]) -> float:
+    try:
+        ended = datetime.fromisoformat(session["ended"])
+        return max(0.0, (ended - datetime.fromisoformat(session["started"])).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 def setting(value: Any) -> str:

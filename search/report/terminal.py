@@ -83,16 +83,7 @@ def show(report: Report, top: int, out: Console) -> None:
     heads = ("trials", *next(iter(report.stages.values()), {}))
     rows = [[name, *map(str, counts.values())] for name, counts in report.stages.items()]
     _print_table(out, heads, rows, gap=2)
-    parts = {state: part for state, part in report.cost.items() if part["trials"]}
-    seconds, images, gpu, money = (
-        sum(part[name] for part in parts.values())
-        for name in ("seconds", "images_seen", "gpu_seconds", "money")
-    )
-    shares = ", ".join(f"{part['share']:.0%} {state}" for state, part in parts.items())
-    more = f", {formats.minutes(gpu)} of GPU time" if gpu else ""
-    more += f", {money:.2f} in money" if money else ""
-    _line(out, f"cost: {formats.minutes(seconds)} of trials{more}, {images:,.0f} images seen: "
-               f"{shares or 'nothing yet'}")  # fmt: skip
+    _line(out, f"cost: {formats.spent(report.cost, run.about['sessions'])}")
     _line(out, f"\nnext: {report.advice}")
 
 
@@ -226,4 +217,7 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _line(out: Console, text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+    """Print lines whole in a file; on a terminal they break between words, but for commands."""
+    for line in text.split("\n"):
+        whole = not out.is_terminal or line.startswith("  ")
+        out.print(line, highlight=False, markup=False, soft_wrap=whole)

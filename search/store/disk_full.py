@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from captcha_models.errors import InputError, one_line
+from search.store.records import resume_command
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -22,7 +23,7 @@ def writing(run: Path, again: str | None = None) -> Iterator[None]:
 
     Args:
         run: the folder.
-        again: what goes on; by default the options of a search.
+        again: what goes on; by default the command that resumes a search.
 
     Raises:
         InputError: in the place of whatever a file or the study's database raised, or Ray and
@@ -39,7 +40,7 @@ def writing(run: Path, again: str | None = None) -> Iterator[None]:
             if isinstance(one, OSError | sqlite3.OperationalError):
                 raise InputError(
                     f"{run} cannot be written: {one_line(one)}; nothing that was recorded is lost: "
-                    f"make room, then go on with {again or f'--resume --name {run.name}'}"
+                    f"make room, then go on with {again or resume_command(run)}"
                 ) from error
         raise
 

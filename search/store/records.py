@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from captcha_models.commands import command
 from captcha_models.errors import InputError
 from captcha_models.renamed import renamed
 from search.store.jsonl import check_version, read_table
@@ -157,8 +158,15 @@ def newest_run(runs: Path) -> Path:
     """
     found = [file.parent for file in runs.glob(f"*/{RUN_FILE}")]
     if not found:
-        raise InputError(f"no run in {runs}: start one with python -m search.run, or name a folder")
+        start = command("search.run", "--space", "crnn")
+        raise InputError(f"no run in {runs}: name a folder, or start a search with {start}")
     return max(found, key=_started)
+
+
+def resume_command(path: Path, *words: object) -> str:
+    """The command that goes on with a run, whole."""
+    where = () if path.parent == Path("runs") else ("--runs-dir", path.parent)
+    return command("search.run", *where, "--name", path.name, "--resume", *words)
 
 
 def now() -> str:

@@ -15,7 +15,7 @@ from captcha_models.errors import InputError, one_line
 from search.store.jsonl import VERSION, Table, sync_folder, write_json
 from search.store.lease import Lease, identity
 from search.store.listed import model_file
-from search.store.records import RUN_FILE, State, now, read_run
+from search.store.records import RUN_FILE, State, now, read_run, resume_command
 from search.store.storage import Storage
 from search.store.sync import Copy, bring_up, is_kept
 
@@ -41,8 +41,8 @@ def assert_free(path: Path) -> None:
         )
 
 
-def assert_not_kept(store: Storage, name: str) -> None:
-    """Refuse a store that holds a run.
+def assert_not_kept(store: Storage, path: Path) -> None:
+    """Refuse a store that holds a run; the path is that of its folder.
 
     Raises:
         InputError: it does, or cannot be read.
@@ -50,7 +50,7 @@ def assert_not_kept(store: Storage, name: str) -> None:
     if is_kept(store):
         raise InputError(
             f"{store.place} holds a run of that name: choose another --name, or go on with it: "
-            f"--resume --name {name}"
+            + resume_command(path, "--storage", store.parent.place)
         )
 
 
@@ -101,7 +101,7 @@ class RunFolder:
             # Before anything is there that would have to be taken away again.
             lease = _leased(stack, store, say)
             if store:
-                assert_not_kept(store, path.name)
+                assert_not_kept(store, path)
             try:
                 path.mkdir(exist_ok=over)
             except OSError as error:

@@ -39,6 +39,12 @@ class Storage:
         address, query, options = self.place.partition("?")
         return Storage(f"{address.rstrip('/')}/{name}{query}{options}")
 
+    @property
+    def parent(self) -> "Storage":
+        """The folder that this one was made a child of."""
+        address, query, options = self.place.partition("?")
+        return Storage(address.rpartition("/")[0] + query + options)
+
     def relative(self, path: str) -> str:
         """Name of what lies at a path of the file system, as Ray gives it."""
         return str(PurePosixPath(path).relative_to(self._at("")[1]))

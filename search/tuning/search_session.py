@@ -65,7 +65,7 @@ class SearchSession(Session):
         init = absolute(settings.init) if settings.init else None
         settings = settings.model_copy(update={"data": absolute(settings.data), "init": init})
         if store := self._store():
-            assert_not_kept(store, self.place.name)
+            assert_not_kept(store, self.place)
         check_address(self.address)  # Before the seconds that torch and the images take.
         with self.guarded(), ExitStack() as stack:
             with self.stopping.holding():

@@ -7,7 +7,8 @@ import json
 import random
 import re
 import shlex
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,8 +45,11 @@ def folder_of(place: Path, images: Mapping[str, tuple[Image.Image, str, str]]) -
 
 
 @pytest.fixture(scope="module")
-def receipts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 amounts of 3 to 9 characters on 24 receipts; one twice, one again under another label."""
+def receipts() -> Iterator[Path]:
+    """120 amounts of 3 to 9 characters on 24 receipts; one twice, one again under another label.
+
+    Their place has hyphens where a line of text would end, and is short enough for one line.
+    """
     chance = random.Random(0)
     amounts = [chance.randrange(10 ** (3 + i % 7)) for i in range(120)]
     images = {}
@@ -55,7 +59,8 @@ def receipts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first, other = images["crop-3x.png"], images["crop-50x.png"]
     images["again.png"] = first
     images["wrong.png"] = (other[0], "77.77", other[2])
-    return folder_of(tmp_path_factory.mktemp("inspect") / "amounts of mine", images)
+    with tempfile.TemporaryDirectory() as place:
+        yield folder_of(Path(place) / "my-own-amounts-of-everything-kept-here of mine", images)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -164,9 +165,11 @@ def test_what_cannot_be_read_has_its_line_and_the_others_are_read(
     assert [f"error: {row['error']}" for row in rows(again)[:-1]] == errors
 
 
-def test_a_model_that_is_none_is_one_line(tmp_path: Path, called: Callable[..., Done]) -> None:
+def test_a_model_that_is_none_is_one_line(
+    crnn: Path, tmp_path: Path, called: Callable[..., Done]
+) -> None:
     for name in ("one", "two"):
-        model_in(tmp_path / "best" / name, "pooled")
+        copytree(crnn, tmp_path / "best" / name)
     for place, text in (
         (tmp_path / "gone", "no model at"),
         (tmp_path / "best", "holds no model.safetensors"),

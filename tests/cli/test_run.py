@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -182,14 +183,16 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     out, err = driver.communicate(timeout=60)
     assert driver.returncode == 130, err
     assert "Traceback" not in err
-    assert "interrupted; go on with: --name r --resume" in err
+    printed = err.partition("interrupted; go on with:\n  ")[2].splitlines()[0]
     assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
     found = object_of(out)["spaces"]["crnn"]
     assert found["trials"]["unfinished"] >= 1
     assert found["trials"]["failed"] == 0
     ended = {n: row for n, row in read_run(run).trials.items() if row["state"] != "running"}
 
-    driver = start("--resume", *again)
+    # As it was printed.
+    assert printed == f"python -m search.run --runs-dir {runs} --name r --resume"
+    driver = start(*shlex.split(printed)[3:], "--json")
     out, err = driver.communicate(timeout=300)
     assert driver.returncode == 0, err
     assert err.splitlines()[0].startswith("data: 60 images")
@@ -287,7 +290,7 @@ class TestAnalyse:
         assert done.returncode == 0, done.stderr
         assert "crnn-003 failed: ValueError: <b>lr</b> is [red]" in done.stdout
         assert "importance: 7 trials cannot tell which parameter matters: " in done.stdout
-        assert "cost: 13.0 min of trials, 5.0 min of GPU time, 1.25 in money" in done.stdout
+        assert "13.0 min of trials, 5.0 min of GPU time, 1.25 in money" in done.stdout
         assert "next: Nothing is confirmed" in done.stdout
         assert len((tmp_path / "a.csv").read_text().splitlines()) == 10
         assert 1e6 < (tmp_path / "a.html").stat().st_size < 5e6

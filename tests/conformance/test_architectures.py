@@ -48,13 +48,13 @@ MORE: dict[str, dict[str, dict[str, object]]] = {
     },
     "pooled": {
         "seeds_repeat": CLASSIFIER,
-        "learns_by_heart": {"cut": 7, "coordinates": True, "joint_weight": 1.0, "epochs": 50},
+        "learns_by_heart": {"cut": 6, "coordinates": True, "joint_weight": 1.0, "epochs": 60},
     },
-    "spatial": {"seeds_repeat": CLASSIFIER, "learns_by_heart": {"epochs": 50}},
+    "spatial": {"seeds_repeat": CLASSIFIER, "learns_by_heart": {"cut": 6, "epochs": 60}},
 }  # fmt: skip
 """Configurations that put more of an architecture through a check."""
 for _more in MORE.values():
-    _more["learns_mixed_lengths"] = {**_more["learns_by_heart"], "epochs": 80}
+    _more["learns_mixed_lengths"] = {**_more["learns_by_heart"], "epochs": 75}
 
 
 def fresh(arch: str, seed: int = 0, **values: object) -> Recogniser:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from captcha_models.data.decode import decode
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.labels.archive import MAX_ARCHIVE_BYTES
@@ -76,6 +77,16 @@ def test_colour_keeps_three_channels(tmp_path: Path) -> None:
     assert images.pixels[2, 1:].max() == 0
     assert "ef4.png" in images.notes[0]
     assert "one colour" in images.notes[0]
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "jp2", "png", "ppm", "tga", "tif", "webp"])
+def test_colour_of_every_format_is_read(tmp_path: Path, suffix: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    lossless = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(pixels).save(tmp_path / f"ab.{suffix}", **lossless)
+    found, size = decode((tmp_path / f"ab.{suffix}").read_bytes(), "ab")
+    assert size == (30, 20)
+    assert np.array_equal(found, pixels)
 
 
 def test_sixteen_bit_grey_and_transparency_are_seen_as_a_person_sees_them(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_advice_says_what_to_do_next(tmp_path: Path) -> None:
     assert text.startswith("All 5 trials that ended failed, the last with: ValueError: lr")
     assert "search.confirm" in advice_of(tmp_path / "c")
     text = advice_of(tmp_path / "d", states=("completed", "running"))
-    assert "2 trial(s) were interrupted" in text
+    assert text.startswith("The search was interrupted with 2 trials to go; continue it:")
     assert "--resume" in text
     text = advice_of(tmp_path / "e", max_gap=0.0001)
     assert text.startswith("No completed trial has gap at most 0.0001")
@@ -58,7 +58,7 @@ def test_a_running_search_is_recognised(tmp_path: Path) -> None:
     status.write_text('{"updated": "2026-01-02T03:04:05.678+00:00"}')
     text = Report.of(path).advice
     assert text.startswith("The search was killed (last update 2026-01-02 03:04 UTC): 3 of")
-    assert text.endswith("--name r --resume.")
+    assert text.endswith("--name r --resume")
     for odd in ("{", "[]", '{"updated": 3}', '{"updated": "2026-01-02T03:04:05"}'):
         status.write_text(odd)
         assert "or was killed" in Report.of(path).advice
@@ -81,16 +81,17 @@ def test_advice_calls_nothing_confirmed_that_two_trainings_say(tmp_path: Path) -
 
     two = [{**line, "num_fits": 2} for line in result["candidates"]]
     few = "crnn-014 is not confirmed: too few trainings to tell (2 trainings; at least 3: --seeds)"
-    command = f"run python -m search.confirm {path} --seeds"
+    command = f"train it more often:\n  python -m search.confirm {path} --seeds"
     assert advice(candidates=two) == f"{few}; {command} 5 --no-test"
     sure = {"confirmed": False, "says": "too few trainings to tell: no", "num_fits": 5}
     assert advice(verdict=sure).endswith(f"trainings to tell: no; {command} 10 --no-test")
     done = {"verdict": {**sure, "confirmed": True}, "test": {"winner": {}}, "model": {"file": "f"}}
-    assert advice(**done).endswith(f"export its model with python -m captcha_models.export {path}")
+    assert advice(**done).endswith(f"export its model:\n  python -m captcha_models.export {path}")
     assert advice(verdict=3).startswith("The confirmation is not complete")
     missed = {**sure, "says": "the target is missed: NLL 0.5 (0.4 to 0.6)"}
     assert advice(verdict=missed).endswith(
-        "the target is missed: NLL 0.5 (0.4 to 0.6); search longer"
+        "the target is missed: NLL 0.5 (0.4 to 0.6); search longer:\n"
+        f"  python -m search.run --runs-dir {tmp_path} --name crnn-real --resume --trials 32"
     )
 
 
@@ -104,4 +105,4 @@ def test_the_test_set_is_asked_for_by_the_plan_that_was_confirmed(tmp_path: Path
         json.dumps({**result, "test": None, "plan": plan})
     )
     command = f"python -m search.confirm {path} --top 2 --seeds 10 --test-seeds 3"
-    assert Report.of(path).advice.endswith(f"not yet tested: evaluate it once with {command}")
+    assert Report.of(path).advice.endswith(f"set:\n  {command}")

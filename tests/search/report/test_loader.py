@@ -41,7 +41,7 @@ def test_a_confirmation_that_is_not_complete_goes_on(tmp_path: Path) -> None:
     found = Report.of(path)
     assert sum(one["num_fits"] for one in found.confirmed["crnn"].values()) == 6
     assert all(one["chosen"] is None for one in found.confirmed["crnn"].values())
-    assert f"continue with python -m search.confirm {path}" in found.advice
+    assert f"; continue it:\n  python -m search.confirm {path}" in found.advice
 
 
 def test_a_confirmation_says_the_same_in_either_form(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from search.tuning.sampler import CHANCE, PriorSampler, best_first
+from search.tuning.prior_sampler import CHANCE, PriorSampler, best_first
 from search.tuning.searcher import ask
 from spaces.prior import Prior
 from spaces.space import Condition, Space

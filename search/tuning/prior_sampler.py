@@ -1,5 +1,7 @@
 """Sampler for few trials: draws near the priors, changes the best so far, leaves a share to chance.
 
+It is not the default (`searcher.default_sampler`): give it to an experiment as its `sampler`.
+
 A search of a small recogniser affords ten to sixty trainings, too few for a model of the objective
 over many parameters. What is known before, where good values lie and how far from there it is worth
 looking, stands in the space; what is learned by the search is which of its trials are best.
