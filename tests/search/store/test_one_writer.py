@@ -68,6 +68,8 @@ def test_what_comes_too_late_is_refused_and_changes_nothing(
         assert sorted(store.names("copy/000001")) == before
         # And what had been on its way when it was frozen is read by nobody.
         store.write("copy/000001/state.json", b'{"tables": {}, "files": {}}')
+        bring_up(store, tmp_path / "d" / "r")
+        assert list(read_run(tmp_path / "d" / "r").trials) == ["crnn-000"]
         ended(folder, 5)
     bring_up(store, tmp_path / "c" / "r")
     assert list(read_run(tmp_path / "c" / "r").trials) == ["crnn-000", "crnn-005"]
