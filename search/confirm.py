@@ -24,6 +24,7 @@ import click
 from captcha_models.cli import ALL_FAILED, OK, GroupedCommand, command_line, option, say
 from captcha_models.commands import typed
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
 
 
 @click.command(cls=GroupedCommand)
@@ -120,12 +121,17 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             raise InputError(f"--space {space}: the run has {', '.join(chosen)}")
         chosen = (space,)
 
-    from search.confirmation.confirmation import Confirmation
-    from search.confirmation.terminal import print_confirmation
-
     try:
-        confirmation = Confirmation(records, chosen, options, lambda line: say(line, err=True))
-        found = confirmation.run()
+        with Waiting() as waiting:
+            waiting.now("loading torch")
+            from search.confirmation.confirmation import Confirmation
+            from search.confirmation.terminal import print_confirmation
+
+            confirmation = Confirmation(
+                records, chosen, options, lambda line: waiting.say(line, err=True),
+                doing=waiting.now,
+            )  # fmt: skip
+            found = confirmation.run()
     except KeyboardInterrupt:
         again = typed("search.confirm", *(() if run else (records.path,)))
         say(f"finished trainings are kept; go on with:\n  {again}", err=True)

@@ -24,6 +24,7 @@ from captcha_models.cli import GroupedCommand, assignments, command_line, option
 from captcha_models.data.options import image_options
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
+from captcha_models.waiting import Waiting
 
 _OWN = {"refs", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs", "bounds"}
 _FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
@@ -184,16 +185,19 @@ def search(**options: Any) -> int:
     elif place.exists() or not options["storage"]:
         RunFolder.open(place).close()
 
-    from search.report.terminal import print_leaderboard
-    from search.tuning.search_session import SearchSession
+    with Waiting() as waiting:
+        waiting.now("loading Ray, Optuna and torch")
+        from search.report.terminal import print_leaderboard
+        from search.tuning.search_session import SearchSession
 
-    session = SearchSession(
-        place,
-        lambda line: say(line, err=as_json),
-        options["address"],
-        options["storage"],
-    )
-    code = session.resume(given) if settings is None else session.begin(settings)
+        session = SearchSession(
+            place,
+            lambda line: waiting.say(line, err=as_json),
+            options["address"],
+            options["storage"],
+            doing=waiting.now,
+        )
+        code = session.resume(given) if settings is None else session.begin(settings)
     records = session.records
     if records is None:
         click.echo("interrupted before the first trial: nothing was written", err=True)

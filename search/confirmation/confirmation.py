@@ -31,6 +31,7 @@ from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.initial import load_init
 from search.tuning.list_run import ListRun
 from search.tuning.plan import load_again, load_outside
+from search.tuning.session import Doing, quiet
 from search.tuning.task import Trainable, train
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Confirmation:
         num_cpus: of a private local Ray; None is all.
         images: of the search, if they are at hand; else they are loaded from where it had them.
         train: what a training does.
+        doing: shows what is being done while there is no progress to show.
     """
 
     records: Records
@@ -66,6 +68,7 @@ class Confirmation:
     num_cpus: int | None = None
     images: LabelledImages | None = None
     train: Trainable = train
+    doing: Doing = quiet
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class Confirmation:
         """
         with whole(self.records.path):
             load_outside(self.settings)
+            self.doing("reading the images")
             images = self._load()
             found = {name: candidates(self.records, name, self.plan) for name in self.spaces}
         if "valid" in (images.parts or ()):
@@ -153,7 +157,7 @@ class Confirmation:
         return ListRun(
             self.records.path / FITS, images, self.say, self.options["address"], self.num_cpus,
             kept.child(FITS).place if (kept := self._storage()) else None, {**own, **given},
-            train=self.train, init=self._init(),
+            train=self.train, init=self._init(), doing=self.doing,
         )  # fmt: skip
 
     def _storage(self) -> Storage | None:

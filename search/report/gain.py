@@ -13,7 +13,7 @@ import numpy as np
 from search.confirmation.intervals import Estimate, Observations, estimate
 from search.report import formats
 from search.report.loader import Run
-from search.store.leaderboard import leaderboard, objective_of
+from search.store.leaderboard import is_starting_point, leaderboard, objective_of
 
 Row = Mapping[str, Any]
 
@@ -90,10 +90,10 @@ def gain(run: Run, space: str) -> Gain:
         # Of a front no trial is the best.
         return Gain(objective.metric, None, None, False, None, None, None)
     metric = objective.metrics[0]
-    known = run.about["spaces"][space]["space"].get("known") or ()
     board = [row for row in leaderboard(run.records, space) if row.get(metric) is not None]
-    starts = [row for row in board if row["number"] <= len(known)]
-    others = [row for row in board if row["number"] > len(known)]
+    points = {row["trial"]: is_starting_point(run.records, row["trial"]) for row in board}
+    starts = [row for row in board if points[row["trial"]]]
+    others = [row for row in board if not points[row["trial"]]]
     start, found = (rows[0] if rows else None for rows in (starts, others))
     # Of equal figures the one that stands first is better: it was there before.
     better = found is not None and (start is None or board[0] is found)

@@ -202,6 +202,15 @@ def counts(records: Records, space: str) -> dict[str, int]:
     return found
 
 
+def is_starting_point(records: Records, trial: str) -> bool:
+    """Whether a trial was put in by hand, as the baseline or a known point, and not proposed."""
+    row = records.trials[trial]
+    saved = records.run["spaces"][row["space"]].get("space")
+    if saved is None:
+        return False  # A list of trials has none.
+    return bool(row["baseline"]) or row["number"] <= len(saved.get("known") or ())
+
+
 def summary(records: Records) -> dict[str, Any]:
     """The run in one object, as `search.run --json` prints it.
 

@@ -8,7 +8,7 @@
     images_per_s  trained on by the running trials together, as their last epochs say; or null
     trials        wanted, ended, running, completed, stopped, failed: of all spaces
     spaces        the same of each, and its `best` so far, with both sides and the gap; or null
-    running       the trials that run, with epoch and epochs
+    running       the trials that run: epoch of epochs, silent for `since_s`, an epoch's `epoch_s`
     last_error    trial and error of the trial that failed last, or of the search; or null
 
 Computes and writes, draws nothing; the driver calls it, from one thread.
@@ -78,6 +78,7 @@ class Status:
             error: that ended it.
         """
         names = [name for name in running if name in self._records.trials]
+        self._listen(names)
         spaces = {space: self._space(space, names) for space in self._records.run["spaces"]}
         total = {
             key: sum(space["trials"][key] for space in spaces.values())
@@ -99,8 +100,14 @@ class Status:
             "trials": total,
             "spaces": spaces,
             "running": [
-                {"trial": n, "epoch": self._records.last_epoch(n), "epochs": self.epochs_of(n)}
-                for n in names
+                {
+                    "trial": name,
+                    "epoch": self._records.last_epoch(name),
+                    "epochs": self.epochs_of(name),
+                    "since_s": round((seen := self._watched(name)).since_s, 1),
+                    "epoch_s": None if seen.epoch_s is None else round(seen.epoch_s, 1),
+                }
+                for name in names
             ],
             "last_error": {"trial": None, "error": error} if error else self._last_error(),
         }
@@ -140,7 +147,6 @@ class Status:
     def _left_s(self, running: list[str]) -> float | None:
         """Of one space after the other, as they are searched; never beyond the time budget."""
         self._most_at_a_time = max(self._most_at_a_time, len(running))
-        self._listen(running)
         spaces: dict[str, list[Watched]] = {space: [] for space in self._records.run["spaces"]}
         for name in dict.fromkeys([*running, *self._records.trials]):
             spaces[self._records.trials[name]["space"]].append(self._watched(name))

@@ -11,7 +11,7 @@ from captcha_models.errors import InputError
 from search.store.listed import ListedTrial, Row, kept_models, read_rows
 from search.store.records import RUN_FILE, read_run
 from search.tuning.run_file import describe_list
-from search.tuning.session import Session
+from search.tuning.session import Doing, Session, quiet
 from search.tuning.settings import Settings
 from search.tuning.task import Data, Trainable, train
 
@@ -39,6 +39,7 @@ class ListRun:
         first: called when all is ready and something is left to be trained; it may refuse.
         train: what a trial does.
         init: a model that every trial starts from, as each trial's `init` says too.
+        doing: shows what is being done while there is no progress to show.
     """
 
     place: Path
@@ -51,6 +52,7 @@ class ListRun:
     first: Callable[[], None] = lambda: None
     train: Trainable = train
     init: "Initial | None" = None
+    doing: Doing = quiet
 
     def run(self, trials: Sequence[ListedTrial]) -> list[Row | None]:
         """Train what has no row yet.
@@ -102,7 +104,13 @@ class ListRun:
         given = {"spaces": ("list",), "trials": done + len(missing), "stall_s": None}
         settings = Settings.parse({**given, **self.resources})
         session = Session(
-            self.place, self.say, self.address, self.storage, self.num_cpus, self.train
+            self.place,
+            self.say,
+            self.address,
+            self.storage,
+            self.num_cpus,
+            self.train,
+            doing=self.doing,
         )
         self.place.parent.mkdir(parents=True, exist_ok=True)
         session.run_list(

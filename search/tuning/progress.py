@@ -14,16 +14,16 @@ from rich.text import Text
 
 from captcha_models.errors import one_line
 from captcha_models.secrets import hide
-from search.store.leaderboard import METRICS, state_of
+from search.store.leaderboard import METRICS, is_starting_point, state_of
 from search.store.records import Records
 from search.store.status import EVERY_S, RunState, Status
 from search.tuning.stopping import Stopping
 
-LINE_EVERY_S = 30.0
-"""At first; later a twentieth of the time so far, so that a night's log stays short."""
-LINE_AT_LEAST_EVERY_S = 600.0
+LINE_EVERY_S = 60.0
 SHOWN = 8
-"""Running trials in the live table."""
+"""Running trials in the live table, or in a line."""
+MARK = "*"
+"""Of a trial that was put in by hand: what it reads the search has not found."""
 
 
 class Progress:
@@ -102,8 +102,7 @@ class Progress:
         if self._status.elapsed_s >= self._next_status:
             self._refresh()
         if not self._live and self._status.elapsed_s >= self._next_line and self._running:
-            self._say(_summary(self._found))
-            self._say("running: " + ", ".join(f"{t} {self._at(t)}" for t in self._running))
+            self._say(self._summary())
 
     def _refresh(self, state: RunState = "running", error: str | None = None) -> None:
         self._found = self._status.now(self._running, state, error)
@@ -115,7 +114,7 @@ class Progress:
         self._console.print(
             f"[{_clock(elapsed)}] {hide(line)}", markup=False, highlight=False, soft_wrap=True
         )
-        self._next_line = elapsed + min(max(LINE_EVERY_S, elapsed / 20), LINE_AT_LEAST_EVERY_S)
+        self._next_line = elapsed + LINE_EVERY_S
 
     def _ending(self, trial: str) -> str:
         row = self._records.trials[trial]
@@ -142,17 +141,25 @@ class Progress:
             cells = [f"{states['ended']}/{states['wanted']}"]
             cells += [str(states[state]) for state in ("completed", "stopped", "failed")]
             if best:
-                cells += [best["trial"], f"{best['valid_nll']:.4f}", f"{best['gap']:.4f}"]
+                cells += [
+                    self._marked(best["trial"]),
+                    f"{best['valid_nll']:.4f}",
+                    f"{best['gap']:.4f}",
+                ]
                 cells.append(f"{100 * best['valid_exact_match']:.1f} %")
-            table.add_row(space, *cells)
+            table.add_row("trainings" if space == "list" else space, *cells)
+        # The clock goes on between two of them.
+        waited = self._status.elapsed_s - found["elapsed_s"]
         lines = [
-            Text(f"  {row['trial']}  epoch {row['epoch']}/{row['epochs']}")
+            Text(f"  {self._marked(row['trial'])}  {_under_way(row, waited)}")
             for row in found["running"][:SHOWN]
         ]
         if more := found["running"][SHOWN:]:
             lines.append(Text(f"  and {len(more)} more"))
-        # The clock goes on between two of them.
-        waited = self._status.elapsed_s - found["elapsed_s"]
+        shown = [row["trial"] for row in found["running"][:SHOWN]]
+        shown += [part["best"]["trial"] for part in found["spaces"].values() if part["best"]]
+        if any(is_starting_point(self._records, trial) for trial in shown):
+            lines.append(Text(f"{MARK} starting point: put in by hand, not found", style="dim"))
         parts = [f"{_clock(self._status.elapsed_s)} elapsed", *_pace(found, waited)]
         lines.append(Text(", ".join(parts), style="dim"))
         if found["last_error"]:
@@ -160,20 +167,42 @@ class Progress:
             lines.append(text)
         return Group(table, *lines)
 
+    def _marked(self, trial: str) -> str:
+        """What a trial is called: of a list by what it says of itself."""
+        name: str = self._records.trials[trial].get("says", trial)
+        return name + MARK * is_starting_point(self._records, trial)
 
-def _summary(found: dict[str, Any]) -> str:
-    """A status in one line."""
-    trials = found["trials"]
-    states = [f"{trials[s]} {s}" for s in ("completed", "stopped", "failed") if trials[s]]
-    ended = f"{trials['ended']} of {trials['wanted']} trials ended"
-    parts = [f"{ended}: {', '.join(states)}" if states else ended]
-    for part in found["spaces"].values():
-        if part["best"]:
-            parts.append(f"best {part['best']['trial']}" + _figures(part["best"]))
-    parts += _pace(found)
-    if found["last_error"]:
-        parts.append(_error(found))
-    return "; ".join(parts)
+    def _summary(self) -> str:
+        """The status in one line."""
+        found = self._found
+        trials = found["trials"]
+        states = [f"{trials[s]} {s}" for s in ("completed", "stopped", "failed") if trials[s]]
+        ended = f"{trials['ended']} of {trials['wanted']} trials ended"
+        parts = [f"{ended}: {', '.join(states)}" if states else ended]
+        for part in found["spaces"].values():
+            if part["best"]:
+                point = " (a starting point)" * is_starting_point(
+                    self._records, part["best"]["trial"]
+                )
+                parts.append(f"best {part['best']['trial']}{point}" + _figures(part["best"]))
+        running = [
+            f"{row['trial']} epoch {row['epoch']}/{row['epochs']}" for row in found["running"]
+        ]
+        more = [f"{len(running) - SHOWN} more"] if running[SHOWN:] else []
+        parts.append("running " + ", ".join([*running[:SHOWN], *more]))
+        parts += _pace(found)
+        if found["last_error"]:
+            parts.append(_error(found))
+        return "; ".join(parts)
+
+
+def _under_way(row: dict[str, Any], waited_s: float) -> str:
+    """Finished epochs of a trial, and how far it is in the next, by what one took before."""
+    text = f"epoch {row['epoch']}/{row['epochs']}"
+    if row["epoch"] >= row["epochs"]:
+        return text
+    since = f"{text}, the next for {_duration(row['since_s'] + waited_s)}"
+    return since if row["epoch_s"] is None else f"{since} of about {_duration(row['epoch_s'])}"
 
 
 def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:

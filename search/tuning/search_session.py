@@ -27,7 +27,7 @@ from search.tuning.plan import (
     plan_spaces,
 )
 from search.tuning.run_file import continued, describe
-from search.tuning.session import Session
+from search.tuning.session import STARTING, Session
 from search.tuning.settings import FULL, Settings
 from search.tuning.task import Data
 from spaces.space import Space
@@ -69,9 +69,11 @@ class SearchSession(Session):
         check_address(self.address)  # Before the seconds that torch and the images take.
         with self.guarded(), ExitStack() as stack:
             with self.stopping.holding():
+                self.doing(f"{STARTING}, reading the images and loading torch")
                 preparing = stack.enter_context(self._preparing(settings))
                 cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
             share(cluster, settings)  # Refuses what cannot be before anything is waited for.
+            self.doing("reading the images and planning the trials")
             data, unserved = preparing.result()
             self._say_data(data)
             chosen = [f"--{name}" for name in FULL if name not in settings.model_fields_set]
@@ -117,6 +119,7 @@ class SearchSession(Session):
                 }
                 before = folder.records.run["data"]["digest"]
             check_trackers(settings.log_to)
+            self.doing("reading the images")
             data = self._load(settings, folder.records.run.get("init"), folder.path)
             self._assert_same_spaces(settings, plans, data)
             self._say_data(data)
@@ -126,6 +129,7 @@ class SearchSession(Session):
                     f"the images differ from those {self.place} was started with "
                     f"(digest {found[:12]}, not {before[:12]}): give the same --data"
                 )
+            self.doing(STARTING)
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
                 self.check_cluster(cluster, settings, folder.store)
                 settings = self._measured(cluster, settings, plans)
@@ -228,6 +232,7 @@ class SearchSession(Session):
             return settings
         from search.cluster.gpu_sharing import measured_share
 
+        self.doing("measuring how many trials a GPU holds")
         plan = next(iter(plans.values()))
         config = {**plan.base, **plan.space.active({**plan.space.baseline, **plan.space.fixed})}
         gpus = measured_share(cluster, plan.space.arch, config, self.say)

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from search.tuning.source import Source
 
 
+Doing = Callable[[str | None], None]
+STARTING = "starting Ray"
+
+
+def quiet(doing: str | None) -> None:
+    """Show nothing of what is being done."""
+
+
 @dataclass
 class Session:
     """What a session is given, and how it ends.
@@ -44,6 +52,7 @@ class Session:
         num_cpus: of a private local Ray; None is all.
         train: what a trial does.
         callbacks: further ones of Ray Tune's.
+        doing: shows what is being done while there is no progress to show; None ends it.
         records: what the run folder says, once there is one.
     """
 
@@ -54,6 +63,7 @@ class Session:
     num_cpus: int | None = None
     train: Trainable = train
     callbacks: "Sequence[Callback]" = ()
+    doing: Doing = quiet
     records: Records | None = None
     stopping: Stopping = field(default_factory=Stopping)
 
@@ -79,6 +89,7 @@ class Session:
             folder = None
             if (self.place / RUN_FILE).is_file() or (store and is_kept(store)):
                 folder = stack.enter_context(RunFolder.open(self.place, store, self.say))
+            self.doing(STARTING)
             cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
             self.check_cluster(cluster, settings, store or Storage(str(self.place.parent)))
             each = self.say_share(cluster, settings)
@@ -96,8 +107,10 @@ class Session:
         each: Share,
     ) -> None:  # fmt: skip
         """Run the trials of all sources, one source after another, within the budgets."""
+        self.doing("loading torch and Ray Tune")
         from search.tuning.tuner import run_trials
 
+        self.doing(None)
         self.records = folder.records
         sessions = [
             *folder.records.run["sessions"],
@@ -130,6 +143,7 @@ class Session:
                     if self.stopping.interrupted:
                         break
         finally:
+            self.doing("writing down how it went and ending Ray")
             sessions[-1] |= {"ended": now(), "interrupted": self.stopping.interrupted}
             sessions[-1] |= {"gpu_seconds": round(monitor.gpu_seconds, 3)}
             if settings.prices:

@@ -41,13 +41,13 @@ def test_without_a_terminal_a_line_now_and_then_names_what_runs(tmp_path: Path) 
             progress._next_line = 0.0
             progress.tick()
             progress.tick()
-        first, second = text.getvalue().splitlines()
+        (first,) = text.getvalue().splitlines()
     assert first == (
         "[0:00:00] 4 of 10 trials ended: 2 completed, 1 stopped, 1 failed; "
-        "best crnn-002, valid_nll 0.5, gap 0.25, captchas read 80.0 %; about 9 min left; "
+        "best crnn-002, valid_nll 0.5, gap 0.25, captchas read 80.0 %; "
+        "running crnn-004 epoch 1/2; about 9 min left; "
         "10 images/s; last error: crnn-003: ValueError: no"
     )
-    assert second.startswith("[0:00:00] running: crnn-004 epoch 1/2, valid_nll 0.2")
 
 
 def test_on_a_terminal_one_table_with_the_states_and_the_best(tmp_path: Path) -> None:
@@ -59,7 +59,20 @@ def test_on_a_terminal_one_table_with_the_states_and_the_best(tmp_path: Path) ->
         rows = [line.split() for line in text.getvalue().splitlines()]
     first = next(row for row in rows if row[:2] == ["crnn", "4/5"])
     assert first[2:] == ["2", "1", "1", "crnn-002", "0.5000", "0.2500", "80.0", "%"]
-    assert ["crnn-004", "epoch", "1/2"] in rows
+    assert [
+        "crnn-004",
+        "epoch",
+        "1/2,",
+        "the",
+        "next",
+        "for",
+        "0",
+        "s",
+        "of",
+        "about",
+        "60",
+        "s",
+    ] in rows
     assert ["last", "error:", "crnn-003:", "ValueError:", "no"] in rows
     assert any(row[-2:] == ["10", "images/s"] for row in rows)
 
@@ -101,7 +114,9 @@ def test_the_status_file_says_how_it_stands_and_how_it_ended(tmp_path: Path) -> 
         "valid_exact_match": 0.8, "valid_position_accuracy": 0.75,
     }  # fmt: skip
     assert found["spaces"]["pooled"]["best"] is None
-    assert found["running"] == [{"trial": "crnn-004", "epoch": 2, "epochs": 2}]
+    (running,) = found["running"]
+    assert 0 <= running.pop("since_s") < 60
+    assert running == {"trial": "crnn-004", "epoch": 2, "epochs": 2, "epoch_s": 60.0}
     assert found["images_per_s"] == 10.0
     assert found["last_error"] == {"trial": "crnn-003", "error": "ValueError: no"}
     # All of crnn are whole or ended; the five of pooled are like them.
@@ -140,3 +155,36 @@ def test_a_search_whose_trials_all_failed_has_failed(tmp_path: Path) -> None:
         with Progress(folder.records, 1, 2, Console(file=io.StringIO())):
             folder.end_trial(_runs.start(folder, 0), "failed", "ValueError: no")
         assert status(folder)["state"] == "failed"
+
+
+def test_starting_points_are_marked_and_nothing_is_cut_in_80_columns(tmp_path: Path) -> None:
+    about = _runs.run_json()
+    about["spaces"]["crnn"]["space"]["known"] = [{"lr": 0.1}]
+    text = io.StringIO()
+    with RunFolder.create(tmp_path / "run", about) as folder:
+        for number in range(3):
+            _runs.epoch(folder, _runs.start(folder, number), 1, 20.0 + number, checkpoint=True)
+        console = Console(file=text, force_terminal=True, width=80, color_system=None)
+        with Progress(folder.records, 60, 12, console) as progress:
+            for number in range(3):
+                progress.update(running=f"crnn-{number:03d}")
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    row = [line.split() for line in lines if line.startswith("crnn ")][-1]
+    assert row[5:] == ["crnn-000*", "20.0000", "0.2500", "50.0", "%"]
+    running = [line.split()[0] for line in lines if " epoch 1/12, the next for " in line][-3:]
+    assert running == ["crnn-000*", "crnn-001*", "crnn-002"]
+    assert "* starting point: put in by hand, not found" in lines
+
+
+def test_in_a_file_a_line_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, now = io.StringIO(), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with write(tmp_path / "run") as folder, Progress(
+        folder.records, 5, 2, Console(file=text)
+    ) as progress:  # fmt: skip
+        progress.update(running="crnn-004")
+        for _ in range(3600):
+            now += 1.0
+            progress.tick()
+    assert len(text.getvalue().splitlines()) == 60
