@@ -12,6 +12,7 @@ import click
 from captcha_models.cli import command_line, files
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
@@ -105,7 +106,7 @@ def evaluate(
         )
         return
     click.echo(
-        f"{scores.num_images} images ({chosen}): captchas {scores.exact_match:.2%} "
+        f"{counted(scores.num_images, 'image')} ({chosen}): captchas {scores.exact_match:.2%} "
         f"(95 % interval {low:.2%} to {high:.2%}), CER {scores.cer:.2%}, "
         + (
             f"NLL {scores.nll:.4f} nats per captcha"

@@ -25,6 +25,7 @@ import click
 from captcha_models.cli import command_line
 from captcha_models.commands import program
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 from search.tuning.settings import IN_MEMORY
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ def labels(
         )
         if before:
             click.echo(
-                f"the run had corrections already ({len(before)} rows): what the page saves holds "
-                f"them, too; what you edit by hand belongs into a copy of that file",
+                f"the run had corrections already ({counted(len(before), 'row')}): what the page "
+                f"saves holds them, too; what you edit by hand belongs into a copy of that file",
                 err=True,
             )
 
@@ -186,8 +187,9 @@ def _print(found: "LabelErrors", top: int) -> None:
         out = Console(markup=False, width=120)
     models = ", ".join(f"{name} ({count})" for name, count in found.models.items())
     title = (
-        f"{len(found.found)} labels in doubt; {found.num_images} of {found.num_open} images "
-        f"outside the locked test set were read by models that did not train on them: {models}"
+        f"{counted(len(found.found), 'label')} in doubt; {found.num_images} of {found.num_open} "
+        "images outside the locked test set were read by models that did not train on them: "
+        f"{models}"
     )
     out.print(title, style="bold", highlight=False, soft_wrap=True)
     for note in found.notes:

@@ -13,6 +13,7 @@ from captcha_models.data.decode import decode, is_blank
 from captcha_models.data.geometry import Geometry, chosen
 from captcha_models.data.images import LabelledImages, stacked
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 NAMED = 3
 """Images that a note names of those it counts."""
@@ -141,7 +142,8 @@ def _with_room(images: LabelledImages) -> LabelledImages:
         sizes=None if images.sizes is None else images.sizes[kept],
         groups=some(images.groups),
         parts=some(images.parts),
-        notes=(*images.notes, f"{len(odd)} images left out, too narrow for their labels, which "
+        notes=(*images.notes,
+               f"{counted(len(odd), 'image')} left out, too narrow for their labels, which "
                f"are probably wrong ({_named(odd)})"),
     )  # fmt: skip
 
@@ -155,4 +157,4 @@ def _on_blank(names: Sequence[str], left_out: bool) -> list[str]:
         return []
     some = _named(names)
     what = "left out" if left_out else "nothing can be read in them; --skip-bad leaves them out"
-    return [f"{len(names)} images have one colour only ({some}): {what}"]
+    return [f"{counted(len(names), 'image has', 'images have')} one colour only ({some}): {what}"]

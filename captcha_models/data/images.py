@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from captcha_models.charset import Charset, min_steps
 from captcha_models.data.geometry import HEIGHT, WIDTH, Geometry, chosen, filled
 from captcha_models.data.units import duplicates, units
+from captcha_models.words import counted
 
 LEAST_ROOM = 8
 """Px that a CTC step of a label takes at least."""
@@ -63,12 +64,14 @@ class LabelledImages:
 
     def describe(self) -> str:
         """One line for the person: how many, from where, over which alphabet."""
-        left_out = f", {self.num_skipped} wrong files left out" if self.num_skipped else ""
+        left_out = (
+            f", {counted(self.num_skipped, 'wrong file')} left out" if self.num_skipped else ""
+        )
         lengths = [len(label) for label in self.labels]
         length = str(self.label_length or f"{min(lengths)} to {max(lengths)}")
         return (
-            f"data: {len(self)} images from {self.source}{left_out}; labels of length {length} "
-            f"over {self.charset.describe()}; read at {self.geometry.describe()}"
+            f"data: {counted(len(self), 'image')} from {self.source}{left_out}; labels of length "
+            f"{length} over {self.charset.describe()}; read at {self.geometry.describe()}"
         )
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 TEST_PERCENT = 10
 MOST_OF_ALL = 5
@@ -54,7 +55,7 @@ class Split:
     def describe(self) -> str:
         """One line for the person: the size of each part."""
         if not len(self.test):
-            return f"split: all {len(self.train)} images train, nothing is held out"
+            return f"split: all {counted(len(self.train), 'image')} train, nothing is held out"
         fold = "" if self.fold is None else f" (fold {self.fold} of {self.folds})"
         fold = " (as the images say)" if self.own else fold
         return (

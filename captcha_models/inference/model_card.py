@@ -4,6 +4,7 @@ from typing import Any
 
 from captcha_models.data.geometry import STEP, Geometry
 from captcha_models.training.checkpoint import Card
+from captcha_models.words import counted
 
 VERSION = 1
 FILES = {"onnx": "model.onnx", "safetensors": "model.safetensors"}
@@ -153,7 +154,7 @@ def markdown(about: dict[str, Any]) -> str:
     if choice := model.get("choice"):
         facts["chosen by"] = (
             f"`search.confirm`: trial {choice['trial']} of {choice['space']}, "
-            f"{choice['held_out']['num_fits']} trainings on {choice['folds']} folds"
+            f"{counted(choice['held_out']['num_fits'], 'training')} on {choice['folds']} folds"
         )
         facts["confirmed"] = f"{'yes' if choice['confirmed'] else 'no'}: {choice['says']}"
     lines = [f"# Model card: {about['file']}", "", *_table(("what", "value"), facts.items())]

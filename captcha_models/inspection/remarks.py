@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from captcha_models.words import counted
+
 if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
 
@@ -16,13 +18,15 @@ def remarks(images: "LabelledImages") -> list[str]:
     if groups := len({group for group in images.groups or () if group}):
         parted = groups_parted(images)
         where = f"{parted} of them on two sides of your" if parted else "each on one side of the"
-        found.append(f"data: {groups} groups, {where} split")
+        found.append(f"data: {counted(groups, 'group')}, {where} split")
     if pairs := images.duplicates:
         named = ", ".join(f"{images.names[i]} = {images.names[j]}" for i, j in pairs[:NAMED])
         wrong = sum(images.labels[i] != images.labels[j] for i, j in pairs)
         found.append(
-            f"data: {len(pairs)} pairs of images look alike ({named}); {sides(images)}"
-            + f"; {wrong} of them have two labels" * bool(wrong)
+            f"data: {counted(len(pairs), 'pair of images looks', 'pairs of images look')} alike "
+            f"({named}); {sides(images)}"
+            + f"; of these {counted(wrong, 'pair has', 'pairs have')} two labels"
+            * bool(wrong)
         )
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from captcha_models.commands import command
 from captcha_models.inspection.readers import Reader
 from captcha_models.inspection.survey import Survey
+from captcha_models.words import counted
 
 COLUMNS = 80
 INDENT = 12
@@ -27,22 +28,29 @@ def lines(found: Survey, search: str) -> Iterator[str]:
         yield from _part("", note)
     yield from _part("sizes", sizes(found))
     symbols = " ".join(f"{symbol_name(s)}:{n}" for s, n in found.symbols.items())
-    yield from _part("alphabet", f"{len(found.symbols)} symbols, the rarest first: {symbols}")
+    yield from _part(
+        "alphabet", f"{counted(len(found.symbols), 'symbol')}, the rarest first: {symbols}"
+    )
     yield from _part("labels", labels(found))
     yield from _part("duplicates", duplicates(found))
     if found.contradictions:
         one, its, other, others = found.contradictions[0]
         yield from _part(
             "WARNING",
-            f"{len(found.contradictions)} pairs that look alike have two labels: see {one} "
-            f"({its}) and {other} ({others})",
+            counted(
+                len(found.contradictions), "pair that looks alike has", "pairs that look alike have"
+            )
+            + f" two labels: see {one} ({its}) and {other} ({others})",
         )
     if found.blank:
         some = ", ".join(found.blank[:NAMED])
-        yield from _part("WARNING", f"{len(found.blank)} images have one colour only: {some}")
+        yield from _part(
+            "WARNING",
+            f"{counted(len(found.blank), 'image has', 'images have')} one colour only: {some}",
+        )
     if found.num_groups:
         yield from _part(
-            "groups", f"{found.num_groups}, the largest of {found.largest_group} images"
+            "groups", f"{found.num_groups}, the largest of {counted(found.largest_group, 'image')}"
         )
     yield from _part("split", split(found))
     for reader in found.readers:
@@ -89,7 +97,7 @@ def duplicates(found: Survey) -> str:
         return "none"
     some = [f"{one} = {other}" for one, other in (*found.exact, *found.near)[:2]]
     return (
-        f"{len(found.exact)} pairs equal, {len(found.near)} nearly so "
+        f"{counted(len(found.exact), 'pair')} equal, {len(found.near)} nearly so "
         f"({', '.join(some)}); {found.sides}"
     )
 
@@ -101,7 +109,7 @@ def split(found: Survey) -> str:
     words = {"train": "train", "valid": "validate", "test": "locked test set"}
     parts = []
     for part, counts in found.split.items():
-        groups = f" of {counts['groups']} groups" if counts["groups"] else ""
+        groups = f" of {counted(counts['groups'], 'group')}" if counts["groups"] else ""
         parts.append(f"{words[part]} {counts['images']}{groups}")
     return f"{', '.join(parts)} ({found.split_note})"
 

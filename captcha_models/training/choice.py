@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from captcha_models.words import counted
+
 
 class Figure(BaseModel):
     """A mean and its 95 % interval."""
@@ -61,7 +63,7 @@ class Choice(BaseModel):
 
     def describe(self, num_train: int) -> str:
         """Which model it is, in one line."""
-        trained = f"trained on {num_train:,} images"
+        trained = f"trained on {counted(num_train, 'image')}"
         if self.confirmed:
             return f"the confirmed winner {self.trial}, {trained}"
         return f"{self.trial}, {trained}, not confirmed: {self.says}"
@@ -75,7 +77,7 @@ class Choice(BaseModel):
         ):
             if of is None:
                 continue
-            about = f"{of.num_images} images {where}, {of.num_fits} trainings"
+            about = f"{counted(of.num_images, 'image')} {where}, {counted(of.num_fits, 'training')}"
             for name, title in _TITLES.items():
                 one: Figure | None = getattr(of, name)
                 if one:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from captcha_models.errors import InputError, one_line
+from captcha_models.words import counted
 from search.cluster.connection import Cluster, Share
 from search.store.provenance import versions
 from search.store.storage import Storage
@@ -64,7 +65,8 @@ def preflight(cluster: Cluster, each: Share, storage: Storage, say: Callable[[st
         storage.delete(mark)
     if wrong:
         raise InputError("this cluster cannot run the search: " + "; ".join(wrong))
-    say(f"checked: {len(found)} machine(s) share {storage.place} and run the same versions")
+    machines = counted(len(found), "machine")
+    say(f"checked: {machines} with {storage.place} in common and the same versions")
 
 
 def _host() -> str:
@@ -160,7 +162,7 @@ def _judge(name: str, look: Look, storage: Storage) -> list[str]:
         )
     if look["gpus_believed"] > look.get("gpus", 0):
         wrong.append(
-            f"{name} is said to have {look['gpus_believed']} GPU(s), but torch finds "
+            f"{name} is said to have {counted(look['gpus_believed'], 'GPU')}, but torch finds "
             f"{look['gpus']} there: see its driver (nvidia-smi)"
         )
     return wrong

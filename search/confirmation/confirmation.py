@@ -10,6 +10,7 @@ from captcha_models.architectures import check, config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 from captcha_models.secrets import HIDDEN
+from captcha_models.words import counted
 from search.confirmation.candidates import (
     Candidate,
     Plan,
@@ -191,8 +192,8 @@ class Confirmation:
             # A baseline that failed before is tried again; nothing was fitted to it.
             temperature = lines.get(baseline.name, {"temperature": 1.0})["temperature"]
             groups += [one.tests, baseline.test_fits(self.plan, temperature)]
-            self.say(f"{one.space}: {len(one.tests)} trainings each of {one.final.name} and the "
-                     f"baseline {one.cost(trials.images)}")  # fmt: skip
+            self.say(f"{one.space}: {counted(len(one.tests), 'training')} each of {one.final.name} "
+                     f"and the baseline {one.cost(trials.images)}")  # fmt: skip
         dealt = iter(_dealt(trials, groups))
         whole = True
         for one in winners:

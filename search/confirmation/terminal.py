@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from captcha_models.commands import command
+from captcha_models.words import counted
 
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
@@ -78,8 +79,8 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:
     first = next(result for result in found.values() if result["test"])
-    _say(out, f"locked test set: {first['test']['num_images']} images, "
-         f"{first['plan']['test_seeds']} trainings of each", style="bold")  # fmt: skip
+    _say(out, f"locked test set: {counted(first['test']['num_images'], 'image')}, "
+         f"{counted(first['plan']['test_seeds'], 'training')} of each", style="bold")  # fmt: skip
     table = _table("", "NLL", "train NLL", "gap", "captchas read", "CER", "images seen", "s")
     for space, result in found.items():
         if not (test := result["test"]):

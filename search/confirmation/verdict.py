@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from captcha_models.words import counted
+
 LEAST_FITS = 3
 FEW = "too few trainings to tell"
 
@@ -46,19 +48,24 @@ def verdict(
     if count < LEAST_FITS:
         return judged(False, _few(count))
     if target_nll is not None:
-        nll = f"NLL {_between(chosen['nll'])} by {count} trainings, the target is {target_nll:g}"
+        nll = f"NLL {_between(chosen['nll'])} by {counted(count, 'training')}, the target is "
+        nll += f"{target_nll:g}"
         if chosen["nll"]["low"] > target_nll:
             return judged(False, f"the target is missed: {nll}")
         reached = chosen["nll"]["high"] <= target_nll
         return judged(reached, nll if reached else f"{FEW}: {nll}")
     if chosen["baseline"]:
-        return judged(True, f"by {count} trainings no other candidate is the better choice")
+        return judged(
+            True, f"by {counted(count, 'training')} no other candidate is the better choice"
+        )
     if baseline is None or difference is None:
         return judged(False, "the baseline has lost a training, so there is nothing to compare")
     if baseline["config"]["epochs"] < chosen["config"]["epochs"]:
-        epochs = f"{baseline['config']['epochs']} epochs, not {chosen['config']['epochs']}"
+        epochs = (
+            f"{counted(baseline['config']['epochs'], 'epoch')}, not {chosen['config']['epochs']}"
+        )
         return judged(False, f"the baseline that it is compared with had {epochs}")
-    apart = f"NLL {_between(difference, '+')} against the baseline, by {count} trainings"
+    apart = f"NLL {_between(difference, '+')} against the baseline, by {counted(count, 'training')}"
     if difference["low"] > 0:
         return judged(False, f"worse than the baseline: {apart}")
     better = difference["high"] < 0
@@ -75,7 +82,7 @@ def verdict_of(result: Mapping[str, Any]) -> Verdict:
 
 
 def _few(count: int) -> str:
-    return f"{FEW} ({count} trainings; at least {LEAST_FITS}: --seeds)"
+    return f"{FEW} ({counted(count, 'training')}; at least {LEAST_FITS}: --seeds)"
 
 
 def _between(one: Mapping[str, Any], sign: str = "") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from captcha_models.words import counted
 from search.report import figure, misread
 from search.report.figure import COLOURS, GREY, Figure, axis, colour
 from search.report.loader import Run
@@ -55,8 +56,9 @@ def confusions(run: Run, trials: Sequence[str]) -> Figure:
     }  # fmt: skip
     return Figure(
         "confusions", "Confused characters",
-        f"Rows are labels, columns predictions, counted over {len(trials)} trial(s), the best of "
-        f"each architecture. {misread.NOTHING} stands for a character left out or inserted.",
+        f"Rows are labels, columns predictions, counted over {counted(len(trials), 'trial')}, the "
+        f"best of each architecture. {misread.NOTHING} stands for a character left out or "
+        "inserted.",
         [trace] if pairs else [], ["label", "prediction", "times"],
         [[*pair, count] for pair, count in pairs.most_common(200)],
         {"xaxis": axis("prediction", type="category"),
@@ -75,7 +77,7 @@ def calibration(found: Mapping[str, Mapping[str, Any]], spaces: Iterable[str]) -
         traces.append(
             {"type": "scatter", "mode": "markers", "name": f"{space}: {own['trial']}",
              "x": [b["confidence"] for b in bins], "y": [b["share"] for b in bins],
-             "text": [f"{b['num_images']} images" for b in bins],
+             "text": [counted(b['num_images'], 'image') for b in bins],
              "marker": {"size": 9, "color": colour(spaces, space)},
              "error_y": figure.error_bars(bins, "share")}
         )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from captcha_models.words import counted
 from search.confirmation.intervals import Estimate, Observations, estimate
 from search.report import formats
 from search.report.loader import Run
@@ -66,7 +67,7 @@ class Gain:
         low, high = (formats.figure(end) for end in (self.lower.low, self.lower.high))
         interval = f"{formats.figure(self.lower.mean)} nats lower, 95 % {low} to {high} over "
         told = "" if self.lower.low > 0 else ", which does not tell them apart"
-        return f": {interval}{self.lower.num_images} images of one training each{told}"
+        return f": {interval}{counted(self.lower.num_images, 'image')} of one training each{told}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -140,7 +141,7 @@ def _told(row: Row, metric: str, after_s: float | None) -> str:
     value = row[metric]
     figures = [f"{metric} {value if isinstance(value, int) else formats.figure(value)}"]
     if row["state"] != "completed":
-        figures.append(f"{row['state']} after {row['epochs']} epochs")
+        figures.append(f"{row['state']} after {counted(row['epochs'], 'epoch')}")
     if after_s is not None:
         figures.append(f"after {formats.minutes(after_s)}")
     return f"{row['trial']} ({', '.join(figures)})"

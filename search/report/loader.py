@@ -13,6 +13,7 @@ from typing import Any
 
 from captcha_models.errors import InputError
 from captcha_models.renamed import renamed
+from captcha_models.words import counted
 from search.confirmation.summary import summarise
 from search.confirmation.verdict import verdict_of
 from search.store.jsonl import check_version
@@ -75,7 +76,7 @@ def load(path: Path) -> Run:
     arch_of = {name: saved["space"].get("arch", name) for name, saved in spaces.items()}
     for row in _rows(path / "trials.jsonl", notes):
         if not all(isinstance(row.get(k), kind) for k, kind in _KINDS.items()):
-            notes.append("trials.jsonl: row(s) without a trial's name, space or state left out")
+            notes.append("trials.jsonl: a row without a trial's name, space or state left out")
         elif row["space"] not in spaces:
             notes.append(f"trials.jsonl: {row['trial']} is of a space that run.json does not name")
         else:
@@ -83,7 +84,7 @@ def load(path: Path) -> Run:
     for row in _rows(path / "epochs.jsonl", notes):
         epoch = row.get("epoch")
         if not isinstance(epoch, int) or epoch < 1 or not isinstance(row.get("trial"), str):
-            notes.append("epochs.jsonl: row(s) without a trial or an epoch left out")
+            notes.append("epochs.jsonl: a row without a trial or an epoch left out")
         elif row["trial"] in records.trials:
             figures = {name: number(row.get(name)) for name in (*METRICS, "lr", "temperature")}
             if arch_of.get(records.trials[row["trial"]]["space"]) == "crnn":
@@ -195,7 +196,7 @@ def _rows(path: Path, notes: list[str], *, needed: bool = True) -> Iterator[Row]
         else:
             yield renamed(clean(row))
     if bad:
-        notes.append(f"{path.name}: {bad} damaged line(s) left out")
+        notes.append(f"{path.name}: {counted(bad, 'damaged line')} left out")
 
 
 def _fit_rows(folder: Path, notes: list[str]) -> Iterator[Row]:

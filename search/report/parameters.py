@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from captcha_models.words import counted
 from search.report.loader import Run, number
 from search.store.leaderboard import objective_of
 
@@ -86,7 +87,11 @@ def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict
         "shares": {}, "telling": [], "chance": None, "num_trials": len(rows), "note": None,
     }  # fmt: skip
     if len(rows) < FEWEST:
-        return {**result, "note": f"{len(rows)} trials are too few; at least {FEWEST} are needed"}
+        return {
+            **result,
+            "note": f"{counted(len(rows), 'trial is', 'trials are')} too few; at least {FEWEST} "
+            "are needed",
+        }
     try:
         table = Space.from_json(run.about["spaces"][space]["space"])
         points = [table.active({**table.fixed, **row["config"]}) for row in rows]

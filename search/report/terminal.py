@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from captcha_models.words import counted
 from search.report import formats
 from search.report.report import Report
 from search.store.leaderboard import best, errors, extra_columns, missed
@@ -49,7 +50,7 @@ def print_leaderboard(
     if "images_seen" not in extra:
         shown["seconds"] = "min"
     shown |= {name: OPTIONAL.get(name, name) for name in extra}
-    out.print(f"{space}: {len(board)} trials", style="bold", highlight=False)
+    out.print(f"{space}: {counted(len(board), 'trial')}", style="bold", highlight=False)
     shown = {"epochs": "epochs", **shown}
     rows = [_cells(row, shown) for row in board[:top]]
     styles = ["italic" if row["baseline"] else None for row in board[:top]]
@@ -92,7 +93,7 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
     print_leaderboard(board, space, top, out, extra_columns(records))
     _show_confirmed(report.confirmed.get(space, {}), out)
     if first := best(records, space):
-        label = f"{first['trial']}, {first['state']}, {first['epochs']} epochs"
+        label = f"{first['trial']}, {first['state']}, {counted(first['epochs'], 'epoch')}"
         _line(out, f"\nmodel: {first['model']} ({label})")
         saved = report.run.about["spaces"][space]["space"]
         start = {**saved["baseline"], **saved["fixed"]}
@@ -151,8 +152,8 @@ def show_both(
     for side, name, spent in zip("AB", names, compared["cost"], strict=True):
         _line(
             out,
-            f"{side}: {name}: {spent['trials']:.0f} trials, {formats.minutes(spent['seconds'])}, "
-            f"{spent['images_seen']:,.0f} images seen",
+            f"{side}: {name}: {counted(int(spent['trials']), 'trial')}, "
+            f"{formats.minutes(spent['seconds'])}, {spent['images_seen']:,.0f} images seen",
         )
     _line(out, f"images: {'the same' if compared['same_images'] else 'different'}; "
                f"split: {'the same' if compared['same_split'] else 'different'}")  # fmt: skip

@@ -12,6 +12,7 @@ from filelock import FileLock
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import locked
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 from search.store.jsonl import Table, read_table
 from search.store.records import now
 
@@ -56,8 +57,9 @@ class Ledger:
         last = earlier[-1]
         raise InputError(
             f"the locked test set was looked at on {last['time'][:16].replace('T', ' ')} by "
-            f"{last['run']} ({len(earlier)} look(s) in {self.path}): another would let it choose; "
-            "--no-test shows what it found, --force looks all the same, and is recorded"
+            f"{last['run']} ({counted(len(earlier), 'evaluation')} in {self.path}): another would "
+            "let it choose; --no-test shows what it found, --force evaluates all the same, and is "
+            "recorded"
         )
 
     def take(self, plan: str, run: str, force: bool, **about: Any) -> None:

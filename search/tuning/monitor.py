@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from captcha_models.words import counted
 from search.cluster.connection import Node, Share, machines_up
 
 LOOK_EVERY_S = 5.0
@@ -123,7 +124,7 @@ class Monitor:
 
     def _why(self) -> str:
         gpus = f" and {self.share.gpus:g} GPU" * bool(self.share.gpus)
-        wish = f"each asks for {self.share.cpus} CPU(s){gpus}"
+        wish = f"each asks for {counted(self.share.cpus, 'CPU')}{gpus}"
         if self._growth:
             return f"{wish}; a machine is to be added (up to {self._growth} more)"
         if not any(map(self.share.fits, self._nodes)):

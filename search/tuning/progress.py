@@ -208,8 +208,9 @@ def _under_way(row: dict[str, Any], waited_s: float) -> str:
 def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:
     """Time left, so long after the status was taken, and images per second, as far as known."""
     parts = []
-    if found["left_s"] is not None:
-        parts.append(f"about {_duration(max(0.0, found['left_s'] - waited_s))} left")
+    # What has taken longer than was thought says nothing of what is left.
+    if found["left_s"] is not None and (left := found["left_s"] - waited_s) >= 1.0:
+        parts.append(f"about {_duration(left)} left")
     if found["images_per_s"]:
         parts.append(f"{found['images_per_s']:,.0f} images/s")
     return parts

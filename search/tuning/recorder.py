@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
+from captcha_models.words import counted
 from search.store.leaderboard import ranking
 from search.store.predictions import keep_predictions
 from search.store.records import State
@@ -213,5 +214,5 @@ def _reason(trial: Trial) -> str:
         text = ""
     for mark, why in _LOST.items():
         if mark in text:
-            return f"its worker was lost {trial.num_failures} time(s): {why}"
+            return f"its worker was lost {counted(trial.num_failures, 'time')}: {why}"
     return text.splitlines()[-1].strip() if text else "its worker was lost"

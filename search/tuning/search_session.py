@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from captcha_models.errors import InputError
 from captcha_models.inspection.remarks import remarks
 from captcha_models.secrets import HIDDEN
+from captcha_models.words import counted
 from search.cluster.connection import Cluster, Share, check_address, connect, share
 from search.store.disk_full import writing
 from search.store.records import read_run, whole
@@ -260,11 +261,11 @@ class SearchSession(Session):
         default = f"defaults; change them with {' and '.join(chosen)}" if chosen else ""
         if unserved and data and "--epochs" in chosen:
             default = (
-                f"so many epochs for {len(data.split.train)} training images and no generated "
-                f"ones; {default}"
+                f"so many epochs for {counted(len(data.split.train), 'training image')} and no "
+                f"generated ones; {default}"
             )
-        most = f"{'up to ' if settings.objective.cost else ''}{settings.epochs} epochs"
+        most = f"{'up to ' if settings.objective.cost else ''}{counted(settings.epochs, 'epoch')}"
         self.say(
-            f"budget: {settings.trials} trials of {most} for each space"
+            f"budget: {counted(settings.trials, 'trial')} of {most} for each space"
             + f" ({default})" * bool(default)
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
+from captcha_models.words import counted
 from search.cluster.connection import Cluster, Share, connect, share
 from search.store import provenance
 from search.store.disk_full import writing
@@ -164,8 +165,8 @@ class Session:
         each = share(cluster, settings)
         gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
         self.say(
-            f"ray: {cluster.description}; {each.concurrent} trial(s) at a time, each with "
-            f"{each.cpus} CPU(s){gpus}"
+            f"ray: {cluster.description}; {counted(each.concurrent, 'trial')} at a time, each with "
+            f"{counted(each.cpus, 'CPU')}{gpus}"
         )
         return each
 

@@ -85,7 +85,7 @@ def test_the_text_is_compact_and_ends_with_a_command_that_works(
     assert "kept in proportion" in text
     assert "length (images): 4 (" in text
     assert "2 pairs equal, 0 nearly so (" in text
-    assert "1 pairs that look alike have two labels: see crop-50x.png" in text
+    assert "1 pair that looks alike has two labels: see crop-50x.png" in text
     assert "groups 24, the largest of 6 images" in text
     assert re.search(r"train \d+ of \d+ groups, validate \d+ of \d+ groups", text)
     for arch in ("crnn", "pooled", "spatial"):
@@ -155,7 +155,7 @@ def test_images_of_one_size_with_markup_in_their_labels(
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert "squeezed" in text
-    assert "WARNING 1 images have one colour only: one.png" in text
+    assert "WARNING 1 image has one colour only: one.png" in text
     page = file.read_text(encoding="utf-8")
     assert "&lt;b&gt;07é" in page
     assert "<b>" not in page
@@ -182,7 +182,7 @@ def test_the_first_lines_of_a_search_say_the_same_in_short(receipts: Path) -> No
     said = "\n".join(remarks(read_images(receipts)))
     assert "24 groups, each on one side" in said
     assert "2 pairs of images look alike (again.png = crop-3x.png" in said
-    assert "1 of them have two labels" in said
+    assert "of these 1 pair has two labels" in said
     assert "each stays on one side of the split" in said
 
 

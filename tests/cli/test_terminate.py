@@ -157,7 +157,7 @@ def test_a_failed_trial_prints_one_line_of_ours_and_nothing_of_rays(tmp_path: Pa
     assert process.returncode == 1
     why = {
         "fails-000": "ValueError: it cannot be, 日本",
-        "fails-001": "its worker was lost 3 time(s): it crashed, or was killed for want of memory",
+        "fails-001": "its worker was lost 3 times: it crashed, or was killed for want of memory",
     }
     said = [line for line in err.splitlines() if " failed at epoch 0/1: " in line]
     assert sorted(line.partition("] ")[2] for line in said) == [

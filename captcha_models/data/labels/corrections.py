@@ -10,6 +10,7 @@ from captcha_models.data.labels.listing import Listing
 from captcha_models.data.labels.rows import labels_of
 from captcha_models.data.labels.tables import read_table
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 
 def corrected(listing: Listing, file: str) -> Listing:
@@ -55,5 +56,7 @@ def corrected(listing: Listing, file: str) -> Listing:
         for item in listing.items
         if (row := said.rows.get(name_of[item.path]))
     )
-    note = f"corrections: {changed} labels replaced, {len(out)} images left out"
+    note = (
+        f"corrections: {counted(changed, 'label')} replaced, {counted(len(out), 'image')} left out"
+    )
     return replace(listing, items=items, notes=(*listing.notes, note))

@@ -24,6 +24,7 @@ from captcha_models.data.labels.rules import LabelRules
 from captcha_models.data.labels.sidecars import label_in, sidecars
 from captcha_models.data.labels.suspicious import hint, odd_paths, suspicion
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 STEMS = "the files' names"
 """The layout that is nothing special."""
@@ -193,7 +194,9 @@ def _by_sidecars(place: Place) -> Listing | None:
     items = [Item(p, label, "", "", images[p].read) for p, label in labels.items() if label]
     notes = []
     if len(items) < len(images):
-        notes = [f"{len(images) - len(items)} images have no text beside them and are left out"]
+        notes = [
+            f"left out for want of a text beside them: {counted(len(images) - len(items), 'image')}"
+        ]
     items, told = _parts(items, notes)
     return Listing(tuple(items), "a text beside each image", told, place.source)
 

@@ -11,6 +11,7 @@ from captcha_models.data.labels.columns import PARTS, Columns, find_columns
 from captcha_models.data.labels.file_index import FileIndex, folder_of, is_image_name, shown
 from captcha_models.data.labels.tables import Table
 from captcha_models.errors import InputError
+from captcha_models.words import counted
 
 MANY_FIELDS = 4
 """Numbers in a label from which on it is a line of several columns, as IAM's words.txt has."""
@@ -132,7 +133,7 @@ def labels_of(table: Table, index: FileIndex, given: Mapping[str, str]) -> Label
         )
     notes = list(columns.notes)
     if stripped:
-        notes.append(f"{name}: white space around {stripped} labels is left out")
+        notes.append(f"{name}: white space around {counted(stripped, 'label')} is left out")
     return Labelled(table, rows, columns, tuple(missing), tuple(dict.fromkeys(empty)), tuple(notes))
 
 
@@ -188,13 +189,22 @@ def coverage(labelled: Iterable[Labelled], images: Iterable[str]) -> list[str]:
     without = [shown(path) for path in images if path not in known and is_image_name(path)]
     notes = []
     for names, what in (
-        (missing, "rows name images that are not there"),
-        (without, "images have no row and are left out"),
-        (empty, "images have an empty label and are left out"),
+        (
+            missing,
+            ("row is of an image that is not there", "rows are of images that are not there"),
+        ),
+        (without, ("image has no row and is left out", "images have no row and are left out")),
+        (
+            empty,
+            (
+                "image has an empty label and is left out",
+                "images have an empty label and are left out",
+            ),
+        ),
     ):
         if names:
             some = ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED)
-            notes.append(f"{len(names)} {what} ({some})")
+            notes.append(f"{counted(len(names), *what)} ({some})")
     return notes
 
 

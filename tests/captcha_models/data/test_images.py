@@ -126,7 +126,7 @@ def test_a_wrong_image_is_named_and_can_be_skipped(tmp_path: Path, name: str) ->
     images = read_images(folder, skip_bad=True)
     assert len(images) == 2
     assert images.num_skipped == 1
-    assert "1 wrong files left out" in images.describe()
+    assert "1 wrong file left out" in images.describe()
 
 
 @pytest.mark.parametrize("twin", ["AB2.png", "other/ab2.png", "ab2.jpg"])
@@ -217,7 +217,7 @@ def test_the_odd_image_without_room_for_its_label_is_left_out(tmp_path: Path) ->
     images = read_images(folder_of(tmp_path, files), how=LabelRules(labels="{number}-{label}"))
     assert len(images) == 200
     assert set(images.labels) == {"ab"}
-    assert "1 images left out, too narrow for their labels" in images.notes[-1]
+    assert "1 image left out, too narrow for their labels" in images.notes[-1]
     assert "200-abab" in images.notes[-1]
     assert len(images.sizes) == len(images.widths) == 200
     # A model's own size says nothing of that: such an image is misread.

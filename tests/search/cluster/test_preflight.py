@@ -179,7 +179,7 @@ def test_a_cluster_that_can_runs_the_search(head: str, tmp_path: Path) -> None:
     until_alive(head, 1)
     done = search(head, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "checked: 1 machine(s) share" in done.stdout
+    assert "checked: 1 machine with " in done.stdout
 
 
 GROWING = """
@@ -235,4 +235,4 @@ def test_a_cluster_of_a_head_alone_grows_for_the_first_trial(tmp_path: Path) -> 
         done = search(address, tmp_path, token=home)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "waiting for the first machine that can hold a trial" in done.stdout
-    assert "checked: 2 machine(s) share" in done.stdout
+    assert "checked: 2 machines with " in done.stdout

@@ -134,7 +134,7 @@ HUGE = "1" + "0" * 400
             ),
             "confirmed/fits.jsonl is of version 9",
         ),
-        (break_epochs, "epochs.jsonl: 1 damaged line(s) left out"),
+        (break_epochs, "epochs.jsonl: 1 damaged line left out"),
         (lambda p: (p / "epochs.jsonl").unlink(), "epochs.jsonl cannot be read"),
         (lambda p: (p / "trials.jsonl").unlink(), "trials.jsonl cannot be read"),
         (
@@ -150,7 +150,7 @@ HUGE = "1" + "0" * 400
         ),
         (
             lambda p: (p / "trials.jsonl").write_text('{"version": 1}\n{"trial": 3}\n'),
-            "row(s) without a trial's name",
+            "a row without a trial's name",
         ),
     ],
 )

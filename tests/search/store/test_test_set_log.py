@@ -18,7 +18,7 @@ def test_a_second_look_is_refused_and_a_forced_one_recorded(tmp_path: Path) -> N
     ledger.take("one", "runs/a", force=False)
     ledger.finish("one")
     for plan in ("one", "other"):
-        with pytest.raises(InputError, match=r"looked at on 20.* by runs/a \(1 look"):
+        with pytest.raises(InputError, match=r"looked at on 20.* by runs/a \(1 evaluation"):
             ledger.take(plan, "runs/b", force=False)
     assert len(ledger.looks()) == 1
     ledger.take("other", "runs/b", force=True, spaces=["crnn"])

@@ -94,7 +94,7 @@ def test_a_trial_that_waits_is_said_to_and_why(clock: SimpleNamespace) -> None:
     for _ in range(5):
         eye.step(waiting)
         clock.now += 10
-    assert said == ["waiting: a: each asks for 2 CPU(s) and 0.5 GPU; all machines are in use"]
+    assert said == ["waiting: a: each asks for 2 CPUs and 0.5 GPU; all machines are in use"]
     clock.growth, clock.now = 3, clock.now + 60
     eye.step(waiting)
     assert "a machine is to be added (up to 3 more)" in said[-1]

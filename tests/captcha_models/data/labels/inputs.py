@@ -333,7 +333,7 @@ GOOD = [
          labels={"ab3.png": "1,234", "cd4.png": "1/2", "ef5.png": ".5", "gh6.png": 'say "a b"'}),
     Case("a table: white space around labels", _labelled(
         table({**_LABELS, "ab3.png": " 007 "})), labels=_LABELS,
-         says=("white space around 1 labels is left out",)),
+         says=("white space around 1 label is left out",)),
     Case("a table: pandas' index", _labelled(
         ",file,text\n" + "".join(f"{i},{p},{t}\n" for i, (p, t) in enumerate(_LABELS.items()))),
          labels=_LABELS),
@@ -367,12 +367,12 @@ GOOD = [
     Case("a table elsewhere", _labelled(table(_LABELS), "elsewhere/l.csv"),
          ("--labels", "@/elsewhere/l.csv"), _LABELS),
     Case("rows of images that are not there", _labelled(table({**_LABELS, "zz.png": "9"})),
-         labels=_LABELS, says=("1 rows name images that are not there (zz.png)",)),
+         labels=_LABELS, says=("1 row is of an image that is not there (zz.png)",)),
     Case("images without a row", {**_labelled(table(_LABELS)), "set/zz.png": picture(9)},
-         labels=_LABELS, says=("1 images have no row and are left out (zz.png)",)),
+         labels=_LABELS, says=("1 image has no row and is left out (zz.png)",)),
     Case("an empty label", {
         **_labelled(table({**_LABELS, "zz.png": ""})), "set/zz.png": picture(9)},
-         labels=_LABELS, says=("1 images have an empty label",)),
+         labels=_LABELS, says=("1 image has an empty label",)),
     Case("one row twice", _labelled(table(_LABELS) + "ab3.png,007\n"), labels=_LABELS),
     Case("a README beside a table", {**_labelled(table(_LABELS)), "set/README.md": "# Images\n"},
          labels=_LABELS),
@@ -380,7 +380,7 @@ GOOD = [
         **_SET, **{f"set/{p[:3]}.gt.txt": f"{t}\n" for p, t in _LABELS.items()}}, labels=_LABELS),
     Case("corrections", {**_SET, "c.csv": "image,label\nab3.png,xx\ncd4.png,\n"},
          ("--corrections", "@/c.csv"), {"ab3.png": "xx", "ef5.png": "ef5", "gh6.png": "gh6"},
-         says=("1 labels replaced, 1 images left out",)),
+         says=("1 label replaced, 1 image left out",)),
     Case("backslashes in a zip, with a table", {"set.zip": zipped(
         {**pictures(*(f"a\\{path}" for path in _FILES)), "labels.csv": table(
             {f"a/{path}": text for path, text in _LABELS.items()})})}, data="set.zip",
