@@ -22,6 +22,8 @@ from search.tuning.stopping import Stopping
 LINE_EVERY_S = 60.0
 SHOWN = 8
 """Running trials in the live table, or in a line."""
+LIST = "list"
+"""What a list of trials has in the place of a space."""
 MARK = "*"
 """Of a trial that was put in by hand: what it reads the search has not found."""
 
@@ -140,14 +142,15 @@ class Progress:
             states, best = part["trials"], part["best"]
             cells = [f"{states['ended']}/{states['wanted']}"]
             cells += [str(states[state]) for state in ("completed", "stopped", "failed")]
-            if best:
+            # Trainings of a list differ in their folds: none is the best.
+            if best and space != LIST:
                 cells += [
                     self._marked(best["trial"]),
                     f"{best['valid_nll']:.4f}",
                     f"{best['gap']:.4f}",
                 ]
                 cells.append(f"{100 * best['valid_exact_match']:.1f} %")
-            table.add_row("trainings" if space == "list" else space, *cells)
+            table.add_row("trainings" if space == LIST else space, *cells)
         # The clock goes on between two of them.
         waited = self._status.elapsed_s - found["elapsed_s"]
         lines = [

@@ -188,3 +188,22 @@ def test_in_a_file_a_line_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             now += 1.0
             progress.tick()
     assert len(text.getvalue().splitlines()) == 60
+
+
+def test_trainings_of_a_list_are_called_what_they_are(tmp_path: Path) -> None:
+    about = _runs.run_json()
+    about["spaces"] = {"list": {}}
+    text = io.StringIO()
+    with RunFolder.create(tmp_path / "run", about) as folder:
+        name = _runs.start(folder, 0, "list")
+        folder.add_trial(**folder.records.trials[name], says="crnn-014, fold 0 of 5, seed 1000000")
+        _runs.epoch(folder, name, 1, 20.0, checkpoint=True)
+        console = Console(file=text, force_terminal=True, width=80, color_system=None)
+        with Progress(folder.records, 30, 12, console) as progress:
+            progress.update(running=name)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert "trainings  0/30         0       0      0" in lines
+    assert any(
+        line.startswith("  crnn-014, fold 0 of 5, seed 1000000  epoch 1/12, the") for line in lines
+    )
+    assert not any(line.startswith("* starting point") for line in lines)
