@@ -29,7 +29,7 @@ def compare(both: tuple[Report, Report]) -> dict[str, Any]:
     for name in ("hardware", "versions", "git_revision"):
         if one.get(name) != two.get(name):
             caveats.append(f"{name.replace('_', ' ')} differs")
-    caveats.append("the best of each run is partly luck: run search.confirm on both")
+    caveats.append("the best of each run may owe its place to chance: run search.confirm on both")
     spaces = {}
     for name in dict.fromkeys([*runs[0].spaces, *runs[1].spaces]):
         rows = [report.boards.get(name, []) for report in both]

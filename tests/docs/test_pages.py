@@ -59,6 +59,20 @@ def test_a_page_speaks_plainly(page: Path) -> None:
     assert not [phrase for phrase in DIALECT if re.search(rf"\b{re.escape(phrase)}\b", text)]
 
 
+def test_programs_speak_plainly() -> None:
+    """Nor do they leave it to the reader whether it was one trial or several."""
+    files = [file for place in ("search", "captcha_models", "spaces")
+             for kind in ("py", "j2") for file in (ROOT / place).rglob(f"*.{kind}")]  # fmt: skip
+    assert len(files) > 150
+    plain = re.compile(
+        r"(?<![.\w])(?!len\b)[A-Za-z]{3,}\(s\)|"
+        + "|".join(map(re.escape, (*DIALECT, "partly luck")))
+    )
+    # "names it" is plain enough of a note that names a trial.
+    found = {name(file): set(plain.findall(file.read_text(encoding="utf-8"))) for file in files}
+    assert not {file: said for file, said in found.items() if said - {"names it"}}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_of_a_page_parse(page: Path) -> None:
     for command in commands(page):
