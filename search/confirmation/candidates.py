@@ -55,6 +55,7 @@ class Candidate:
         config: every field.
         baseline: whether it is the source's own.
         search_nll: validation NLL it had in the search, None if it had none.
+        start: whether the search began with it, so that it was not found.
         init: sha256 of the model that the search's trials started from.
     """
 
@@ -63,6 +64,7 @@ class Candidate:
     config: Mapping[str, Any]
     baseline: bool
     search_nll: float | None
+    start: bool = False
     init: str | None = None
 
     def fits(self, plan: Plan) -> list[ListedTrial]:
@@ -96,7 +98,8 @@ def with_temperature(arch: str, values: Mapping[str, Any], temperature: float) -
 def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
     """The best few different configurations of a space, and the baseline, if not among them.
 
-    Feasible trials that had their full budget come first.
+    Feasible trials that had their full budget come first. Where the few are all starting points or
+    all found, the best of the others that had it is retrained, too: it tells the search's gain.
     """
     from captcha_models.architectures import config_class
 
@@ -115,16 +118,16 @@ def candidates(records: Records, space: str, plan: Plan) -> list[Candidate]:
     known = {row["trial"]: parsed(row["config"]) for row in board}
     found: list[Candidate] = []
     for row in board:
-        config = known[row["trial"]]
-        if len(found) < plan.top and all(config != one.config for one in found):
+        config, start = known[row["trial"]], row["number"] <= len(table.known)
+        other = row["state"] == "completed" and all(one.start != start for one in found)
+        if (len(found) < plan.top or other) and all(config != one.config for one in found):
+            nll = row["valid_nll"]
             found.append(
-                Candidate(
-                    row["trial"], table.arch, config, config == baseline, row["valid_nll"], init
-                )
+                Candidate(row["trial"], table.arch, config, config == baseline, nll, start, init)
             )
     if not any(one.baseline for one in found):
         nll = next((r["valid_nll"] for r in board if known[r["trial"]] == baseline), None)
-        found.append(Candidate(BASELINE, table.arch, baseline, True, nll, init))
+        found.append(Candidate(BASELINE, table.arch, baseline, True, nll, True, init))
     return found
 
 
@@ -142,9 +145,9 @@ def confirm(
         target_nll: of a search for the cheapest; None for any other.
 
     Returns:
-        `candidates` with their figures, least NLL first; `chosen` and `best`, names, and
-        `verdict`, whether the choice is `confirmed` and what it `says`; None if no candidate has
-        all its fits.
+        `candidates` with their figures, least NLL first; `chosen` and `best`, names; `verdict`,
+        whether the choice is `confirmed` and what it `says`; and `gain`, see there; None if no
+        candidate has all its fits.
     """
     whole = [
         (one, across_folds([row for row in own if row]))
@@ -153,7 +156,7 @@ def confirm(
     ]
     broken = [one.name for one, own in zip(found, rows, strict=True) if None in own]
     if not whole:
-        none = dict.fromkeys(("chosen", "best", "verdict"))
+        none = dict.fromkeys(("chosen", "best", "verdict", "gain"))
         return {"candidates": [], "failed": broken, **none}
     summaries = [scores.summarise(own) for _, own in whole]
     costs = [one["images_seen"] for one in summaries]
@@ -182,13 +185,38 @@ def confirm(
     plain = next((i for i, (one, _) in enumerate(whole) if one.baseline), None)
     apart = None if plain is None else scores.difference(whole[chosen][1], whole[plain][1])["nll"]
     found_out = verdict(lines[chosen], None if plain is None else lines[plain], apart, target_nll)
+    nlls = [one["nll"]["mean"] for one in summaries]
     return {
         "candidates": sorted(lines, key=lambda line: line["nll"]["mean"]),
         "failed": broken,
         "chosen": whole[chosen][0].name,
         "best": whole[best][0].name,
         "verdict": asdict(found_out),
+        "gain": gain([one for one, _ in whole], [own for _, own in whole], nlls),
     }
+
+
+def gain(
+    candidates: Sequence[Candidate], rows: Sequence[Sequence[Row]], nlls: Sequence[float]
+) -> dict[str, Any] | None:
+    """What the search found over its starting points, by trainings that chose neither.
+
+    Args:
+        candidates: none of which has lost a fit.
+        rows: of the fits of each.
+        nlls: mean of each.
+
+    Returns:
+        `found` and `start`, the names of the best of either kind, and the differences of `nll` and
+        `exact_match`, the first minus the second on paired images; None where one kind is missing.
+    """
+    order = sorted(range(len(nlls)), key=lambda i: nlls[i])
+    found = next((i for i in order if not candidates[i].start), None)
+    start = next((i for i in order if candidates[i].start), None)
+    if found is None or start is None:
+        return None
+    apart = scores.difference(rows[found], rows[start])
+    return {"found": candidates[found].name, "start": candidates[start].name, **apart}
 
 
 def judge(

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from captcha_models.commands import command
 from captcha_models.words import counted
+from search.confirmation.candidates import BASELINE
 
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
@@ -69,12 +70,31 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
             sure = "confirmed" if result["verdict"]["confirmed"] else "not confirmed"
             _say(out, f"{space}: {result['chosen']} is {sure}: {result['verdict']['says']}",
                  style="bold")  # fmt: skip
+            if result.get("gain"):
+                _say(out, f"{space}: {gained(result['gain'])}")
             _say(out, f"{space}: configuration: {run}/confirmed/{space}.toml")
         if result["model"]:
             _say(out, f"{space}: model: {run}/{result['model']['file']}")
     if any(result["model"] for result in found.values()):
         _say(out, f"use the model:\n  {command('captcha_models.export', run)}")
     _say(out, f"list labels that these trainings contradict:\n  {command('search.labels', run)}")
+
+
+def gained(gain: Mapping[str, Any]) -> str:
+    """What the search found over its starting points, in one line."""
+    nll, found = gain["nll"], gain["found"]
+    start = "the baseline" if gain["start"] == BASELINE else f"the starting point {gain['start']}"
+    low, high = sorted(abs(nll[end]) for end in ("low", "high"))
+    apart = f"{_nats(abs(nll['mean']))} nats {{}}, 95 % {_nats(low)} to {_nats(high)}"
+    if nll["high"] < 0:
+        return f"the search found {found}, which is better than {start}: {apart.format('lower')}"
+    if nll["low"] > 0:
+        worse = apart.format("higher")
+        return f"the search found nothing better than {start}: its best, {found}, is {worse}"
+    return (
+        f"the search's best, {found}, and {start} cannot be told apart: NLL {nll['mean']:+.4f}, "
+        f"95 % {nll['low']:+.4f} to {nll['high']:+.4f}"
+    )
 
 
 def _print_test(found: Mapping[str, Any], out: Console) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import spaces
 from captcha_models.architectures import config_class
 from search.confirmation.candidates import FRESH, Candidate, Plan, candidates, confirm
+from search.confirmation.terminal import gained
 from search.store.records import Records
 from search.store.run_folder import RunFolder
 from tests.search import _runs
@@ -97,3 +98,53 @@ def test_two_trainings_confirm_nothing_and_three_tell() -> None:
         "confirmed": False, "num_fits": 3,
         "says": "the baseline has lost a training, so there is nothing to compare",
     }  # fmt: skip
+
+
+def gain_of(found: float, start: float) -> dict[str, Any] | None:
+    """Of a candidate that was found, beside a starting point and a worse one."""
+    base = config_class("crnn")().model_dump()
+    kinds = {"c": (False, found), "s": (True, start), "baseline": (True, start + 1)}
+    rows = []
+    for _, shift in kinds.values():
+        rows.append([row(0, 0, {f"i{n}": 1.0 + shift + n % 3 * 0.01 for n in range(30)}, {})])
+    them = [Candidate(n, "crnn", base, n == "baseline", 0.2, s) for n, (s, _) in kinds.items()]
+    gain: dict[str, Any] | None = confirm(them, rows, None)["gain"]
+    return gain
+
+
+def test_what_was_found_is_compared_with_the_best_starting_point() -> None:
+    better, worse, alike = gain_of(0.1, 0.3), gain_of(0.4, 0.3), gain_of(0.3, 0.3)
+    assert better
+    assert worse
+    assert alike
+    assert (better["found"], better["start"]) == ("c", "s")
+    assert abs(better["nll"]["mean"] + 0.2) < 1e-9
+    assert gained(better).startswith("the search found c, which is better than the starting point")
+    assert "0.2000 nats lower" in gained(better)
+    assert gained(worse).startswith("the search found nothing better than the starting point s")
+    assert "0.1000 nats higher" in gained(worse)
+    assert "cannot be told apart" in gained(alike)
+    assert "and the baseline cannot" in gained({**alike, "start": "baseline"})
+
+
+def test_one_of_either_kind_is_retrained_where_it_had_its_full_budget(tmp_path: Path) -> None:
+    run = _runs.run_json()
+    base = config_class("crnn").parse({"epochs": 2}).model_dump()
+    table = spaces.load("crnn")
+    run["spaces"]["crnn"] = {"base": base, "space": table.to_json()}
+    first = len(table.known) + 1
+    with RunFolder.create(tmp_path / "run", run) as folder:
+        for number, nll, state in (
+            (1, 0.5, "completed"), (first, 0.3, "stopped"), (first + 1, 0.7, "completed"),
+            (first + 2, 0.8, "completed"),
+        ):  # fmt: skip
+            name = _runs.start(folder, number)
+            config = {**base, "lr": 1e-3 + number * 1e-4}
+            folder.add_trial(**{**folder.records.trials[name], "config": config})
+            _runs.epoch(folder, name, 1, nll)
+            folder.end_trial(name, state)  # type: ignore[arg-type]
+        found = candidates(folder.records, "crnn", Plan(1, 2, 1, None, 3))
+    # The best proposal was stopped early: the best of those that were not stands for them.
+    assert [(one.name, one.start) for one in found] == [
+        ("crnn-001", True), (f"crnn-{first + 1:03d}", False), ("baseline", True),
+    ]  # fmt: skip
