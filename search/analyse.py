@@ -47,6 +47,10 @@ def analyse(
     from search.report.report import Report
     from search.store.records import newest_run, whole
 
+    if compare and (given := "--html" if html else "--csv" if table else None):
+        raise InputError(
+            f"{given} is of one run, --compare prints two: give one of them, or call it twice"
+        )
     path = run or newest_run(runs_dir)
     for file in filter(None, (html, table)):
         if not file.resolve().parent.is_dir():

@@ -18,6 +18,8 @@ from captcha_models.cli import command_line
 from captcha_models.errors import InputError
 
 HOST, PORT = "127.0.0.1", 8080
+OWN_NAMES = (HOST, "localhost")
+"""Hosts that a browser on this machine asks for; another page's may be made to lead here."""
 
 
 @click.command()
@@ -91,6 +93,9 @@ def _following(run: Path) -> Callable[..., Iterable[bytes]]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"the dashboard only shows: the run's tables are the truth"]
+        if environ.get("HTTP_HOST", HOST).partition(":")[0] not in OWN_NAMES:
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"the dashboard is asked for as 127.0.0.1 or localhost"]
         if (now := state()) != seen:
             seen, inner = now, wsgi(load_studies(run))
         answer: Iterable[bytes] = inner(environ, start)

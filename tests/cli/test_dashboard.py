@@ -23,8 +23,9 @@ from tests.search.report import runs
 ROOT = Path(__file__).parents[2]
 
 
-def get(address: str, method: str = "GET") -> Any:
-    with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=60) as page:
+def get(address: str, method: str = "GET", host: str | None = None) -> Any:
+    request = urllib.request.Request(address, method=method, headers={"Host": host} if host else {})
+    with urllib.request.urlopen(request, timeout=60) as page:
         text = page.read().decode()
     return json.loads(text) if text[:1] in "[{" else text
 
@@ -59,6 +60,10 @@ def test_it_shows_a_growing_run_on_this_machine_alone_until_it_is_ended(
         for method in ("DELETE", "POST"):
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 get(f"{at}api/studies/{study['study_id']}", method)
+        # Nor may a page from elsewhere, whose host leads here, read anything.
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            get(f"{at}api/studies", host=f"elsewhere.example:{port}")
+        assert get(f"{at}api/studies", host=f"localhost:{port}")
         assert {path: path.read_bytes() for path in files} == files
         # A search goes on meanwhile, and is seen.
         with RunFolder.open(run) as folder:

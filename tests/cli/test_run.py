@@ -312,6 +312,7 @@ class TestAnalyse:
         [
             (("--html", "none/a.html"), "none/a.html cannot be written: there is no folder none"),
             (("--compare", "none"), "no run folder at none"),
+            (("--compare", "none", "--html", "a.html"), "--html is of one run, --compare prints"),
             (("--top", "0"), "Invalid value for '--top'"),
         ],
     )
