@@ -157,7 +157,7 @@ def test_everything_wrong_with_a_machine_is_said_at_once(head: str, tmp_path: Pa
         until_alive(head, 2)
         text = refusal(search(head, tmp_path / "runs", "--gpus-per-trial", "1"), tmp_path / "runs")
     assert "has optuna 4.4.0, the driver has 5." in text
-    assert "is said to have 1 GPU(s), but torch finds 0 there" in text
+    assert "is said to have 1 GPU, but torch finds 0 there" in text
     assert "torch " not in text.replace("torch finds", "")
 
 
