@@ -185,34 +185,32 @@ def confirm(
     plain = next((i for i, (one, _) in enumerate(whole) if one.baseline), None)
     apart = None if plain is None else scores.difference(whole[chosen][1], whole[plain][1])["nll"]
     found_out = verdict(lines[chosen], None if plain is None else lines[plain], apart, target_nll)
-    nlls = [one["nll"]["mean"] for one in summaries]
     return {
         "candidates": sorted(lines, key=lambda line: line["nll"]["mean"]),
         "failed": broken,
         "chosen": whole[chosen][0].name,
         "best": whole[best][0].name,
         "verdict": asdict(found_out),
-        "gain": gain([one for one, _ in whole], [own for _, own in whole], nlls),
+        "gain": gain([one for one, _ in whole], [own for _, own in whole]),
     }
 
 
-def gain(
-    candidates: Sequence[Candidate], rows: Sequence[Sequence[Row]], nlls: Sequence[float]
-) -> dict[str, Any] | None:
+def gain(candidates: Sequence[Candidate], rows: Sequence[Sequence[Row]]) -> dict[str, Any] | None:
     """What the search found over its starting points, by trainings that chose neither.
 
+    The best of either kind is the search's, whose one training was another: to choose by these rows
+    would take luck for gain.
+
     Args:
-        candidates: none of which has lost a fit.
+        candidates: as `candidates` orders them, none of which has lost a fit.
         rows: of the fits of each.
-        nlls: mean of each.
 
     Returns:
         `found` and `start`, the names of the best of either kind, and the differences of `nll` and
         `exact_match`, the first minus the second on paired images; None where one kind is missing.
     """
-    order = sorted(range(len(nlls)), key=lambda i: nlls[i])
-    found = next((i for i in order if not candidates[i].start), None)
-    start = next((i for i in order if candidates[i].start), None)
+    found = next((i for i, one in enumerate(candidates) if not one.start), None)
+    start = next((i for i, one in enumerate(candidates) if one.start), None)
     if found is None or start is None:
         return None
     apart = scores.difference(rows[found], rows[start])

@@ -192,6 +192,8 @@ def bring_up(store: Storage, path: Path) -> None:
             # The tables at the end, and then the record: they say that all the others are there.
             for file in sorted(files, key=lambda f: (f == place / RUN_FILE, _is_table(place, f))):
                 to = path / file.relative_to(place)
+                if _is_newer(to, file) and not _is_table(path, to) and to != path / RUN_FILE:
+                    continue  # Such as a confirmation's, made here after the copy had gone on.
                 to.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(to)
     except OSError as error:
@@ -218,6 +220,10 @@ def _fetched(store: Storage, path: Path, state: dict[str, Any]) -> Iterator[Path
 def _files(state: dict[str, Any]) -> set[str]:
     """Names in the storage of what is written whole."""
     return {about[2] for about in state["files"].values() if about[2:]}
+
+
+def _is_newer(one: Path, other: Path) -> bool:
+    return one.exists() and one.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def _is_table(path: Path, file: Path) -> bool:

@@ -1,5 +1,6 @@
 """Model that every trial of a search starts from: read, and found again where a run goes on."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,9 @@ def keep_init(init: "Initial | None", run: Path) -> None:
     if init is not None:
         from captcha_models.training.checkpoint import write_whole
 
-        write_whole(run / KEPT, init.file.read_bytes())
+        data = init.file.read_bytes()
+        if hashlib.sha256(data).hexdigest() == init.digest:  # Else it has just changed.
+            write_whole(run / KEPT, data)
 
 
 def check_init(plans: "Mapping[str, SpacePlan]", data: "Data") -> list[str]:

@@ -135,6 +135,22 @@ def test_a_folder_that_only_holds_more_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "c" / "r" / "confirmed" / "crnn.json").exists()
 
 
+def test_what_was_made_here_after_the_copy_stays(tmp_path: Path) -> None:
+    """Machine a confirms anew, although b has taken the run up meanwhile."""
+    store, a, b = Storage(str(tmp_path / "store")), tmp_path / "a" / "r", tmp_path / "b" / "r"
+    with RunFolder.create(a, _runs.run_json(), store) as folder:
+        ended(folder, 0)
+        (a / "confirmed").mkdir()
+        (a / "confirmed" / "crnn.json").write_text("old")
+    with RunFolder.open(b, store):
+        pass
+    (a / "confirmed" / "crnn.json").write_text("new")
+    with RunFolder.open(a, store):
+        assert (a / "confirmed" / "crnn.json").read_text() == "new"
+    with RunFolder.open(b, store):
+        assert (b / "confirmed" / "crnn.json").read_text() == "new"
+
+
 def test_a_copy_of_before_there_were_terms_is_gone_on_with(tmp_path: Path) -> None:
     store, a = Storage(str(tmp_path / "store")), tmp_path / "a" / "r"
     with RunFolder.create(a, _runs.run_json()) as folder:
