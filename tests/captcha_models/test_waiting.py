@@ -30,7 +30,8 @@ def test_in_a_file_a_line_now_and_then(capfd: pytest.CaptureFixture[str]) -> Non
 
 def test_ray_can_pickle_what_says_something() -> None:
     with Waiting() as waiting:
-        pickle.dumps(waiting.say)
+        again = pickle.loads(pickle.dumps(waiting.say))
+    assert again.__func__ is Waiting.say
 
 
 def test_on_a_terminal_it_moves_and_goes_where_others_write() -> None:
