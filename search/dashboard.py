@@ -6,20 +6,17 @@ It listens on 127.0.0.1 alone, changes nothing, and ends with Ctrl-C. Curves are
 `--log-to tensorboard` when the search is started.
 """
 
-import signal
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import click
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
-
-HOST, PORT = "127.0.0.1", 8080
-OWN_NAMES = (HOST, "localhost")
-"""Hosts that a browser on this machine asks for; another page's may be made to lead here."""
+from search.server import PORT, Application, serve
 
 
 @click.command()
@@ -42,38 +39,13 @@ def dashboard(run: Path | None, runs_dir: Path, port: int | None) -> None:
         raise InputError(
             "the dashboard needs optuna-dashboard: pip install 'captcha-search[dashboard]'"
         )
-    from wsgiref.simple_server import WSGIRequestHandler, make_server
-
     from search.store.records import newest_run
 
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            """Nothing: no line for each request."""
-
-    def interrupt(*args: Any) -> None:
-        raise KeyboardInterrupt
-
     place = run or newest_run(runs_dir)
-    app = _following(place)
-    for number in (signal.SIGINT, signal.SIGTERM):  # In the background, too.
-        signal.signal(number, interrupt)
-    for wanted in (PORT, 0) if port is None else (port,):
-        try:
-            server = make_server(HOST, wanted, app, handler_class=Quiet)
-            break
-        except OSError:
-            continue
-    else:
-        raise InputError(f"port {port} is taken: give another, or leave it out")
-    with server:
-        click.echo(f"run: {place}\nhttp://{HOST}:{server.server_port}/dashboard\nCtrl-C ends it")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return
+    serve(_following(place), port, lambda address: f"run: {place}\n{address}/dashboard")
 
 
-def _following(run: Path) -> Callable[..., Iterable[bytes]]:
+def _following(run: Path) -> Application:
     """A WSGI application of the run's studies as they are at each request.
 
     Raises:
@@ -87,17 +59,13 @@ def _following(run: Path) -> Callable[..., Iterable[bytes]]:
         return [(run / f"{name}.jsonl").stat().st_size for name in ("trials", "epochs")]
 
     seen, inner = state() if run.is_dir() else [], wsgi(load_studies(run))
+    one_at_a_time = Lock()
 
     def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         nonlocal seen, inner
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            start("403 Forbidden", [("Content-Type", "text/plain")])
-            return [b"the dashboard only shows: the run's tables are the truth"]
-        if environ.get("HTTP_HOST", HOST).partition(":")[0] not in OWN_NAMES:
-            start("403 Forbidden", [("Content-Type", "text/plain")])
-            return [b"the dashboard is asked for as 127.0.0.1 or localhost"]
-        if (now := state()) != seen:
-            seen, inner = now, wsgi(load_studies(run))
+        with one_at_a_time:
+            if (now := state()) != seen:
+                seen, inner = now, wsgi(load_studies(run))
         answer: Iterable[bytes] = inner(environ, start)
         return answer
 

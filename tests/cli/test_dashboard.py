@@ -64,6 +64,9 @@ def test_it_shows_a_growing_run_on_this_machine_alone_until_it_is_ended(
         with pytest.raises(urllib.error.HTTPError, match="403"):
             get(f"{at}api/studies", host=f"elsewhere.example:{port}")
         assert get(f"{at}api/studies", host=f"localhost:{port}")
+        # A connection that a browser opens before it needs it keeps nobody waiting.
+        with socket.create_connection(("127.0.0.1", port)):
+            assert get(f"{at}api/studies")
         assert {path: path.read_bytes() for path in files} == files
         # A search goes on meanwhile, and is seen.
         with RunFolder.open(run) as folder:
@@ -76,8 +79,8 @@ def test_it_shows_a_growing_run_on_this_machine_alone_until_it_is_ended(
         assert listening(port) == {"0100007F"}
     finally:
         viewer.send_signal(number)
-        _, errors = viewer.communicate(timeout=60)
-    assert (viewer.returncode, errors) == (0, "")
+        rest, errors = viewer.communicate(timeout=60)
+    assert (viewer.returncode, rest, errors) == (0, "ended\n", "")
 
 
 def listening(port: int) -> set[str]:
