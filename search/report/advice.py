@@ -80,11 +80,21 @@ def _unfinished(run: Run, rows: Sequence[Row]) -> str | None:
             return f"The search is running: {progress}; look again later."
         at = f"{seen.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return f"The search was killed (last update {at}): {progress}; {resume}"
+    if not count and not (sessions and sessions[-1].get("interrupted") is True):
+        return None
+    left = _to_go(run, rows, trials)
     return (
-        f"The search was interrupted with {counted(count, 'trial')} to go; {resume}"
-        if count
+        f"The search was interrupted with {counted(left, 'trial')} to go; {resume}"
+        if left
         else None
     )
+
+
+def _to_go(run: Run, rows: Sequence[Row], trials: float | None) -> int:
+    """Trials that have not ended: those that began, and those that did not begin."""
+    spaces = [row["space"] for row in rows]
+    begun = [row["state"] for row in rows].count("unfinished")
+    return begun + sum(max(int(trials or 0) - spaces.count(space), 0) for space in run.spaces)
 
 
 def _last_update(run: Run) -> datetime | None:

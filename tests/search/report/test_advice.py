@@ -32,6 +32,22 @@ def test_advice_says_what_to_do_next(tmp_path: Path) -> None:
     assert text.startswith("The best of crnn, crnn-014, came among the last fifth")
 
 
+def test_trials_to_go_are_those_that_began_and_those_that_did_not(tmp_path: Path) -> None:
+    states = ("completed", "running", "completed")
+    path = runs.write(tmp_path / "r", names=("crnn", "pooled"), trials=3, states=states)
+    # Five are wanted of each space: two of each have ended, one has begun, two have not.
+    assert Report.of(path).advice.startswith("The search was interrupted with 6 trials to go; ")
+    path = runs.write(tmp_path / "s", trials=4, states=("completed",))
+    assert "interrupted" not in Report.of(path).advice
+    run = json.loads((path / "run.json").read_text())
+    run["sessions"][-1]["interrupted"] = True
+    (path / "run.json").write_text(json.dumps(run))
+    assert Report.of(path).advice.startswith("The search was interrupted with 1 trial to go; ")
+    run["settings"]["trials"] = 4
+    (path / "run.json").write_text(json.dumps(run))
+    assert "interrupted" not in Report.of(path).advice
+
+
 def test_advice_sees_values_at_a_bound_of_their_range(tmp_path: Path) -> None:
     found = Report.of(runs.write(tmp_path / "r", trials=12, states=("completed",)))
     board = [
