@@ -19,7 +19,7 @@ from captcha_models.training.device import device_name, seed_everything
 from captcha_models.training.evaluation import evaluate
 from captcha_models.training.initial import Initial
 from captcha_models.training.learner import CaptchaLearner
-from captcha_models.training.metrics import EpochMetrics
+from captcha_models.training.metrics import EpochMetrics, OnStep
 from captcha_models.training.seen import Seen
 from captcha_models.training.state import TrainingState
 
@@ -29,7 +29,8 @@ OnEpoch = Callable[[EpochMetrics, TrainingState], None]
 class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
     """Seeds each epoch, and afterwards scores the model on both sides and reports.
 
-    Unless `every_epoch`, only the last one is scored: figures of the others are NaN.
+    Unless `every_epoch`, only the last one is scored: figures of the others are NaN. Steps are
+    told from here, for fastai takes longer to call another callback than a step's news takes.
     """
 
     order = 80
@@ -44,7 +45,9 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         on_epoch: OnEpoch,
         every_epoch: bool,
         init: Initial | None,
+        on_step: OnStep | None = None,
     ) -> None:
+        self.on_step = on_step
         self.every_epoch, self.init = every_epoch, init.digest if init else None
         self.config, self.images, self.split, self.seed = config, images, split, seed
         self.subset, self.on_epoch = subset, on_epoch
@@ -80,6 +83,12 @@ class EpochReport(Callback):  # type: ignore[misc]  # fastai is untyped
         seed_everything(self.seed, self.epoch + 1)
         self.dls.train.epoch = self.epoch
         self.train_began = time.perf_counter()
+
+    def after_batch(self) -> None:
+        """Tell that a step is done."""
+        if self.on_step:
+            learn = self.learn
+            self.on_step(learn.epoch + 1, learn.iter + 1, learn.n_iter, self.config.batch_size)
 
     def before_validate(self) -> None:
         """Leave fastai's own validation out: `after_train` has scored in larger batches."""

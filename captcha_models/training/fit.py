@@ -23,6 +23,7 @@ from captcha_models.training.checkpoint import CHECKPOINT_FILE
 from captcha_models.training.device import pick_device, seed_everything
 from captcha_models.training.initial import Initial, build_for
 from captcha_models.training.learner import CaptchaLearner
+from captcha_models.training.metrics import OnStep
 from captcha_models.training.state import TrainingState, restore
 
 
@@ -38,6 +39,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     every_epoch: bool = True,
     init: Initial | None = None,
+    on_step: OnStep | None = None,
 ) -> TrainingState:
     """Train and report every epoch.
 
@@ -55,6 +57,7 @@ def fit(
         callbacks: further fastai callbacks, such as a progress bar.
         every_epoch: score every epoch; else the last one alone, the figures of others are NaN.
         init: a model trained before, whose weights this one starts from as far as they fit.
+        on_step: called after each step; changes nothing.
 
     Returns:
         The last epoch's TrainingState.
@@ -67,7 +70,7 @@ def fit(
     check(config, images, split)
     seed_everything(seed, 0)
     learner, subset = _prepare(config, images, split, seed, pick_device(device), callbacks, init)
-    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch, init)
+    report = EpochReport(config, images, split, seed, subset, on_epoch, every_epoch, init, on_step)
     if resume is not None:
         report.previous = restore(resume / CHECKPOINT_FILE, learner, report.card(None))
         if report.previous.epoch >= config.epochs:

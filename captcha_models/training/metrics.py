@@ -1,7 +1,7 @@
 """Metrics of a recogniser: sums and counts over images, divided once."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +10,9 @@ from captcha_models.renamed import renamed
 if TYPE_CHECKING:
     from torch import Tensor
 
+OnStep = Callable[[int, int, int, int], None]
+"""Called after each step with the epoch under way (from 1), the step (from 1), the steps that the
+epoch has, and the images that a step trains on."""
 GRID = tuple(2 ** (k / 2) for k in range(-2, 8))
 """Temperatures that models of several folds are compared at: 0.5 to 11.3, by steps of sqrt 2."""
 IMPOSSIBLE = 100.0

@@ -200,6 +200,15 @@ def machines_up() -> tuple[tuple[Node, ...], int]:
     return nodes, len(_growth(nodes))
 
 
+def address_of(cluster: Cluster) -> str:
+    """Address of this machine at which the cluster's workers find it."""
+    if cluster.private:
+        return "127.0.0.1"
+    from ray import util
+
+    return str(cast(Any, util).get_node_ip_address())
+
+
 def current_cluster(where: str, *, private: bool = False) -> Cluster:
     """The cluster that this process is connected to; `where` begins its description."""
     import ray

@@ -31,6 +31,7 @@ class Watched:
         took_s: from its beginning to its end by the clock, if it ended in this session.
         is_baseline: whether it is the source's own settings, which say nothing of the pace of those
             that are still to be proposed.
+        steps_s: seconds that the steps of the epoch under way take, if they tell.
     """
 
     epochs: int
@@ -41,6 +42,7 @@ class Watched:
     since_s: float = 0.0
     took_s: float | None = None
     is_baseline: bool = False
+    steps_s: float | None = None
 
     @property
     def later_s(self) -> float | None:
@@ -52,7 +54,8 @@ class Watched:
         """Seconds of an epoch, if what is known of them means anything."""
         if self.done > 1:
             return self.later_s
-        return self.first_s if self.done and (self.ended or self.first_s >= LONG_S) else None
+        told = self.done and (self.ended or self.first_s >= LONG_S)
+        return self.first_s if told else self.steps_s
 
 
 def time_left(
@@ -126,7 +129,7 @@ class _Survival:
 def _pace(trials: Sequence[Watched]) -> float | None:
     """Seconds of an epoch; the first ones, in which a training warms up, where there are others."""
     later = [(one.seconds - one.first_s, one.done - 1) for one in trials if one.done > 1]
-    first = [(one.first_s, 1) for one in trials if one.epoch_s is not None]
+    first = [(epoch_s, 1) for one in trials if (epoch_s := one.epoch_s) is not None]
     found = later or first
     return sum(s for s, _ in found) / sum(n for _, n in found) if found else None
 

@@ -5,20 +5,24 @@
     pid, host     of the process that searches; one that was killed leaves `running` behind
     started       this session, UTC; `updated` is when the file was written, every few seconds
     elapsed_s     of this session; `left_s` is an estimate, null until there is something to go by
-    images_per_s  trained on by the running trials together, as their last epochs say; or null
+    images_per_s  trained on by the running trials together, as their steps or last epochs say; or
+                  null
     trials        wanted, ended, running, completed, stopped, failed: of all spaces
     spaces        the same of each, and its `best` so far, with both sides and the gap; or null
-    running       the trials that run: epoch of epochs, silent for `since_s`, an epoch's `epoch_s`
+    running       the trials that run: finished epoch of epochs, no report for `since_s`, an epoch's
+                  `epoch_s`; the `step` of `steps` of the next one, null where none is told of
     last_error    trial and error of the trial that failed last, or of the search; or null
 
 Computes and writes, draws nothing; the driver calls it, from one thread.
 """
 
+import math
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,10 +35,61 @@ from search.store.records import Records
 VERSION = 1
 STATUS_FILE = "status.json"
 EVERY_S = 2.0
+TELLING_S = 2.0
+"""Steps of so many seconds tell the pace of a training."""
 
 RunState = Literal["running", "finished", "interrupted", "failed"]
 _ENDED = ("completed", "stopped", "failed")
 _BEST = ("valid_nll", "train_nll", "gap", "valid_exact_match", "valid_position_accuracy")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of an epoch under way.
+
+    Attributes:
+        epoch: from 1.
+        step: that is done, from 1.
+        steps: that the epoch has.
+        images: that a step trains on.
+        seconds: since the epoch's first step was done, which may have warmed up.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    images: int
+    seconds: float
+
+    @classmethod
+    def of(cls, epoch: int, step: int, steps: int, images: int, seconds: float) -> "Step":
+        """A step as a worker tells it.
+
+        Raises:
+            ValueError: such a step cannot be.
+            TypeError: these are no numbers.
+        """
+        whole = [epoch, step, steps, images]
+        if not all(type(one) is int and 0 < one < 1 << 53 for one in whole) or step > steps:
+            raise ValueError(f"no step of an epoch: {whole}")
+        if not 0 <= (found := float(seconds)) < math.inf:
+            raise ValueError(f"no time of a step: {found}")
+        return cls(epoch, step, steps, images, found)
+
+    @property
+    def images_per_s(self) -> float | None:
+        """Images trained on a second; None while that cannot be told."""
+        return (self.step - 1) * self.images / self.seconds if self.seconds >= TELLING_S else None
+
+    @property
+    def epoch_s(self) -> float | None:
+        """Seconds that the epoch's steps take; None while that cannot be told."""
+        told = self.step > 1 and self.seconds >= TELLING_S
+        return self.steps * self.seconds / (self.step - 1) if told else None
+
+
+Told = Callable[[str, int], Step | None]
+"""The last step that a trial told of in an epoch, if it told of one."""
 
 
 class Status:
@@ -46,17 +101,19 @@ class Status:
         epochs: full budget of a trial whose configuration does not say.
         ends: `time.monotonic()` at which the time budget is spent; None is never.
         stops: the share of trials that is expected to be stopped after an epoch.
+        told: what is known of epochs under way.
     """
 
     def __init__(
         self, records: Records, trials: int, epochs: int, ends: float | None = None,
-        stops: Mapping[int, float] | None = None,
+        stops: Mapping[int, float] | None = None, told: Told = lambda trial, epoch: None,
     ) -> None:  # fmt: skip
         self._records = records
         self._trials = trials
         self._epochs = epochs
         self._ends = ends
         self._stops = stops or {}
+        self._told = told
         self._started, self._start = tables.now(), time.monotonic()
         self._heard: dict[str, tuple[int, float]] = {}
         self._past: dict[str, Watched] = {}
@@ -84,9 +141,8 @@ class Status:
             key: sum(space["trials"][key] for space in spaces.values())
             for key in ("wanted", "ended", "running", *_ENDED)
         }
-        speeds = [
-            speed for name in names if (speed := self._records.last(name).get("images_per_s"))
-        ]
+        steps = {name: self.step(name) for name in names}
+        speeds = [speed for name in names if (speed := self._speed(name, steps[name]))]
         return {
             "version": VERSION,
             "state": state,
@@ -106,11 +162,24 @@ class Status:
                     "epochs": self.epochs_of(name),
                     "since_s": round((seen := self._watched(name)).since_s, 1),
                     "epoch_s": None if seen.epoch_s is None else round(seen.epoch_s, 1),
+                    "step": step.step if (step := steps[name]) else None,
+                    "steps": step.steps if step else None,
                 }
                 for name in names
             ],
             "last_error": {"trial": None, "error": error} if error else self._last_error(),
         }
+
+    def step(self, trial: str) -> Step | None:
+        """The last step that a trial told of in the epoch after its last finished one."""
+        return self._told(trial, self._records.last_epoch(trial) + 1)
+
+    def _speed(self, trial: str, step: Step | None) -> float | None:
+        """Images that a trial trains on a second."""
+        if step and step.images_per_s:
+            return step.images_per_s
+        last: float | None = self._records.last(trial).get("images_per_s")
+        return last
 
     def write(self, found: dict[str, Any]) -> None:
         """Put a status in the place of the last, if there is room; a reader sees one, whole."""
@@ -190,6 +259,7 @@ class Status:
             time.monotonic() - self._heard[trial][1] if trial in self._heard else 0.0,
             took_s,
             bool(row["baseline"]),
+            step.epoch_s if not ended and (step := self.step(trial)) else None,
         )
         if ended:
             self._past[trial] = found

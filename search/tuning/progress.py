@@ -3,7 +3,7 @@
 A live table is drawn in a thread of its own, from the last status; only the status reads records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +16,8 @@ from captcha_models.errors import one_line
 from captcha_models.secrets import hide
 from search.store.leaderboard import METRICS, is_starting_point, state_of
 from search.store.records import Records
-from search.store.status import EVERY_S, RunState, Status
+from search.store.status import EVERY_S, RunState, Status, Step
+from search.tuning.steps import Steps
 from search.tuning.stopping import Stopping
 
 LINE_EVERY_S = 60.0
@@ -39,6 +40,7 @@ class Progress:
         stopping: knows whether the search was interrupted.
         ends: `time.monotonic()` at which the time budget is spent; None is never.
         stops: the share of trials that is expected to be stopped after an epoch.
+        steps: hears of epochs under way; by default of none.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Progress:
         stopping: Stopping | None = None,
         ends: float | None = None,
         stops: Mapping[int, float] | None = None,
+        steps: Steps | None = None,
     ) -> None:
+        self.steps = steps or Steps(None)
         self._records = records
         self._console = console or Console(stderr=True)
         self._stopping = stopping
-        self._status = Status(records, trials, epochs, ends, stops)
+        self._status = Status(records, trials, epochs, ends, stops, self.steps.of)
         self._running: dict[str, None] = {}
         self._found = self._status.now(())
         self._next_status = 0.0
@@ -153,8 +157,9 @@ class Progress:
             table.add_row("trainings" if space == LIST else space, *cells)
         # The clock goes on between two of them.
         waited = self._status.elapsed_s - found["elapsed_s"]
+        width = self._console.width
         lines = [
-            Text(f"  {self._marked(row['trial'])}  {_under_way(row, waited)}")
+            Text(_fitted(f"  {self._marked(row['trial'])}  ", self._under_way(row, waited), width))
             for row in found["running"][:SHOWN]
         ]
         if more := found["running"][SHOWN:]:
@@ -169,6 +174,19 @@ class Progress:
             text = Text(hide(_error(found)), style="red", overflow="ellipsis", no_wrap=True)
             lines.append(text)
         return Group(table, *lines)
+
+    def _under_way(self, row: Mapping[str, Any], waited_s: float) -> list[str]:
+        """How far a trial is: by its steps, or by what an epoch took before."""
+        done, epochs = row["epoch"], row["epochs"]
+        if done >= epochs:
+            return [f"epoch {done}/{epochs}"]
+        since = _duration(row["since_s"] + waited_s)
+        about = f" of about {_duration(row['epoch_s'])}" if row["epoch_s"] else ""
+        step = self.steps.of(row["trial"], done + 1)
+        if step is None:
+            return [f"epoch {done}/{epochs}, the next for {since}{about}"]
+        speed = f"{step.images_per_s:,.0f} images/s" if step.images_per_s else ""
+        return [part for part in (_at(step, epochs), f"{since}{about}", speed) if part]
 
     def _marked(self, trial: str) -> str:
         """What a trial is called: of a list by what it says of itself."""
@@ -188,9 +206,11 @@ class Progress:
                     self._records, part["best"]["trial"]
                 )
                 parts.append(f"best {part['best']['trial']}{point}" + _figures(part["best"]))
-        running = [
-            f"{row['trial']} epoch {row['epoch']}/{row['epochs']}" for row in found["running"]
-        ]
+        running = []
+        for row in found["running"]:
+            step = self.steps.of(row["trial"], row["epoch"] + 1)
+            at = _at(step, row["epochs"]) if step else f"epoch {row['epoch']}/{row['epochs']}"
+            running.append(f"{row['trial']} {at}")
         more = [f"{len(running) - SHOWN} more"] if running[SHOWN:] else []
         parts.append("running " + ", ".join([*running[:SHOWN], *more]))
         parts += _pace(found)
@@ -199,13 +219,20 @@ class Progress:
         return "; ".join(parts)
 
 
-def _under_way(row: dict[str, Any], waited_s: float) -> str:
-    """Finished epochs of a trial, and how far it is in the next, by what one took before."""
-    text = f"epoch {row['epoch']}/{row['epochs']}"
-    if row["epoch"] >= row["epochs"]:
-        return text
-    since = f"{text}, the next for {_duration(row['since_s'] + waited_s)}"
-    return since if row["epoch_s"] is None else f"{since} of about {_duration(row['epoch_s'])}"
+def _at(step: Step, epochs: int) -> str:
+    """The epoch under way, and the step in it; after its last one the epoch is scored."""
+    whole = step.step == step.steps
+    return f"epoch {step.epoch}/{epochs}: " + (
+        "scoring" if whole else f"step {step.step:,}/{step.steps:,}"
+    )
+
+
+def _fitted(name: str, parts: Sequence[str], width: int) -> str:
+    """As many parts after a name as a line has room for; the first in any case."""
+    shown = list(parts)
+    while len(shown) > 1 and len(name) + len(", ".join(shown)) > width:
+        shown.pop()
+    return name + ", ".join(shown)
 
 
 def _pace(found: dict[str, Any], waited_s: float = 0.0) -> list[str]:

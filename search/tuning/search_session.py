@@ -12,7 +12,7 @@ from captcha_models.errors import InputError
 from captcha_models.inspection.remarks import remarks
 from captcha_models.secrets import HIDDEN
 from captcha_models.words import counted
-from search.cluster.connection import Cluster, Share, check_address, connect, share
+from search.cluster.connection import Cluster, check_address, connect, share
 from search.store.disk_full import writing
 from search.store.records import read_run, whole
 from search.store.run_folder import RunFolder, assert_not_kept
@@ -85,7 +85,7 @@ class SearchSession(Session):
             plans, left_out = self._plan(settings, data)  # Again: the epochs may be others.
             self.check_cluster(cluster, settings, Storage(self.storage or str(self.place.parent)))
             settings = self._measured(cluster, settings, plans)
-            each = self.say_share(cluster, settings)
+            self.say_share(cluster, settings)
             self._say_budget(settings, chosen, unserved, data)
             notes = [line for plan in plans.values() for line in plan.notes]
             for note in (*left_out, *notes, *check_init(plans, data)):
@@ -96,7 +96,7 @@ class SearchSession(Session):
             with RunFolder.create(self.place, run, store, say=self.say) as folder:
                 with writing(folder.path):
                     keep_init(data.init, folder.path)
-                self._search(folder, settings, plans, data, each)
+                self._search(folder, settings, plans, data, cluster)
         return self.exit_code()
 
     def resume(self, changes: dict[str, Any]) -> int:
@@ -134,10 +134,10 @@ class SearchSession(Session):
             with connect(self.address, num_cpus=self.num_cpus) as cluster:
                 self.check_cluster(cluster, settings, folder.store)
                 settings = self._measured(cluster, settings, plans)
-                each = self.say_share(cluster, settings)
+                self.say_share(cluster, settings)
                 self._say_budget(settings)
                 folder.update_run(settings=settings.model_dump(mode="json"))
-                self._search(folder, settings, plans, data, each)
+                self._search(folder, settings, plans, data, cluster)
         return self.exit_code()
 
     def _assert_same_spaces(
@@ -164,7 +164,7 @@ class SearchSession(Session):
         settings: Settings,
         plans: dict[str, SpacePlan],
         data: Any,
-        each: Share,
+        cluster: Cluster,
     ) -> None:
         from search.store.study import write_study
         from search.tuning.space_search import SpaceSearch
@@ -174,7 +174,7 @@ class SearchSession(Session):
             SpaceSearch(folder, plan.space, settings, plan.base, self.sampler, self.scheduler)
             for plan in plans.values()
         ]
-        self.run(folder, settings, sources, data, each)
+        self.run(folder, settings, sources, data, cluster)
         with writing(folder.path):
             write_study(folder.path)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
 from captcha_models.words import counted
-from search.cluster.connection import Cluster, Share, connect, share
+from search.cluster.connection import Cluster, address_of, connect, share
 from search.store import provenance
 from search.store.disk_full import writing
 from search.store.leaderboard import counts
@@ -23,6 +23,7 @@ from search.store.sync import is_kept
 from search.tuning.monitor import Monitor
 from search.tuning.progress import Progress
 from search.tuning.settings import STOPPED, Settings
+from search.tuning.steps import Steps
 from search.tuning.stopping import Stopping
 from search.tuning.task import Data, Trainable, train
 
@@ -93,21 +94,22 @@ class Session:
             self.doing(STARTING)
             cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
             self.check_cluster(cluster, settings, store or Storage(str(self.place.parent)))
-            each = self.say_share(cluster, settings)
+            self.say_share(cluster, settings)
             first()
             if folder is None:
                 # One whose making was cut off holds nothing yet.
                 made = RunFolder.create(self.place, run, store, over=True, say=self.say)
                 folder = stack.enter_context(made)
-            self.run(folder, settings, [source(folder)], data, each)
+            self.run(folder, settings, [source(folder)], data, cluster)
         if self.stopping.interrupted:
             raise KeyboardInterrupt
 
     def run(
         self, folder: RunFolder, settings: Settings, sources: "Sequence[Source]", data: Any,
-        each: Share,
+        cluster: Cluster,
     ) -> None:  # fmt: skip
         """Run the trials of all sources, one source after another, within the budgets."""
+        each = share(cluster, settings)
         self.doing("loading torch and Ray Tune")
         from search.tuning.tuner import run_trials
 
@@ -126,14 +128,15 @@ class Session:
         budget = settings.time_budget_s
         ends = None if budget is None else time.monotonic() + budget
         try:
-            with Progress(
+            with Steps(address_of(cluster)) as steps, Progress(
                 folder.records,
                 settings.trials,
                 settings.epochs,
                 stopping=self.stopping,
                 ends=ends,
                 stops={rung: STOPPED for one in sources for rung in one.rungs()},
-            ) as progress:
+                steps=steps,
+            ) as progress:  # fmt: skip
                 for left, source in zip(range(len(sources), 0, -1), sources, strict=True):
                     # What one source leaves of its part goes to those after it.
                     part = None if ends is None else max(0.0, ends - time.monotonic()) / left
@@ -160,15 +163,14 @@ class Session:
 
             preflight(cluster, share(cluster, settings), store, self.say)
 
-    def say_share(self, cluster: Cluster, settings: Settings) -> Share:
-        """The share of each trial, which is printed."""
+    def say_share(self, cluster: Cluster, settings: Settings) -> None:
+        """Print the share of each trial."""
         each = share(cluster, settings)
         gpus = f" and {each.gpus:g} GPU" if each.gpus else ""
         self.say(
             f"ray: {cluster.description}; {counted(each.concurrent, 'trial')} at a time, each with "
             f"{counted(each.cpus, 'CPU')}{gpus}"
         )
-        return each
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, SplitSpec
 from captcha_models.errors import InputError
-from captcha_models.training.metrics import EpochMetrics
+from captcha_models.training.metrics import EpochMetrics, OnStep
 
 if TYPE_CHECKING:
     from captcha_models.training.initial import Initial
@@ -32,6 +32,7 @@ class Task:
         gpus: its share of a GPU, or whole GPUs; 0 trains on the CPU.
         split: which images train, validate and are held out; None is the split of the data. A
             task with its own is scored once, at its end, image by image, or not at all.
+        on_step: for what is shown while it trains; need not be called.
     """
 
     arch: str
@@ -40,6 +41,7 @@ class Task:
     cpus: int = 1
     gpus: float = 0.0
     split: SplitSpec | None = None
+    on_step: OnStep | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
         return fit(
             config, data.images, split, seed=task.seed, device=None if task.gpus else "cpu",
             on_epoch=report, resume=start, every_epoch=task.split is None, init=data.init,
+            on_step=task.on_step,
         )  # fmt: skip
 
     try:

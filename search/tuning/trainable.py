@@ -5,6 +5,7 @@ import math
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.training.metrics import EpochMetrics
 from search.store.disk_full import is_full
 from search.tuning.objectives import Objective, exceeded
+from search.tuning.steps import Address, Teller
 from search.tuning.task import Savable, Task, Trainable
 
 VALUE = "objective"
@@ -42,6 +44,7 @@ class Shared:
         gpus: of a trial.
         deadline: time (Unix) after which the next report is the last; None is never.
         models: architectures from outside, which workers do not know by themselves.
+        steps: where the driver hears of steps; None if it does not.
     """
 
     caps: Mapping[str, float]
@@ -51,6 +54,7 @@ class Shared:
     gpus: float
     deadline: float | None
     models: tuple[type[Any], ...] = ()
+    steps: Address | None = None
 
 
 def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Shared) -> None:
@@ -62,8 +66,9 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
     again; a lost worker or a lack of memory still is tried again.
 
     Args:
-        config: from the searcher: `arch`, `config`, `seed` and `split` of the task; `resume`, a
-            checkpoint's place, or None; `left_s`, seconds of the time budget, or None.
+        config: from the searcher: `trial`, its name; `arch`, `config`, `seed` and `split` of the
+            task; `resume`, a checkpoint's place, or None; `left_s`, seconds of the time budget, or
+            None.
         train: what a trial does.
         data: its second argument.
         shared: what all trials share.
@@ -75,6 +80,7 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
         register(model)
     # Of a GPU a trial that ran out of memory has more than the others: search/tuning/recorder.py.
     own = tune.get_context().get_trial_resources().required_resources
+    teller = Teller(shared.steps, config["trial"])
     task = Task(
         arch=config["arch"],
         config=config["config"],
@@ -82,6 +88,7 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
         cpus=shared.cpus,
         gpus=own.get("GPU", shared.gpus),
         split=SplitSpec(**config["split"]) if config["split"] else None,
+        on_step=teller,
     )
     epoch, last_saved = 0, time.monotonic()
     ends = _ends(shared, config["left_s"])
@@ -115,13 +122,11 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
         kept = tune.get_checkpoint()
         if kept is None and config["resume"]:
             kept = tune.Checkpoint(config["resume"])
-        if kept is not None:
-            with kept.as_directory() as folder:
-                # The last report brought the model alone: all is trained, only its end was missed.
-                if (Path(folder) / CHECKPOINT_FILE).exists():
-                    train(task, data, on_epoch, Path(folder))
-        else:
-            train(task, data, on_epoch, None)
+        with teller, kept.as_directory() if kept else nullcontext() as folder:
+            # One without a checkpoint is of the last report, which brought the model alone: all is
+            # trained, only its end was missed.
+            if folder is None or (Path(folder) / CHECKPOINT_FILE).exists():
+                train(task, data, on_epoch, Path(folder) if folder else None)
     except Exception as error:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise

@@ -75,7 +75,7 @@ def run_trials(
         tidy(source)
         if found is not None and not stopping.closed:
             searcher, missing = found
-            shared = _shared(source, share, stopping)
+            shared = _shared(source, share, stopping, progress)
             trainable = tune.with_resources(
                 tune.with_parameters(run_trial, train=train, data=data, shared=shared),
                 {"cpu": share.cpus, "gpu": share.gpus},
@@ -117,7 +117,7 @@ def _name(trial: Trial) -> str:
     return str(trial.config["trial"])
 
 
-def _shared(source: Source, share: Share, stopping: Stopping) -> Shared:
+def _shared(source: Source, share: Share, stopping: Stopping, progress: Progress) -> Shared:
     left = stopping.remaining_s
     return Shared(
         caps=source.settings.caps,
@@ -127,6 +127,7 @@ def _shared(source: Source, share: Share, stopping: Stopping) -> Shared:
         gpus=share.gpus,
         deadline=None if left is None else time.time() + left,
         models=_outside(source.archs()),
+        steps=progress.steps.address,
     )
 
 

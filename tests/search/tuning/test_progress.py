@@ -116,7 +116,9 @@ def test_the_status_file_says_how_it_stands_and_how_it_ended(tmp_path: Path) -> 
     assert found["spaces"]["pooled"]["best"] is None
     (running,) = found["running"]
     assert 0 <= running.pop("since_s") < 60
-    assert running == {"trial": "crnn-004", "epoch": 2, "epochs": 2, "epoch_s": 60.0}
+    assert running == {
+        "trial": "crnn-004", "epoch": 2, "epochs": 2, "epoch_s": 60.0, "step": None, "steps": None,
+    }  # fmt: skip
     assert found["images_per_s"] == 10.0
     assert found["last_error"] == {"trial": "crnn-003", "error": "ValueError: no"}
     # All of crnn are whole or ended; the five of pooled are like them.
