@@ -25,9 +25,10 @@ from search.confirmation.final import Winner, clear_kept, file_of, place, put_be
 from search.store.disk_full import writing
 from search.store.jsonl import write_json
 from search.store.listed import CONFIRMED, FITS, ListedTrial, Row
-from search.store.records import Records, now, whole
+from search.store.records import Records, now, read_run, whole
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
+from search.store.sync import DivergedError
 from search.store.test_set_log import Ledger, locked_digest
 from search.tuning.initial import load_init
 from search.tuning.list_run import ListRun
@@ -90,6 +91,7 @@ class Confirmation:
             InputError: other images than the search's, or a second test-set evaluation.
             KeyboardInterrupt: a second call goes on.
         """
+        self._bring_up()
         with whole(self.records.path):
             load_outside(self.settings)
             self.doing("reading the images")
@@ -228,15 +230,23 @@ class Confirmation:
             self.say(f"the final training of the best has failed: {run / 'best'} is as it was")
         self._push()
 
+    def _bring_up(self) -> None:
+        """Take from the storage of a run what it went on with elsewhere, before it is judged."""
+        if self.records.run.get("storage") and (store := self._storage()):
+            self.doing("looking whether the run went on elsewhere")
+            RunFolder.open(self.records.path, store, self.say).close()
+            self.records = read_run(self.records.path)
+
     def _push(self) -> None:
         """Bring the copy of a run that is kept in a storage up to date."""
-        store = self._storage() if self.records.run.get("storage") else None
-        if store:
+        run = self.records.path
+        if self.records.run.get("storage") and (store := self._storage()):
             try:
-                RunFolder.open(self.records.path, store, self.say).close()
+                RunFolder.open(run, store, self.say).close()
+            except DivergedError as error:
+                self.say(f"the confirmation is whole in {run}, and nowhere else: {error}")
             except InputError as error:
                 # Not the same command: the look at the test set is over, and is refused again.
-                run = self.records.path
                 self.say(
                     f"the confirmation is whole in {run}, and not yet in {store.place}: {error}; "
                     "the same command with --no-test and without --force sends it, and trains "

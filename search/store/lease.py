@@ -26,6 +26,8 @@ HOLD_S = 45.0
 TAKE_S = 90.0
 """So long a beat must not have changed before another driver takes the run."""
 LOOK_S = 2.0
+TRIES = 5
+"""So often a store may refuse the term that nobody has, as S3 does while another asks for it."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -58,7 +60,7 @@ class Lease:
     ) -> None:
         self._store, self.term, self._renewed = store, term, begun
         self.lock, self._clock = lock, clock
-        self._count, self._lost = 0, ""
+        self._count, self._lost, self._trouble = 0, "", ""
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -79,13 +81,18 @@ class Lease:
         Raises:
             InputError: another driver writes the run, or the storage cannot keep two apart.
         """
-        me = Holder.here()
+        me, tries = Holder.here(), 0
         try:
             while True:
                 term = latest(store)
                 seen = _watch(store, term, lock, say, clock, pause) if term else b""
                 begun = clock()
                 if not create(store, term + 1, me):
+                    if not exists(store, term + 1):
+                        tries += 1
+                        if tries == TRIES:
+                            raise OSError("it refuses to make a file that is not there")
+                        pause(LOOK_S)
                     continue  # Another was quicker, and is watched in its turn.
                 if term and _beat(store, term) != seen:
                     # It came back at the last moment, and may just be writing.
@@ -139,7 +146,8 @@ class Lease:
         self.assert_kept()
         silent = self._clock() - self._renewed
         if silent > HOLD_S:
-            raise LeaseLapsedError(f"{self._store.place} has not been reached for {silent:.0f} s")
+            text = f"{self._store.place} has not been reached for {silent:.0f} s"
+            raise LeaseLapsedError(f"{text} ({self._trouble})" if self._trouble else text)
         if self._taken():
             self._lose()
             self.assert_kept()
@@ -155,8 +163,10 @@ class Lease:
 
     def _beat_on(self) -> None:
         while not self._ended.wait(BEAT_S):
-            with suppress(OSError):
+            try:
                 self.beat()
+            except Exception as error:  # Whatever a file system raises, the next beat may be heard.
+                self._trouble = one_line(error)
 
     def _write_beat(self, *, released: bool) -> None:
         found = {"count": self._count, "lock": self.lock, "released": released}

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from captcha_models.errors import InputError, one_line
+from captcha_models.errors import InputError
 from search.store.jsonl import VERSION, Table, sync_folder, write_json
 from search.store.lease import Lease, identity
 from search.store.listed import model_file
 from search.store.records import RUN_FILE, State, now, read_run, resume_command
 from search.store.storage import Storage
-from search.store.sync import Copy, bring_up, is_kept
+from search.store.sync import Copy, Kept, adopt, bring_up, is_kept
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -133,24 +133,21 @@ class RunFolder:
         with ExitStack() as stack:
             lock = _locked(stack, path) if path.exists() else None
             lease = _leased(stack, store, say, path if lock else None)
-            if store:
-                bring_up(store, path)
-            return cls._kept(stack, path, lock or _locked(stack, path), store, lease)
+            kept = adopt(store, lease) if store and lease else None
+            if store and kept:
+                bring_up(store, path, kept)
+            return cls._kept(stack, path, lock or _locked(stack, path), store, lease, kept)
 
     @classmethod
     def _kept(
         cls, stack: ExitStack, path: Path, lock: "FileLock", store: Storage | None,
-        lease: Lease | None,
+        lease: Lease | None, kept: Kept | None = None,
     ) -> Self:  # fmt: skip
         """The folder, which from now on gives back what the stack would."""
         copy = None
         if store and lease:
-            try:
-                copy = Copy(path, store, lease)
-                lease.lock = identity(path / LOCK_FILE)
-            except OSError as error:
-                text = f"storage {store.place} cannot be used: {one_line(error)}"
-                raise InputError(text) from None
+            copy = Copy(path, store, lease, kept or adopt(store, lease))
+            lease.lock = identity(path / LOCK_FILE)
         folder = cls(path, lock, copy)
         stack.pop_all()
         return folder

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,10 @@ class Copy:
         lease: without which nothing is written there.
     """
 
-    def __init__(self, path: Path, store: Storage, lease: Lease) -> None:
+    def __init__(self, path: Path, store: Storage, lease: Lease, kept: "Kept") -> None:
         self._path, self.store, self.lease = path, store, lease
-        _, found = newest(store)
-        self._state = found or {"tables": {}, "files": {}}
+        self._state = kept.state or {"tables": {}, "files": {}}
         (path / ".term").write_text(f"{lease.term}\n")
-        if found:
-            # From here on no state counts that a former driver may still be writing.
-            store.write(f"{folder(lease.term)}/state.json", json.dumps(found).encode())
         self._number = 0
         self._thread = ThreadPoolExecutor(1)
         self._sending: Future[dict[str, Any]] | None = None
@@ -139,8 +136,25 @@ class Copy:
         return state
 
 
-def newest(store: Storage) -> tuple[int, dict[str, Any] | None]:
-    """The state that counts, if there is a copy, and its term; 0 is one without terms.
+class DivergedError(InputError):
+    """A run folder and its copy each hold what the other does not."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a storage holds of a run.
+
+    Attributes:
+        term: in which it was written; 0 is one without terms.
+        state: that counts; None if there is no copy.
+    """
+
+    term: int
+    state: dict[str, Any] | None
+
+
+def newest(store: Storage) -> Kept:
+    """The copy that counts.
 
     Raises:
         OSError: the storage cannot be read.
@@ -148,8 +162,25 @@ def newest(store: Storage) -> tuple[int, dict[str, Any] | None]:
     for term in range(latest(store), -1, -1):
         with suppress(FileNotFoundError):
             name = f"{folder(term) if term else 'copy'}/state.json"
-            return term, dict(json.loads(store.read(name)))
-    return 0, None
+            return Kept(term, dict(json.loads(store.read(name))))
+    return Kept(0, None)
+
+
+def adopt(store: Storage, lease: Lease) -> Kept:
+    """The copy that the driver of a lease goes on from, whatever a former one still writes.
+
+    Raises:
+        InputError: the storage cannot be used.
+    """
+    try:
+        kept = newest(store)
+        if kept.state is not None:
+            # Before anything is done by it: from here on it counts, and nothing that comes late.
+            store.write(f"{folder(lease.term)}/state.json", json.dumps(kept.state).encode())
+    except OSError as error:
+        text = f"the run in {store.place} cannot be taken up: {one_line(error)}"
+        raise InputError(text) from None
+    return kept
 
 
 def is_kept(store: Storage) -> bool:
@@ -159,20 +190,27 @@ def is_kept(store: Storage) -> bool:
         InputError: it cannot be read.
     """
     try:
-        return newest(store)[1] is not None
+        return newest(store).state is not None
     except OSError as error:
         raise InputError(f"storage {store.place} cannot be read: {one_line(error)}") from None
 
 
-def bring_up(store: Storage, path: Path) -> None:
+def bring_up(store: Storage, path: Path, kept: Kept | None = None) -> None:
     """Bring a run folder up to its copy, where that was written elsewhere since, or make it.
 
+    Args:
+        store: of the run.
+        path: of the folder.
+        kept: the copy, as a driver adopted it; else the one that counts.
+
     Raises:
-        InputError: the copy cannot be read, or each holds what the other does not.
+        InputError: the copy cannot be read.
+        DivergedError: each holds what the other does not.
     """
     try:
-        term, state = newest(store)
-        if state is None or ((path / RUN_FILE).exists() and _term(path) >= term):
+        kept = kept or newest(store)
+        state = kept.state
+        if state is None or ((path / RUN_FILE).exists() and _term(path) >= kept.term):
             return
         with _fetched(store, path, state) as place:
             if not path.exists():
@@ -182,7 +220,7 @@ def bring_up(store: Storage, path: Path) -> None:
             tables = [(_complete(place / t), _complete(path / t)) for t in state["tables"]]
             if not all(there.startswith(here) for there, here in tables):
                 if not all(here.startswith(there) for there, here in tables):
-                    raise InputError(
+                    raise DivergedError(
                         f"{path} holds what {store.place} does not, where the run went on without "
                         f"it: move {path} away, and the same command with its --storage goes on "
                         "from what the storage holds"

@@ -20,6 +20,7 @@ from rich.console import Console
 from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, locked
+from captcha_models.errors import InputError
 from captcha_models.inference.predictions import held_out
 from captcha_models.training.checkpoint import (
     Card,
@@ -41,7 +42,7 @@ from search.store.leaderboard import best
 from search.store.records import read_run
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
-from search.store.sync import bring_up
+from search.store.sync import DivergedError, bring_up
 from search.tuning.run_file import describe_list
 from search.tuning.settings import Settings
 from search.tuning.task import OnEpoch, Task, Trainable
@@ -402,14 +403,22 @@ def test_images_that_validate_train_it_too_and_a_storage_has_it(
 
     # A storage that cannot be reached at the end, and then can, as the line says.
     trained, said = begun(tmp_path), list[str]()
-    (tmp_path / "store").rename(tmp_path / "away")
-    (tmp_path / "store").touch()
+
+    def cut_off(line: str) -> None:
+        if not said:
+            (tmp_path / "store").rename(tmp_path / "away")
+            (tmp_path / "store").touch()
+            (tmp_path / "runs" / "r" / "note").touch()
+        said.append(line)
+
     shutil.rmtree(tmp_path / "elsewhere")
-    (tmp_path / "runs" / "r" / "note").touch()
-    assert confirmed(tmp_path, own, said.append, no_test=True)["crnn"]["model"]
+    assert confirmed(tmp_path, own, cut_off, no_test=True)["crnn"]["model"]
     kept = f"the confirmation is whole in {tmp_path / 'runs' / 'r'}, and not yet in {store.place}: "
     assert said[-1].startswith(f"{kept}storage {store.place} cannot be used: ")
     assert "\n" not in said[-1]
+    # Before anything is trained it is refused.
+    with pytest.raises(InputError, match="cannot be used"):
+        confirmed(tmp_path, own, said.append, no_test=True)
     (tmp_path / "store").unlink()
     (tmp_path / "away").rename(tmp_path / "store")
     confirmed(tmp_path, own, said.append, no_test=True)
@@ -417,3 +426,31 @@ def test_images_that_validate_train_it_too_and_a_storage_has_it(
     assert begun(tmp_path) == trained
     bring_up(store, tmp_path / "elsewhere" / "r")
     assert (tmp_path / "elsewhere" / "r" / "note").exists()
+
+
+def test_what_a_run_went_on_with_elsewhere_is_judged(
+    tmp_path: Path, images: LabelledImages
+) -> None:
+    store, run = Storage(str(tmp_path / "store" / "r")), tmp_path / "runs" / "r"
+    searched(run, images, {"crnn": 0.005}, store)
+    shutil.copytree(run, tmp_path / "before")
+    with RunFolder.open(tmp_path / "elsewhere" / "r", store) as folder:
+        better = _runs.start(folder, 7)
+        config = folder.records.trials["crnn-001"]["config"] | {"lr": 0.004}
+        folder.add_trial(**{**folder.records.trials[better], "config": config})
+        _runs.epoch(folder, better, 1, 0.001)
+        folder.end_trial(better, "completed")
+    found = confirmed(tmp_path, images, no_test=True)["crnn"]
+    assert better in {one["name"] for one in found["candidates"]}
+
+    # A folder that went its own way is refused before anything is trained, and not told to send.
+    with RunFolder.open(tmp_path / "elsewhere" / "r", store) as folder:
+        _runs.start(folder, 8)
+    shutil.rmtree(run)
+    shutil.copytree(tmp_path / "before", run)
+    with RunFolder.open(run) as folder:
+        _runs.start(folder, 9)
+    trained = begun(tmp_path)
+    with pytest.raises(DivergedError, match="holds what"):
+        confirmed(tmp_path, images, no_test=True)
+    assert begun(tmp_path) == trained

@@ -4,6 +4,8 @@ import getpass
 import os
 import random
 import socket
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 
 from captcha_models.errors import InputError
+from search.store import lease as leases
 from search.store.lease import HOLD_S, TAKE_S, Lease, LeaseLapsedError, LeaseLostError
 from search.store.storage import Storage
 from tests.search.store._gate import gate
@@ -227,3 +230,42 @@ def test_a_store_that_cannot_keep_two_apart_is_refused(tmp_path: Path) -> None:
         where = f"gs://anonymous@bucket/r?scheme=http&endpoint_override={place}"
         with pytest.raises(InputError, match="writes over what it was asked to keep"):
             Clock().take(Storage(where))
+
+
+def test_a_store_that_makes_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, clock = Storage(str(tmp_path)), Clock()
+    monkeypatch.setattr(store, "create", lambda *_: False)
+    with pytest.raises(InputError, match="refuses to make a file that is not there"):
+        clock.take(store)
+    assert 1000 < clock.now <= 1000 + TAKE_S
+
+
+def test_the_beat_outlives_whatever_a_file_system_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "BEAT_S", 0.01)
+    store, clock = Storage(str(tmp_path)), Clock()
+    held = clock.take(store)
+    failed = threading.Event()
+
+    def fails(*_: Any) -> None:
+        failed.set()
+        raise ValueError("no such thing")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "write", fails)
+        clock.now += HOLD_S + 1
+        held.keep()
+        assert failed.wait(20)
+        with pytest.raises(LeaseLapsedError, match=r"reached for 46 s \(.*no such thing"):
+            held.check()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(LeaseLapsedError):
+            held.check()
+            break
+        time.sleep(0.01)
+    held.check()
+    held.release()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from captcha_models.architectures import config_class
 from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
 from search.store import lease as leases
+from search.store import run_folder
 from search.store.listed import ListedTrial
 from search.store.records import read_run
 from search.store.run_folder import RunFolder
@@ -70,6 +72,30 @@ def test_what_comes_too_late_is_refused_and_changes_nothing(
         store.write("copy/000001/state.json", b'{"tables": {}, "files": {}}')
         bring_up(store, tmp_path / "d" / "r")
         assert list(read_run(tmp_path / "d" / "r").trials) == ["crnn-000"]
+        ended(folder, 5)
+    bring_up(store, tmp_path / "c" / "r")
+    assert list(read_run(tmp_path / "c" / "r").trials) == ["crnn-000", "crnn-005"]
+
+
+def test_a_state_that_lands_while_the_run_is_taken_up_is_read_by_nobody(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, state = Storage(storage), "copy/000001/state.json"
+    with RunFolder.create(tmp_path / "a" / "r", _runs.run_json(), store) as late:
+        ended(late, 0)
+        late._copy.push(wait=True)  # type: ignore[union-attr]
+        first = store.read(state)
+        ended(late, 1)
+    second = store.read(state)
+    assert second != first
+    store.write(state, first)
+
+    def then_it_lands(*taken: Any) -> None:
+        bring_up(*taken)
+        store.write(state, second)
+
+    monkeypatch.setattr(run_folder, "bring_up", then_it_lands)
+    with RunFolder.open(tmp_path / "b" / "r", store) as folder:
         ended(folder, 5)
     bring_up(store, tmp_path / "c" / "r")
     assert list(read_run(tmp_path / "c" / "r").trials) == ["crnn-000", "crnn-005"]

@@ -69,7 +69,7 @@ def test_the_copy_grows_in_parts_and_makes_the_same_folder(storage: str, tmp_pat
 
 
 def tables(store: Storage) -> dict[str, list[tuple[str, int]]]:
-    state = newest(store)[1]
+    state = newest(store).state
     assert state
     found: dict[str, list[tuple[str, int]]] = state["tables"]
     return found
