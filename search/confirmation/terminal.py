@@ -1,6 +1,6 @@
 """Terminal tables of a confirmation; they compute nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,17 +13,10 @@ from search.confirmation.candidates import BASELINE
 PLAIN_WIDTH = 120
 """Of a file or pipe, which has no width of its own."""
 
-_COLUMNS = (
-    "search",
-    "NLL",
-    "to best",
-    "train NLL",
-    "gap",
-    "captchas read",
-    "CER",
-    "images seen",
-    "s",
-)
+_REST = ("train NLL", "gap", "captchas read", "CER", "images seen", "s")
+
+Line = tuple[tuple[str, ...], str | None]
+"""Cells of a table's line, and its style."""
 
 
 def print_confirmation(found: Mapping[str, Any], console: Console | None = None) -> None:
@@ -36,28 +29,27 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
     out = console or Console()
     if not out.is_terminal and console is None:
         out = Console(width=PLAIN_WIDTH)
-    table = _table("", "candidate", *_COLUMNS)
+    lines: list[Line] = []
     for space, result in found.items():
-        plan = result["plan"]
         for line in result["candidates"]:
             mark = "*" if line["chosen"] else "+" if line["within_one_standard_error"] else ""
             name = line["name"] if not line["baseline"] else f"{space} baseline"
             apart = line["difference_to_best"]["nll"]
             searched = line["search_valid_nll"]
-            table.add_row(
+            cells = (
                 mark,
                 name,
                 "" if searched is None else _nats(searched),
                 _with_interval(line["nll"]),
                 f"{apart['mean']:+.4f}\n± {apart['error_images']:.4f}",
                 *_rest(line),
-                style="bold" if line["chosen"] else "italic" if line["baseline"] else None,
             )
-        table.add_section()
+            style = "bold" if line["chosen"] else "italic" if line["baseline"] else None
+            lines.append((cells, style))
     plan = next(iter(found.values()))["plan"]
     _say(out, f"retrained: {plan['seeds']} seeds, each validated on its own of {plan['folds']} "
          "fresh folds", style="bold")  # fmt: skip
-    out.print(table, highlight=False)
+    _print(out, ("", "candidate"), ("search", "NLL", "to best", *_REST), lines)
     _say(out, "* chosen: the cheapest within one standard error (+) of the best, image by image")
     for space, result in found.items():
         for name in result["failed"]:
@@ -72,9 +64,9 @@ def print_confirmation(found: Mapping[str, Any], console: Console | None = None)
                  style="bold")  # fmt: skip
             if result.get("gain"):
                 _say(out, f"{space}: {gained(result['gain'])}")
-            _say(out, f"{space}: configuration: {run}/confirmed/{space}.toml")
+            _say(out, f"{space}: configuration:\n  {run}/confirmed/{space}.toml")
         if result["model"]:
-            _say(out, f"{space}: model: {run}/{result['model']['file']}")
+            _say(out, f"{space}: model:\n  {run}/{result['model']['file']}")
     if any(result["model"] for result in found.values()):
         _say(out, f"use the model:\n  {command('captcha_models.export', run)}")
     _say(out, f"list labels that these trainings contradict:\n  {command('search.labels', run)}")
@@ -101,27 +93,22 @@ def _print_test(found: Mapping[str, Any], out: Console) -> None:
     first = next(result for result in found.values() if result["test"])
     _say(out, f"locked test set: {counted(first['test']['num_images'], 'image')}, "
          f"{counted(first['plan']['test_seeds'], 'training')} of each", style="bold")  # fmt: skip
-    table = _table("", "NLL", "train NLL", "gap", "captchas read", "CER", "images seen", "s")
+    lines: list[Line] = []
     for space, result in found.items():
         if not (test := result["test"]):
             continue
         chosen = next(line for line in result["candidates"] if line["chosen"])
         name = f"{space} baseline" if chosen["baseline"] else chosen["name"]
         for title, part in ((name, test["winner"]), (f"{space} baseline", test["baseline"])):
-            table.add_row(title, _with_interval(part["nll"]), *_rest(part))
+            lines.append(((title, _with_interval(part["nll"]), *_rest(part)), None))
         apart = test["difference"]
-        table.add_row(
-            "  difference",
-            _with_interval(apart["nll"]),
-            "",
-            "",
-            _with_interval(apart["exact_match"], share=True),
-            style="dim",
-        )
+        read = _with_interval(apart["exact_match"], share=True)
+        cells = ("  difference", _with_interval(apart["nll"]), "", "", read, "", "", "")
+        lines.append((cells, "dim"))
         if test["optimism"]:
-            table.add_row("  optimism", _with_interval(test["optimism"]), style="dim")
-        table.add_section()
-    out.print(table, highlight=False)
+            cells = ("  optimism", _with_interval(test["optimism"]), *[""] * len(_REST))
+            lines.append((cells, "dim"))
+    _print(out, ("",), ("NLL", *_REST), lines)
     _say(out, "optimism: test NLL minus the winner's validation NLL in the search; above 0: it was "
          "too low")  # fmt: skip
 
@@ -140,7 +127,7 @@ def _rest(part: Mapping[str, Any]) -> tuple[str, ...]:
 def _with_interval(one: Mapping[str, Any], *, share: bool = False) -> str:
     """A mean and, on a second line, its 95 % interval."""
     if share:
-        return f"{one['mean']:.2%}\n{100 * one['low']:.1f} to {100 * one['high']:.1f}"
+        return f"{100 * one['mean']:.2f} %\n{100 * one['low']:.1f} to {100 * one['high']:.1f}"
     return f"{_nats(one['mean'])}\n{_nats(one['low'])} to {_nats(one['high'])}"
 
 
@@ -148,12 +135,38 @@ def _nats(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
-def _table(*heads: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in heads:
-        text = head in ("", "candidate")
-        table.add_column(head, justify="left" if text else "right", no_wrap=text)
-    return table
+def _print(out: Console, names: Sequence[str], heads: Sequence[str], lines: Sequence[Line]) -> None:
+    """Print a table; where it is wider than the terminal, in parts that each begin with the names.
+
+    Args:
+        out: where to.
+        names: heads of the columns that every part has; lines without any other cell leave it.
+        heads: of the other columns.
+        lines: cells of all columns.
+    """
+    every = [*names, *heads]
+    widths = [
+        max(map(len, [head, *(part for cells, _ in lines for part in cells[i].split("\n"))])) + 1
+        for i, head in enumerate(every)
+    ]
+    own = list(range(len(names)))
+    parts: list[list[int]] = [[]]
+    for i in range(len(names), len(every)):
+        # The last column needs no gap behind it.
+        if parts[-1] and sum(widths[k] for k in [*own, *parts[-1], i]) - 1 > out.width:
+            parts.append([])
+        parts[-1].append(i)
+    for number, part in enumerate(parts):
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for i in [*own, *part]:
+            text = i < len(names)
+            table.add_column(every[i], justify="left" if text else "right", no_wrap=True)
+        for cells, style in lines:
+            if any(cells[i] for i in part):
+                table.add_row(*(cells[i] for i in [*own, *part]), style=style)
+        if number:
+            out.print()
+        out.print(table, highlight=False)
 
 
 def _say(out: Console, line: str, style: str | None = None) -> None:

@@ -180,9 +180,13 @@ class Progress:
         done, epochs = row["epoch"], row["epochs"]
         if done >= epochs:
             return [f"epoch {done}/{epochs}"]
-        since = _duration(row["since_s"] + waited_s)
-        about = f" of about {_duration(row['epoch_s'])}" if row["epoch_s"] else ""
         step = self.steps.of(row["trial"], done + 1)
+        since_s, epoch_s = row["since_s"] + waited_s, row["epoch_s"]
+        if step and step.epoch_s and not done:
+            # Before its first epoch a worker starts, and nobody knows how long scoring takes.
+            since_s, epoch_s = step.seconds, step.epoch_s
+        since = _duration(since_s)
+        about = f" of about {_duration(epoch_s)}" if epoch_s else ""
         if step is None:
             return [f"epoch {done}/{epochs}, the next for {since}{about}"]
         speed = f"{step.images_per_s:,.0f} images/s" if step.images_per_s else ""

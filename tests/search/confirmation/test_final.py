@@ -224,7 +224,7 @@ def test_without_the_test_set_one_more_is_trained_and_never_scored(
     out = io.StringIO()
     print_confirmation({"crnn": found}, Console(file=out, width=200))
     assert few in out.getvalue()
-    assert f"crnn: model: {run}/confirmed/crnn/model.safetensors" in out.getvalue()
+    assert f"crnn: model:\n  {run}/confirmed/crnn/model.safetensors\n" in out.getvalue()
     assert f"use the model:\n  python -m captcha_models.export {run}\n" in out.getvalue()
     assert " is confirmed" not in out.getvalue()
     # The search's own best is where it was.

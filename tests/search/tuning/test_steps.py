@@ -116,8 +116,8 @@ def test_who_cannot_listen_or_be_reached_hears_nothing() -> None:
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (80, "crnn-000*  epoch 1/12: step 13/39, 13 s of about 39 s, 16 images/s"),
-        (60, "crnn-000*  epoch 1/12: step 13/39, 13 s of about 39 s"),
+        (80, "crnn-000*  epoch 1/12: step 13/39, 12 s of about 39 s, 16 images/s"),
+        (60, "crnn-000*  epoch 1/12: step 13/39, 12 s of about 39 s"),
         (40, "crnn-000*  epoch 1/12: step 13/39"),
     ],
 )
