@@ -103,11 +103,11 @@ def _print_test(found: Mapping[str, Any], out: Console) -> None:
             lines.append(((title, _with_interval(part["nll"]), *_rest(part)), None))
         apart = test["difference"]
         read = _with_interval(apart["exact_match"], share=True)
-        cells = ("  difference", _with_interval(apart["nll"]), "", "", read, "", "", "")
-        lines.append((cells, "dim"))
+        nll = _with_interval(apart["nll"])
+        lines.append((("  difference", nll, "", "", read, "", "", ""), "dim"))
         if test["optimism"]:
-            cells = ("  optimism", _with_interval(test["optimism"]), *[""] * len(_REST))
-            lines.append((cells, "dim"))
+            nll = _with_interval(test["optimism"])
+            lines.append((("  optimism", nll, *[""] * len(_REST)), "dim"))
     _print(out, ("",), ("NLL", *_REST), lines)
     _say(out, "optimism: test NLL minus the winner's validation NLL in the search; above 0: it was "
          "too low")  # fmt: skip
