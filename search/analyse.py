@@ -1,9 +1,10 @@
 """Report on a run: leaderboard, confirmation, importance, cost, and what to do next.
 
-    python -m search.analyse [RUN] [--html FILE] [--csv FILE] [--json] [--compare RUN2]
+    python -m search.analyse [RUN] [--html FILE] [--csv FILE] [--json] [--compare RUN2] [--serve]
 
 Reads the run folder alone, also while the search is running, and shows what can still be read of a
-damaged one. The HTML file is self-contained: it opens anywhere, without a server or a network.
+damaged one. The HTML file is self-contained: it opens anywhere, without a server or a network;
+--serve shows the same page at 127.0.0.1 and renews it while the search goes on.
 """
 
 import json
@@ -13,6 +14,7 @@ import click
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
+from search.server import PORT
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -32,6 +34,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--csv", "table", type=_FILE, help="Write all trials as a table, a row each.")
 @click.option("--compare", type=click.Path(path_type=Path), help="Show another run beside it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@click.option("--serve", is_flag=True, help="Show the page at 127.0.0.1, renewed as it grows.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Port of --serve.  [{PORT}, or one that is free]",
+)
 def analyse(
     run: Path | None,
     runs_dir: Path,
@@ -41,6 +49,8 @@ def analyse(
     table: Path | None,
     compare: Path | None,
     as_json: bool,
+    serve: bool,
+    port: int | None,
 ) -> None:
     """Show the leaderboard of RUN, by default of the newest run, and the report on it."""
     from search.report import compare as comparison
@@ -51,7 +61,22 @@ def analyse(
         raise InputError(
             f"{given} is of one run, --compare prints two: give one of them, or call it twice"
         )
+    if port is not None and not serve:
+        raise InputError(f"--port {port} is of --serve: give --serve too, or leave it out")
     path = run or newest_run(runs_dir)
+    if serve:
+        others = {"--html": html, "--csv": table, "--compare": compare, "--json": as_json}
+        if given := next((name for name, value in others.items() if value), None):
+            raise InputError(
+                f"--serve shows one run until it is ended, {given} is another answer: give one of "
+                "them, or call it twice"
+            )
+        from search import server
+        from search.report.live import Live
+
+        app = Live(path, images=not no_images)
+        server.serve(app, port, lambda address: f"run: {path}\n{address}")
+        return
     for file in filter(None, (html, table)):
         if not file.resolve().parent.is_dir():
             raise InputError(f"{file} cannot be written: there is no folder {file.parent}")

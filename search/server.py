@@ -32,7 +32,9 @@ class _Server(ThreadingMixIn, WSGIServer):
             super().handle_error(request, client_address)
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
+    """Handler that prints no line for each request."""
+
     def log_message(self, *args: Any) -> None:
         """Nothing: no line for each request."""
 
@@ -71,7 +73,7 @@ def refuse(start: Callable[..., Any], why: str) -> Iterable[bytes]:
 def _listening(app: Application, port: int | None) -> WSGIServer:
     for wanted in (PORT, 0) if port is None else (port,):
         try:
-            return make_server(HOST, wanted, app, server_class=_Server, handler_class=_Quiet)
+            return make_server(HOST, wanted, app, server_class=_Server, handler_class=Quiet)
         except PermissionError:
             raise InputError(
                 f"port {wanted} is not for everybody: give one from 1024 to 65535, or leave it out"

@@ -6,6 +6,7 @@ too.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 COLOURS = ("#3b7dd8", "#c8701a", "#2b9464", "#9a6bc7", "#c2528b")
@@ -58,6 +59,15 @@ def colour(spaces: Iterable[str], space: str) -> str:
 def axis(title: str, *, log: bool = False, **more: Any) -> dict[str, Any]:
     """An axis by its title; logarithmic on request."""
     return {"title": {"text": title}, **({"type": "log"} if log else {}), **more}
+
+
+def whole(span: float, most: int = 10) -> dict[str, Any]:
+    """Ticks of an axis that counts: whole numbers alone, at most so many over `span`.
+
+    The page's script takes a first tick at 0 for the sign of such an axis when it is zoomed.
+    """
+    steps = (step * 10**decade for decade in count() for step in (1, 2, 5))
+    return {"tick0": 0, "dtick": next(step for step in steps if span / step <= most)}
 
 
 def positive(value: float | None) -> bool:

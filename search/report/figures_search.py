@@ -16,6 +16,7 @@ def stages(found: Mapping[str, Mapping[str, int]]) -> Figure:
     """Trials of each space by stage."""
     shown = ("tried", "completed", "retrained", "tested")
     traces = []
+    most = max((own["tried"] for own in found.values()), default=0)
     for name, own in found.items():
         counts = [own[stage] for stage in shown]
         trace = figure.bars(shown, counts, list(map(str, counts)), colour(found, name))
@@ -26,7 +27,7 @@ def stages(found: Mapping[str, Mapping[str, int]]) -> Figure:
         "winner, evaluated once on the locked test set.",
         traces, ["architecture", *STAGES],
         [[name, *(own[stage] for stage in STAGES)] for name, own in found.items()],
-        {"yaxis": {"autorange": "reversed"}, "xaxis": axis("trials")}, 280,
+        {"yaxis": {"autorange": "reversed"}, "xaxis": axis("trials", **figure.whole(most))}, 280,
     )  # fmt: skip
 
 
@@ -34,6 +35,7 @@ def history(boards: Boards) -> Figure:
     """Each trial's last validation NLL in the order of the trials, and the best so far."""
     traces: list[Trace] = []
     table: list[list[Any]] = []
+    last = max((row["number"] for board in boards.values() for row in board), default=0)
     for space, board in boards.items():
         rows = sorted(
             (r for r in board if figure.positive(r["valid_nll"])), key=lambda r: r["number"]
@@ -64,13 +66,14 @@ def history(boards: Boards) -> Figure:
         "stopped at a rung or by a cap, stars are baselines; the line is the best so far.",
         traces,
         ["trial", "state", "epochs", "validation NLL", "captchas read", "CER", "best so far"],
-        table, {"xaxis": axis("trial"), "yaxis": axis(figure.NLL_AXIS, log=True)},
+        table,
+        {"xaxis": axis("trial", **figure.whole(last)), "yaxis": axis(figure.NLL_AXIS, log=True)},
     )  # fmt: skip
 
 
 def curves(run: Run, boards: Boards) -> Figure:
     """All validation curves, with the rungs at which a trial may be stopped."""
-    styles = {"completed": (COLOURS[0], 0.75), "stopped": (COLOURS[1], 0.6), "others": (GREY, 0.6)}
+    styles = {"completed": (COLOURS[0], 0.9), "stopped": (COLOURS[1], 0.8), "others": (GREY, 0.9)}
     lines: dict[str, dict[str, list[Any]]] = {}
     table: list[list[Any]] = []
     last = 1
@@ -99,7 +102,7 @@ def curves(run: Run, boards: Boards) -> Figure:
         "that are behind are stopped."
         if found else "No trial is stopped at a rung in this search.",
         traces, ["trial", "state", "last epoch", "validation NLL there", "lowest"], table,
-        {"xaxis": axis("epoch", range=[0.8, last + 0.2]),
+        {"xaxis": axis("epoch", range=[0.8, last + 0.2], **figure.whole(last)),
          "shapes": [figure.rule(rung, dash="dot", color=GREY) for rung in found],
          "yaxis": axis(figure.NLL_AXIS, log=True)},
     )  # fmt: skip
@@ -174,7 +177,8 @@ def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figu
         "cost", "Cost of each trial", "Minutes of each trial, evaluation included.",
         each, ["trial", "state", "minutes", "images seen", "GPU seconds", "money"],
         [[r["trial"], r["state"], r["minutes"], *(r[name] for name in columns)] for r in numbered],
-        {"xaxis": axis("trials in the order of their start"), "yaxis": axis("minutes")}, 300,
+        {"xaxis": axis("trials in the order of their start", **figure.whole(len(rows))),
+         "yaxis": axis("minutes")}, 300,
     )  # fmt: skip
     states = [state for state, part in spent.items() if part["trials"]]
     minutes = [spent[s]["seconds"] / 60 for s in states]

@@ -6,7 +6,7 @@ from typing import Any
 from search.report import figure
 from search.report.figure import COLOURS, GREY, Figure, axis
 from search.report.formats import setting
-from search.report.loader import Run
+from search.report.loader import Run, number
 from search.report.parameters import parameters, position
 
 LEAST = 0.01
@@ -47,7 +47,7 @@ def parallel(run: Run, space: str, board: Rows) -> Figure:
     count = max(1, len(rows) // 10)
     traces = []
     for kind, own, colour, alpha, width in (
-        ("others", rows[count:], GREY, 0.25, 1),
+        ("others", rows[count:], GREY, 0.6, 1),
         ("best tenth", rows[:count], COLOURS[0], 1, 2.5),
     ):
         xs: list[float | None] = []
@@ -60,7 +60,7 @@ def parallel(run: Run, space: str, board: Rows) -> Figure:
             {"type": "scatter", "mode": "lines+markers", "name": kind, "x": xs, "text": text,
              "y": [*names, None] * len(own), "connectgaps": False, "hoverinfo": "text",
              "opacity": alpha, "line": {"color": colour, "width": width},
-             "marker": {"size": 6 if alpha == 1 else 3}}
+             "marker": {"size": 6 if alpha == 1 else 4}}
         )  # fmt: skip
     marks = []
     for name in names:
@@ -98,6 +98,9 @@ def slices(run: Run, space: str, board: Rows, tint: str) -> list[Figure]:
         if choices:
             kind = {"type": "category", "categoryorder": "array",
                     "categoryarray": list(map(setting, choices))}  # fmt: skip
+        elif one["whole"] and not one["log"]:
+            reach = [r["value"] for r in own if number(r["value"]) is not None]
+            kind = figure.whole(max(reach, default=0) - min(reach, default=0), most=4)
         at = setting(start) if choices else start
         layout = {
             "xaxis": kind, "yaxis": {"type": "log"},

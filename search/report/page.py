@@ -10,6 +10,8 @@ import gzip
 import json
 import math
 import secrets
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +31,31 @@ OBJECTIVES = {
     "seconds": "least time",
 }
 TEMPLATES = Path(__file__).parent / "templates"
-GALLERY = 48
-"""Images shown at most: those that the most of the leading trials misread."""
+GALLERY, FEW = 48, 6
+"""Images shown at most, those that most of the leading trials misread; and before a fold."""
 WRONG = 12
 """Misread images shown of each trial."""
 CURVE = ("epoch", "train_nll", "valid_nll", "valid_exact_match", "valid_cer")
 """Columns of a trial's curve, in the order that the page's script expects."""
 
 
-def page(report: Report, *, images: bool = True) -> str:
-    """The page of a run, with the pictures of misread images or without."""
-    from jinja2 import Environment, FileSystemLoader
-    from plotly.offline import get_plotlyjs
+def page(
+    report: Report,
+    *,
+    images: bool = True,
+    live: Mapping[str, str] | None = None,
+    whole: bool = True,
+) -> str:
+    """The page of a run.
 
+    Args:
+        report: on it.
+        images: with the pictures of misread images.
+        live: of a page that is served: its `version`, what it `says` of the search, and the
+            `command` that serves it.
+        whole: with Plotly, which takes most of the bytes; a page that is only asked for what has
+            changed needs none.
+    """
     sections = figure_sections(report)
     pictures = thumbnails(report) if images else {}
     gallery = report.misread_images[:GALLERY]
@@ -52,13 +66,14 @@ def page(report: Report, *, images: bool = True) -> str:
         "pictures": {k: v for k, v in pictures.items() if k not in elsewhere},
         "labels": list(report.run.predictions.labels),
     }
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    for one in (formats.figure, formats.share, formats.minutes, formats.setting, formats.command):
-        environment.filters[one.__name__] = one
     board = leaderboard(report.boards)
-    return environment.get_template("report.html.j2").render(
+    objective = objective_of(report.run.records)
+    judged = {*objective.metrics, *(one.metric for one in objective.constraints)}
+    return rendered(
+        "report.html.j2",
+        ("report.js", *(("refresh.js",) if live else ())),
+        data,
+        whole=whole,
         report=report,
         run=report.run,
         about=report.run.about,
@@ -66,18 +81,49 @@ def page(report: Report, *, images: bool = True) -> str:
         has={
             name: any(row[name] is not None for row in board)
             for name in ("valid_cer", "valid_position_accuracy")
-        },
+        }
+        | {"images_seen": "images_seen" in judged},
         sections=sections,
         gallery=gallery,
         pictures=pictures,
-        objective=objective_of(report.run.records),
+        objective=objective,
         objectives=OBJECTIVES,
+        few=FEW,
+        live=live,
+    )
+
+
+def rendered(
+    template: str, scripts: Sequence[str], data: Mapping[str, Any], *, whole: bool = True,
+    **values: Any,
+) -> str:  # fmt: skip
+    """A page with figures: a template, its own scripts and the `data` that they show."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    for one in (formats.figure, formats.share, formats.minutes, formats.setting, formats.command):
+        environment.filters[one.__name__] = one
+    script = "\n".join(
+        (TEMPLATES / name).read_text(encoding="utf-8")
+        for name in ("common.js", "figures.js", *scripts)
+    )
+    return environment.get_template(template).render(
         nonce=secrets.token_urlsafe(16),
         style=style(),
-        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
-        plotly=_packed(get_plotlyjs()),
+        script=script,
+        plotly=_plotly() if whole else None,
         data=_packed(json.dumps(_finite(data), allow_nan=False, separators=(",", ":"))),
+        **values,
     )
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return _packed(get_plotlyjs())
 
 
 def leaderboard(boards: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -136,7 +182,7 @@ def _trials(report: Report) -> dict[str, Any]:
     """What the page's script shows of a trial when it is chosen."""
     run, found = report.run, {}
     facts = ("space", "rank", "state", "epochs", "seed", "error", "reason", "device", "num_misread",
-             "num_images", "valid_cer", "baseline", "config")  # fmt: skip
+             "num_images", "images_seen", "valid_cer", "baseline", "config")  # fmt: skip
     for space, board in report.boards.items():
         saved = run.about["spaces"][space]["space"]
         start = {**saved["baseline"], **saved["fixed"]}

@@ -21,16 +21,24 @@ SHUFFLES = 19
 
 
 def parameters(run: Run, space: str) -> dict[str, dict[str, Any]]:
-    """The saved ranges by name: `low`, `high`, `log`, or `choices`, and the `baseline`."""
+    """The saved ranges by name: `low`, `high`, `log`, or `choices`, and the `baseline`.
+
+    `whole` where all values are whole numbers; no comes before yes, in whatever order a space
+    names them.
+    """
     saved = run.about["spaces"][space]["space"]
     found = {}
     for name, one in saved["parameters"].items():
         ranges = one["attributes"]
+        choices = ranges.get("choices")
+        if choices and all(isinstance(choice, bool) for choice in choices):
+            choices = sorted(choices)
         found[name] = {
             "low": number(ranges.get("low")),
             "high": number(ranges.get("high")),
             "log": bool(ranges.get("log")),
-            "choices": ranges.get("choices"),
+            "choices": choices,
+            "whole": one["name"] == "IntDistribution",
             "baseline": saved["baseline"].get(name),
         }
     return found
@@ -57,10 +65,10 @@ def position(parameter: Mapping[str, Any], value: Any) -> float | None:
 def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Which share of the differences between trials each parameter makes (fANOVA).
 
-    Computed from the logarithm of the objective at each trial's last epoch; failed trials are left
-    out, and so are parameters that do not appear in all trials. Trees find something in any trials;
-    so a parameter counts only if its share is greater than the greatest of all in each of
-    SHUFFLES tables whose results were dealt to the trials by chance.
+    Computed from the logarithm of the objective at each trial's last epoch; trials that failed or
+    have not ended are left out, and so are parameters that do not appear in all trials. Trees
+    find something in any trials; so a parameter counts only if its share is greater than the
+    greatest of all in each of SHUFFLES tables whose results were dealt to the trials by chance.
 
     Args:
         run: the run.
@@ -81,7 +89,9 @@ def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict
     rows = [
         row
         for row in board
-        if row["state"] != "failed" and row["epochs"] and number(row.get(metric)) is not None
+        if row["state"] in ("completed", "stopped")
+        and row["epochs"]
+        and number(row.get(metric)) is not None
     ]
     result: dict[str, Any] = {
         "shares": {}, "telling": [], "chance": None, "num_trials": len(rows), "note": None,

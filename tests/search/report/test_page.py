@@ -4,14 +4,16 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.analyse_speed import write_run
+from search.report.figure import whole
 from search.report.page import figure_sections, page
+from search.report.parameters import parameters, position
 from search.report.report import Report
 from tests.search.report import runs
 
@@ -76,13 +78,50 @@ def test_every_figure_is_one_that_plotly_accepts_and_has_its_table(run: Path) ->
     assert count > 60
 
 
+def whole_axes(figures: Iterable[Any]) -> dict[str, int | None]:
+    """Step between the ticks of each axis that counts."""
+    return {
+        f.name: f.layout["xaxis"].get("dtick") if f.layout["xaxis"].get("tick0") == 0 else None
+        for f in figures
+        if f.layout.get("xaxis", {}).get("type") not in ("log", "category")
+    }
+
+
+def test_what_is_counted_has_ticks_at_whole_numbers_alone(tmp_path: Path) -> None:
+    few = figure_sections(Report.of(runs.write(tmp_path / "few", trials=2, epochs=2)))
+    found = whole_axes(f for figures in few.values() for f in figures)
+    assert {name: found[name] for name in ("stages", "history", "curves", "cost")} == {
+        "stages": 1, "history": 1, "curves": 1, "cost": 1,
+    }  # fmt: skip
+    assert found["slice-crnn-cut"] == 1
+    many = figure_sections(Report.of(runs.write(tmp_path / "many", trials=70, epochs=24)))
+    found = whole_axes(f for figures in many.values() for f in figures)
+    assert (found["stages"], found["history"], found["curves"]) == (10, 10, 5)
+    assert [whole(span)["dtick"] for span in (0, 10, 11, 20, 21, 51, 100, 101)] == [
+        1, 1, 2, 2, 5, 10, 10, 20,
+    ]  # fmt: skip
+
+
+def test_no_stands_before_yes_however_a_space_names_them(tmp_path: Path) -> None:
+    path = runs.write(tmp_path / "r")
+    about = json.loads((path / "run.json").read_text())
+    choice = about["spaces"]["crnn"]["space"]["parameters"]["normalize"]["attributes"]
+    choice["choices"] = [True, False]
+    (path / "run.json").write_text(json.dumps(about))
+    report = Report.of(path)
+    one = parameters(report.run, "crnn")["normalize"]
+    assert (position(one, False), position(one, True)) == (0, 1)
+    found = {f.name: f for f in figure_sections(report)["slices"]}
+    assert found["slice-crnn-normalize"].layout["xaxis"]["categoryarray"] == ["no", "yes"]
+
+
 def test_commands_and_settings_are_shown_as_they_are_typed(tmp_path: Path) -> None:
     path = runs.write(tmp_path / "r", skip_bad=False, fixed={"clip": "5"}, warm_start=["a", "b"])
     about = json.loads((path / "run.json").read_text())
     about["sessions"][0]["command"] = ["python", "--data", "my images.zip"]
     (path / "run.json").write_text(json.dumps(about))
     text = page(Report.of(path))
-    assert "<code>python --data &#39;my images.zip&#39;</code>" in text
+    assert ">python --data &#39;my images.zip&#39;</code>" in text
     for value in ("no", "clip=5", "a, b"):
         assert f"<td><code>{value}</code></td>" in text
 
@@ -215,9 +254,46 @@ def test_on_a_phone_nothing_is_wider_than_it(opened: Any, tmp_path: Path, scheme
     )
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.screenshot(path=tmp_path / f"phone-{scheme}.png", full_page=True)
+    fold = tab.locator("#slices-crnn")
+    assert fold.get_attribute("open") is None
+    assert fold.locator(".main-svg").count() == 0
+    fold.locator("summary").click()
+    tab.wait_for_selector("#slices-crnn .plot .main-svg")
 
 
 @pytest.mark.slow
 def test_it_prints(opened: Any) -> None:
     tab = opened(viewport={"width": 1280, "height": 900}, color_scheme="dark")
     assert len(tab.pdf(format="A4")) > 50_000
+
+
+@pytest.mark.slow
+def test_a_program_that_prints_when_the_page_has_loaded_prints_figures(
+    chromium: Any, run: Path, tmp_path: Path
+) -> None:
+    """Such as `chromium --print-to-pdf`: the load event waits until figures can be drawn."""
+    file = tmp_path / "report.html"
+    file.write_text(page(Report.of(run)), encoding="utf-8")
+    tab = chromium.new_page()
+    tab.add_init_script(
+        "addEventListener('load', () => { window.ready = Boolean(window.Plotly); })"
+    )
+    tab.goto(file.as_uri(), wait_until="load")
+    assert tab.evaluate("window.ready")
+    tab.close()
+
+
+@pytest.mark.slow
+def test_a_command_is_copied_whole(chromium: Any, run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(page(Report.of(run)), encoding="utf-8")
+    context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    tab = context.new_page()
+    tab.goto(file.as_uri())
+    button = tab.locator("header button.copy")
+    button.click()
+    tab.wait_for_function("() => document.querySelector('header .copy').textContent === 'Copied'")
+    copied = tab.evaluate("navigator.clipboard.readText()")
+    assert copied == tab.text_content("header .command code")
+    assert "python -m search.confirm " in copied
+    context.close()
