@@ -64,6 +64,8 @@ def photographed() -> Image.Image:
 
 if __name__ == "__main__":
     os.chdir(DOCS.parent)
+    # As after `source .venv/bin/activate`: the commands on the pictures name no machine's folders.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     (DOCS / "terminal.svg").write_text(printed(), encoding="utf-8")
     photographed().save(DOCS / "report.png", optimize=True)
     sys.stdout.write("wrote docs/terminal.svg and docs/report.png\n")
