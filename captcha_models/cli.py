@@ -111,6 +111,17 @@ def say(text: str, *, err: bool = False) -> None:
         click.echo(line, err=err)
 
 
+def ask(question: str) -> str | None:
+    """What a person types, which is not shown; None where standard input is no terminal."""
+    if not sys.stdin.isatty():
+        return None
+    try:
+        found: str = click.prompt(f"{hide(question)} (not shown)", hide_input=True, err=True)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return found.strip()
+
+
 class _Ascii(io.TextIOWrapper):
     """A stream in ASCII without `buffer`, through which click would write UTF-8."""
 

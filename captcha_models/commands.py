@@ -7,7 +7,10 @@ nothing, the environment's own Python is written out; of `captcha-search` it is 
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from captcha_models.secrets import HIDDEN, hide
 
 CONSOLE = "captcha-search"
 
@@ -25,10 +28,24 @@ def program(module: str) -> list[str]:
 
 
 def typed(module: str, *more: object) -> str:
-    """The command that this process was called by, a module's, with some words more."""
+    """The command that this process was called by, a module's, with some words more.
+
+    Options whose value holds a secret are left out: such a value is asked for again.
+    """
     # Of `python -m search confirm` as well the first word is the command's name.
     first = 2 if _is_console() or Path(sys.argv[0]).stem == "__main__" else 1
-    return command(module, *sys.argv[first:], *more)
+    return command(module, *without_secrets(sys.argv[first:]), *more)
+
+
+def without_secrets(words: Sequence[str]) -> list[str]:
+    """Words of a command but for options whose value holds a secret, or held one that is hidden."""
+    kept: list[str] = []
+    for word in words:
+        if HIDDEN not in hide(word):
+            kept.append(word)
+        elif not word.startswith("--") and kept and kept[-1].startswith("--"):
+            kept.pop()
+    return kept
 
 
 def _is_console() -> bool:

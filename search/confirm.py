@@ -112,6 +112,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
             "--force evaluates on the test set and --no-test does not: give one of them"
         )
 
+    from search.store.keys import storage_of
     from search.store.records import newest_run, read_run
 
     records = read_run(run or newest_run(runs_dir))
@@ -120,6 +121,7 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
         if space not in chosen:
             raise InputError(f"--space {space}: the run has {', '.join(chosen)}")
         chosen = (space,)
+    options["storage"] = options["storage"] or storage_of(records.path)
 
     try:
         with Waiting() as waiting:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from captcha_models.cli import command_line
-from captcha_models.commands import program
+from captcha_models.commands import program, without_secrets
 from captcha_models.errors import InputError
 from captcha_models.words import counted
 from search.tuning.settings import IN_MEMORY
@@ -124,7 +124,7 @@ def again(records: "Records", file: str = "corrections.csv") -> str:
         if not (dropped or takes_next or word.startswith(tuple(f"{one}=" for one in _OWN))):
             kept.append(word)
         dropped = takes_next
-    return shlex.join([*kept, "--corrections", file])
+    return shlex.join([*without_secrets(kept), "--corrections", file])
 
 
 def _earlier(records: "Records") -> dict[str, str]:

@@ -176,6 +176,7 @@ def search(**options: Any) -> int:
 
     settings = None if resume else Settings.parse(given)
 
+    from search.store.keys import storage_of
     from search.store.leaderboard import extra_columns, leaderboard, summary
     from search.store.run_folder import RunFolder, assert_free
 
@@ -184,6 +185,7 @@ def search(**options: Any) -> int:
         assert_free(place)
     elif place.exists() or not options["storage"]:
         RunFolder.open(place).close()
+        options["storage"] = options["storage"] or storage_of(place)
 
     with Waiting() as waiting:
         waiting.now("loading Ray, Optuna and torch")

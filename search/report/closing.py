@@ -7,6 +7,7 @@ from captcha_models.commands import command
 from captcha_models.words import counted
 from search.report import formats
 from search.report.report import Report
+from search.store.keys import VARIABLE, keyless
 from search.store.leaderboard import errors, missed, summary
 from search.store.records import resume_command
 
@@ -39,7 +40,9 @@ def closing(path: Path, interrupted: bool, more: Sequence[str] = ()) -> Iterator
         yield from errors(report.run.records, space)
     yield f"cost: {formats.spent(report.cost, report.run.about['sessions'])}"
     if interrupted:
-        yield "interrupted; go on with:"
+        kept = keyless(report.run.records.run)
+        asks = f" (it takes the storage from {VARIABLE} or asks for it: keys are in no record)"
+        yield f"interrupted; go on with{asks * bool(kept)}:"
         yield f"  {resume_command(path, *more)}"
         return
     yield f"next: {report.advice}"

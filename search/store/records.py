@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from captcha_models.commands import command
+from captcha_models.commands import command, without_secrets
 from captcha_models.errors import InputError
 from captcha_models.renamed import renamed
 from search.store.jsonl import check_version, read_table
@@ -164,9 +164,10 @@ def newest_run(runs: Path) -> Path:
 
 
 def resume_command(path: Path, *words: object) -> str:
-    """The command that goes on with a run, whole."""
+    """The command that goes on with a run, whole; what holds a secret is left out of the words."""
     where = () if path.parent == Path("runs") else ("--runs-dir", path.parent)
-    return command("search.run", *where, "--name", path.name, "--resume", *words)
+    more = without_secrets(list(map(str, words)))
+    return command("search.run", *where, "--name", path.name, "--resume", *more)
 
 
 def now() -> str:

@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from captcha_models.errors import InputError
+from captcha_models.secrets import hide
 from search.store.jsonl import VERSION, Table, sync_folder, write_json
+from search.store.keys import VARIABLE
 from search.store.lease import Lease, identity
 from search.store.listed import model_file
 from search.store.records import RUN_FILE, State, now, read_run, resume_command
@@ -48,9 +50,11 @@ def assert_not_kept(store: Storage, path: Path) -> None:
         InputError: it does, or cannot be read.
     """
     if is_kept(store):
+        place = store.parent.place
+        first = f"put --storage into {VARIABLE} and " * (hide(place) != place)
         raise InputError(
-            f"{store.place} holds a run of that name: choose another --name, or go on with it: "
-            + resume_command(path, "--storage", store.parent.place)
+            f"{store.place} holds a run of that name: choose another --name, or {first}go on with "
+            f"it: {resume_command(path, '--storage', place)}"
         )
 
 
