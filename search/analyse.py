@@ -32,7 +32,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--html", type=_FILE, help="Write the report as one HTML file.")
 @click.option("--no-images", is_flag=True, help="Leave pictures of captchas out of it.")
 @click.option("--csv", "table", type=_FILE, help="Write all trials as a table, a row each.")
-@click.option("--compare", type=click.Path(path_type=Path), help="Show another run beside it.")
+@click.option(
+    "--compare", type=click.Path(path_type=Path), help="Show another run beside it, on a page too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option("--serve", is_flag=True, help="Show the page at 127.0.0.1, renewed as it grows.")
 @click.option(
@@ -57,9 +59,9 @@ def analyse(
     from search.report.report import Report
     from search.store.records import newest_run, whole
 
-    if compare and (given := "--html" if html else "--csv" if table else None):
+    if compare and table:
         raise InputError(
-            f"{given} is of one run, --compare prints two: give one of them, or call it twice"
+            "--csv is of one run, --compare shows two: give one of them, or call it twice"
         )
     if port is not None and not serve:
         raise InputError(f"--port {port} is of --serve: give --serve too, or leave it out")
@@ -105,9 +107,13 @@ def analyse(
             )
             click.echo(f"wrote {table}", err=True)
         if html:
+            from search.report.compare_page import compare_page
             from search.report.page import page
 
-            text = page(report, images=not no_images)
+            if both and compared:
+                text = compare_page(both, compared)
+            else:
+                text = page(report, images=not no_images)
             html.write_text(text, encoding="utf-8", errors="backslashreplace")
             click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)
 

@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from captcha_models.words import counted
+from search.confirmation.intervals import Estimate
+from search.report import formats
+from search.report.gain import paired
 from search.report.report import Report
 
 _ELSEWHERE = {"data", "warm_start", "spaces"}
@@ -13,7 +17,9 @@ def compare(both: tuple[Report, Report]) -> dict[str, Any]:
     """Plain values: `runs`, `settings` that differ, `spaces`, `cost`, `caveats`.
 
     A space's `winner` is the run (0 or 1) whose best completed trial has the lower NLL; None where
-    the 95 % intervals of the two overlap, where one has none, or where other images validated.
+    the difference on the same images, `lower` (by how much B's is lower, with its 95 % interval),
+    may be 0, or is not known: other images validated, or their predictions were not kept. `says`
+    puts it into words.
     """
     runs = [report.run for report in both]
     one, two = (run.about for run in runs)
@@ -37,8 +43,15 @@ def compare(both: tuple[Report, Report]) -> dict[str, Any]:
         tables = [about["spaces"].get(name, {}).get("space") for about in (one, two)]
         if None not in tables and tables[0] != tables[1]:
             caveats.append(f"{name}: the spaces differ between the runs")
-        winner = _winner(best) if same_images and same_split else None
-        spaces[name] = {"best": best, "trials": [len(own) for own in rows], "winner": winner}
+        lower = _lower(both, best) if same_images and same_split else None
+        winner = _winner(lower)
+        spaces[name] = {
+            "best": best,
+            "trials": [len(own) for own in rows],
+            "winner": winner,
+            "lower": lower and {k: getattr(lower, k) for k in ("mean", "low", "high")},
+            "says": _says(best, winner, lower, same_images and same_split),
+        }
     names = sorted({*one["settings"], *two["settings"]} - _ELSEWHERE)
     settings = {name: [about["settings"].get(name) for about in (one, two)] for name in names}
     return {
@@ -62,13 +75,46 @@ def compare(both: tuple[Report, Report]) -> dict[str, Any]:
     }
 
 
-def _winner(best: Sequence[Mapping[str, Any] | None]) -> int | None:
+def _lower(
+    both: tuple[Report, Report], best: Sequence[Mapping[str, Any] | None]
+) -> Estimate | None:
+    """By how many nats an image the second's NLL is lower; None without predictions of both."""
+    found = []
+    for report, row in zip(both, best, strict=True):
+        kept = row and report.run.predictions.trials.get(row["trial"])
+        if not row or not kept or kept.get("epoch") != row["epochs"]:
+            return None
+        found.append(kept)
+    return paired(*found)
+
+
+def _winner(lower: Estimate | None) -> int | None:
     """0 or 1, or None if the difference is not significant."""
-    one, two = best
-    if one is None or two is None or one[METRIC] is None or two[METRIC] is None:
+    if lower is None:
         return None
-    first, second = sorted((one, two), key=lambda row: float(row[METRIC]))
-    high, low = first["nll_high"], second["nll_low"]
-    if high is None or low is None or high >= low:
-        return None
-    return 0 if first is one else 1
+    return 1 if lower.low > 0 else 0 if lower.high < 0 else None
+
+
+def _says(
+    best: Sequence[Mapping[str, Any] | None],
+    winner: int | None,
+    lower: Estimate | None,
+    comparable: bool,
+) -> str:
+    """Which run's best completed trial has the lower NLL, and how sure that is."""
+    missing = [side for side, row in zip("AB", best, strict=True) if row is None]
+    if missing:
+        return f"no trial of {' and '.join(missing)} is completed"
+    if not comparable:
+        return "not comparable: other images validated"
+    if lower is None:
+        return "cannot be told: the predictions of both for the same images are needed"
+    told = "no significant difference in NLL" if winner is None else f"{'AB'[winner]} is better"
+    sign = -1 if lower.mean < 0 else 1
+    side = "B" if sign > 0 else "A"
+    low, high = sorted((sign * lower.low, sign * lower.high))
+    mean, low_, high_ = (formats.figure(value) for value in (sign * lower.mean, low, high))
+    return (
+        f"{told}: {side}'s NLL is {mean} nats lower, 95 % {low_} to {high_} over the same "
+        f"{counted(lower.num_images, 'image')} of one training each"
+    )

@@ -103,13 +103,17 @@ def gain(run: Run, space: str) -> Gain:
         if found.get("feasible", True) != start.get("feasible", True):
             limits = " and ".join(map(str, objective.constraints))
         elif metric == "valid_nll":
-            lower = _paired(run, start["trial"], found["trial"])
+            kept = run.predictions.trials
+            lower = paired(kept.get(start["trial"]), kept.get(found["trial"]))
     return Gain(metric, start, found, better, _after(run, start), _after(run, found), lower, limits)
 
 
-def _paired(run: Run, start: str, found: str) -> Estimate | None:
-    rows = [run.predictions.trials.get(name) for name in (start, found)]
-    nlls = [row["nlls"] for row in rows if row]
+def paired(one: Row | None, other: Row | None) -> Estimate | None:
+    """By how many nats an image the other's NLL is lower, of predictions for the same images.
+
+    None where one of the two kept none, or where they are not of as many images.
+    """
+    nlls = [row["nlls"] for row in (one, other) if row]
     if len(nlls) < 2 or len(nlls[0]) != len(nlls[1]) or len(nlls[0]) < 2:
         return None
     names = tuple(map(str, range(len(nlls[0]))))

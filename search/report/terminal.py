@@ -157,7 +157,6 @@ def show_both(
         )
     _line(out, f"images: {'the same' if compared['same_images'] else 'different'}; "
                f"split: {'the same' if compared['same_split'] else 'different'}")  # fmt: skip
-    comparable = compared["same_images"] and compared["same_split"]
     figures = {"valid_nll": "nll", "gap": "gap", "valid_exact_match": "captchas"}
     for space, found in compared["spaces"].items():
         boards = [one.boards.get(space, []) for one in both]
@@ -169,14 +168,13 @@ def show_both(
         rows = [[cell for row in pair for cell in _cells(row, shown)] for pair in pairs]
         out.print()
         _print_table(out, ("A", *heads, "B", *heads), rows, left=("A", "B", "state"), title=space)
-        winner = found["winner"]
-        which = "no significant difference" if comparable else "not comparable"
-        which = which if winner is None else f"{'AB'[winner]} ({names[winner]})"
-        _line(out, f"{space}: lower NLL, 95 % intervals apart: {which}")
+        _line(out, f"{space}: {found['says']}")
     if compared["settings"]:
         out.print()
-        rows = [[name, *map(str, pair)] for name, pair in compared["settings"].items()]
-        _print_table(out, ("setting", "A", "B"), rows, left=("setting", "A", "B"), gap=2)
+        _line(out, "settings that differ:")
+        for name, pair in compared["settings"].items():
+            told = [formats.setting(value) or "not set" for value in pair]
+            _line(out, f"{name}: A {told[0]}; B {told[1]}")
     out.print()
     for line in compared["caveats"]:
         _line(out, f"note: {line}")

@@ -312,7 +312,7 @@ class TestAnalyse:
         [
             (("--html", "none/a.html"), "none/a.html cannot be written: there is no folder none"),
             (("--compare", "none"), "no run folder at none"),
-            (("--compare", "none", "--html", "a.html"), "--html is of one run, --compare prints"),
+            (("--compare", "none", "--csv", "a.csv"), "--csv is of one run, --compare shows two"),
             (("--top", "0"), "Invalid value for '--top'"),
         ],
     )

@@ -1,0 +1,2 @@
+// Two runs beside each other: only their figures are drawn.
+watch();
