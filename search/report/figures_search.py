@@ -64,10 +64,11 @@ def history(boards: Boards) -> Figure:
         "history", "Optimisation history",
         "Validation NLL of each trial's last epoch. Circles had the full budget, triangles were "
         "stopped at a rung or by a cap, stars are baselines; the line is the best so far.",
-        traces,
+        traces if table else [],
         ["trial", "state", "epochs", "validation NLL", "captchas read", "CER", "best so far"],
         table,
         {"xaxis": axis("trial", **figure.whole(last)), "yaxis": axis(figure.NLL_AXIS, log=True)},
+        none="No trial has a finished epoch yet.",
     )  # fmt: skip
 
 
@@ -91,7 +92,8 @@ def curves(run: Run, boards: Boards) -> Figure:
             least = min(value for _, value in values)
             table.append([row["trial"], row["state"], *values[-1], least])
     traces = [
-        {"type": "scatter", "mode": "lines", "name": kind, **curve, "connectgaps": False,
+        {"type": "scatter", "mode": "lines+markers", "name": kind, **curve, "connectgaps": False,
+         "marker": {"size": 3},
          "opacity": styles[kind][1], "line": {"width": 1.2, "color": styles[kind][0]}}
         for kind, curve in lines.items()
     ]  # fmt: skip
@@ -101,10 +103,12 @@ def curves(run: Run, boards: Boards) -> Figure:
         f"Dotted lines are the rungs (after epochs {', '.join(map(str, found))}), where trials "
         "that are behind are stopped."
         if found else "No trial is stopped at a rung in this search.",
-        traces, ["trial", "state", "last epoch", "validation NLL there", "lowest"], table,
+        traces if table else [],
+        ["trial", "state", "last epoch", "validation NLL there", "lowest"], table,
         {"xaxis": axis("epoch", range=[0.8, last + 0.2], **figure.whole(last)),
          "shapes": [figure.rule(rung, dash="dot", color=GREY) for rung in found],
          "yaxis": axis(figure.NLL_AXIS, log=True)},
+        none="No trial has a finished epoch yet.",
     )  # fmt: skip
 
 
@@ -147,12 +151,14 @@ def gap_against_nll(run: Run, boards: Boards) -> Figure:
         "Low and left is good: a low NLL on images that the model has not seen, and not much lower "
         "on those that it has. The dashed line is the Pareto front. "
         + (f"The red line is the constraint: {words}." if words else "There is no constraint."),
-        traces, ["trial", "validation NLL", "gap", "on the front"],
+        traces if any(trace["x"] for trace in traces) else [],
+        ["trial", "validation NLL", "gap", "on the front"],
         [[name, *point, point in kept]
          for name, point in sorted(found.items(), key=lambda item: item[1])],
         {"xaxis": axis(figure.NLL_AXIS, log=True), "yaxis": axis("gap: validation - training NLL"),
          "shapes": [figure.rule(one.most, "y" if one.metric == "gap" else "x", color=RED, width=2)
                     for one in limits]}, 400,
+        none="No trial has ended with an epoch yet.",
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from captcha_models.inspection.pictures import style
+from captcha_models.words import counted
 from search.report import figures_models, figures_search, figures_space, formats
 from search.report.figure import Figure, colour
 from search.report.report import Report
@@ -103,7 +104,10 @@ def rendered(
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    for one in (formats.figure, formats.share, formats.minutes, formats.setting, formats.command):
+    filters = (
+        counted, formats.figure, formats.share, formats.minutes, formats.setting, formats.command,
+    )  # fmt: skip
+    for one in filters:
         environment.filters[one.__name__] = one
     script = "\n".join(
         (TEMPLATES / name).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 // The page that is served while the search runs: what has changed is put in its place, the rest stays.
 const EVERY_MS = 2000, BUSY = 10; // It waits ten times as long as the last refresh took, so that a search has the machine.
-const OWN = ["open", "hidden", "aria-sort", "aria-current", "style"]; // Attributes that this script or the reader sets.
+const OWN = ["open", "aria-sort", "aria-current", "style"]; // Attributes that this script or the reader sets.
 
 const key_of = (node) => (node.nodeType === Node.ELEMENT_NODE && (node.id || node.dataset.key)) || "";
 const attributes = (old, next, kept) => {

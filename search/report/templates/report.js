@@ -36,7 +36,7 @@ const filter = () => {
       words.every((word) => text.includes(word)));
     count += !row.hidden;
   }
-  $("#shown").textContent = `${count} of ${rows().length} trials`;
+  $("#shown").textContent = `${count} of ${rows().length} trial${rows().length === 1 ? "" : "s"}`;
 };
 $(".filters").addEventListener("submit", (event) => event.preventDefault());
 for (const id of ["#filter-text", "#filter-space", "#filter-state"]) $(id).addEventListener("input", filter);

@@ -129,6 +129,9 @@ def test_commands_and_settings_are_shown_as_they_are_typed(tmp_path: Path) -> No
 def test_a_page_without_a_trial_says_so(tmp_path: Path) -> None:
     text = page(Report.of(runs.write(tmp_path / "none", trials=0)))
     assert "No trial has begun" in text
+    assert text.count("No trial has a finished epoch yet.") == 2
+    assert "No trial has ended with an epoch yet." in text
+    assert ">0 trials</output>" in text
 
 
 @pytest.mark.slow
