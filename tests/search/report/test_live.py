@@ -184,6 +184,7 @@ def test_a_renewed_page_keeps_its_place(
     run, address, _ = served
     complaints: list[str] = []
     tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+    tab.set_default_timeout(120_000)  # Others may have the processor.
     tab.on("console", lambda m: m.type == "error" and complaints.append(m.text))
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.goto(address)
@@ -196,6 +197,7 @@ def test_a_renewed_page_keeps_its_place(
     tab.locator("#board tr[data-trial=crnn-006] button").click()
     tab.locator("#figure-curves summary").click()
     tab.locator("#slices-crnn > summary").click()
+    tab.wait_for_selector("#figure-curves table tbody tr")
     rows = tab.locator("#figure-curves table tbody tr").count()
     zoom = (
         "() => document.querySelector('#figure-history .plot').layout.xaxis.range.map(Math.round)"
@@ -203,14 +205,15 @@ def test_a_renewed_page_keeps_its_place(
     tab.eval_on_selector(
         "#figure-history .plot", "place => Plotly.relayout(place, {'xaxis.range': [2, 5]})"
     )
-    tab.locator("#figure-history").evaluate("figure => figure.scrollIntoView()")
-    tab.wait_for_timeout(1500)
+    tab.locator("#figure-history").evaluate(
+        "figure => figure.scrollIntoView({behavior: 'instant'})"
+    )
     tab.evaluate("document.querySelector('#filter-text').focus({preventScroll: true})")
     top = "() => document.querySelector('#figure-history').getBoundingClientRect().top"
     before = tab.evaluate(top)
     add_trial(run, 90, 0.001)
     add_trial(run, 91, 0.9)
-    tab.wait_for_selector("#board tr[data-trial=crnn-091]", state="attached", timeout=60_000)
+    tab.wait_for_selector("#board tr[data-trial=crnn-091]", state="attached")
     assert tab.text_content("#shown").endswith("of 14 trials")
     assert head.get_attribute("aria-sort") == "ascending"
     gaps = tab.eval_on_selector_all(
