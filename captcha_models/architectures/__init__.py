@@ -3,7 +3,7 @@
 A file in this folder is a built-in one: `Model`, a `Recogniser`, and its `Config`, whose `arch` is
 the file's name. Others come by an entry point of the group `captcha_search.architectures`, as
 `module:NAME`, as `file.py:NAME`, or by `register`. `base.py` says what each owes.
-fastai and torchvision are imported where a model is built: they take seconds.
+fastai is imported where a model is built: it takes seconds.
 """
 
 import pkgutil
@@ -25,7 +25,7 @@ from captcha_models.errors import InputError
 from captcha_models.outside import entry_names, load_object
 
 GROUP = "captcha_search.architectures"
-SHARED = {"base", "heads", "xresnet"}
+SHARED = {"base", "heads", "resnet", "xresnet"}
 """Modules of this folder that are no architecture."""
 
 

@@ -19,6 +19,7 @@ from captcha_models.architectures.heads import (
     located_loss,
     stride_of,
 )
+from captcha_models.architectures.resnet import resnet34_body
 from captcha_models.charset import Charset
 from captcha_models.config import Config as BaseConfig
 from captcha_models.errors import InputError
@@ -80,7 +81,7 @@ class Model(CTCRecogniser):
         self.aux_weight = config.aux_weight
         self.aux_prior = config.aux_prior
         self.joint_weight = config.joint_weight
-        self.body = _body(config.cut, config.pretrained)
+        self.body = resnet34_body(config.cut, pretrained=config.pretrained)
         _, channels, height, steps = body_shape(self.body, size)
         assert steps == self.num_steps(config, size)
         features = channels if config.pool_height else channels * height
@@ -237,17 +238,3 @@ def discount(logits: Tensor, power: float) -> Tensor:
         return logits
     frequency = logits.detach().float().softmax(dim=2).mean(dim=(0, 1)).clamp_min(RAREST)
     return logits - power * frequency.log()
-
-
-def _body(cut: int, pretrained: bool) -> nn.Module:
-    from torchvision.models import ResNet34_Weights, resnet34
-
-    try:
-        model = resnet34(weights=ResNet34_Weights.DEFAULT if pretrained else None)
-    except OSError as error:
-        # urllib's and the socket's errors are all OSErrors.
-        raise InputError(
-            f"pretrained = true: the weights of resnet34 cannot be downloaded ({error}); "
-            "train from scratch, or put them into torch's cache"
-        ) from None
-    return nn.Sequential(*list(model.children())[:cut])
