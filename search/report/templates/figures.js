@@ -14,10 +14,10 @@ const theme = () => {
     ["--ink", "--line", "--paper"].map((name) => own.getPropertyValue(name).trim());
   return { ink, line, paper };
 };
-// On an axis that counts, whose first tick stands at 0: whole numbers alone, ten at most.
-const whole = (span) => {
+// On an axis that counts, whose first tick stands at 0: whole numbers alone, ten at most, in a small figure four.
+const whole = (span, most = 10) => {
   for (let decade = 1; ; decade *= 10)
-    for (const step of [1, 2, 5]) if (span / (step * decade) <= 10) return step * decade;
+    for (const step of [1, 2, 5]) if (span / (step * decade) <= most) return step * decade;
 };
 const counts = (axis) => axis.tick0 === 0 && axis.type !== "log";
 // On a logarithmic axis: 1, 2, 5 in every decade, fewer where there are many, as plain numbers.
@@ -83,7 +83,7 @@ const draw = (place, figure) => {
     for (const name of ["xaxis", "yaxis"]) {
       const axis = place.layout[name];
       if (!axis || !axis.range) continue;
-      if (counts(axis)) changes[`${name}.dtick`] = whole(Math.abs(axis.range[1] - axis.range[0]));
+      if (counts(axis)) changes[`${name}.dtick`] = whole(Math.abs(axis.range[1] - axis.range[0]), drawn.get(place).small ? 4 : 10);
       if (axis.type === "log") for (const [key, value] of Object.entries(ticks(...axis.range))) changes[`${name}.${key}`] = value;
     }
     const now = JSON.stringify(changes);

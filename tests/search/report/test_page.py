@@ -224,6 +224,16 @@ def test_a_logarithmic_axis_has_ticks_for_what_is_seen(opened: Any) -> None:
         "#figure-gap .plot", "place => Plotly.relayout(place, {'xaxis.range': [-0.5, -0.4]})"
     )
     tab.wait_for_function("() => document.querySelectorAll('#figure-gap .xtick text').length >= 2")
+    # One that counts has whole numbers, few in a small figure, also when it is zoomed.
+    tab.eval_on_selector(
+        "#figure-history .plot", "place => Plotly.relayout(place, {'xaxis.range': [0.6, 2.4]})"
+    )
+    tab.wait_for_function(
+        "() => document.querySelector('#figure-history .plot').layout.xaxis.dtick === 1"
+    )
+    step = "#figure-slice-crnn-map_to_seq_hidden .plot"
+    tab.eval_on_selector(step, "place => Plotly.relayout(place, {'xaxis.range': [0, 100]})")
+    tab.wait_for_function(f"() => document.querySelector('{step}').layout.xaxis.dtick === 50")
     slices = tab.eval_on_selector_all(
         "#parameters .small .plot",
         "all => all.map(one => one.querySelectorAll('.xtick text, .ytick text').length)",
