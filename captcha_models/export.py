@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from captcha_models.cli import command_line, files
+from captcha_models.waiting import Waiting
 
 if TYPE_CHECKING:
     from captcha_models.architectures.base import Recogniser
@@ -52,28 +53,31 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
 
         needs("onnx", "onnxscript", "onnxruntime")
 
-    from captcha_models.architectures.heads import CTCRecogniser
-    from captcha_models.inference.model_card import FILES, describe, markdown
-    from captcha_models.inference.onnx_export import write_onnx
-    from captcha_models.inference.origin import origin
-    from captcha_models.training.checkpoint import load_model, save_model, write_whole
+    with Waiting() as waiting:
+        waiting.now("loading the model")
+        from captcha_models.architectures.heads import CTCRecogniser
+        from captcha_models.inference.model_card import FILES, describe, markdown
+        from captcha_models.inference.onnx_export import write_onnx
+        from captcha_models.inference.origin import origin
+        from captcha_models.training.checkpoint import load_model, save_model, write_whole
 
-    loaded = load_model(model, arch)
-    if which := origin(loaded):
-        click.echo(f"model: {which}", err=True)
-    card, recogniser = loaded.card.without_paths(), loaded.model
-    folder = out or loaded.path.parent / "export"
-    path = folder / FILES[kind]
-    by_columns = isinstance(recogniser, CTCRecogniser)
-    facts = describe(card, kind, by_columns, recogniser.any_width)
-    if kind == "safetensors":
-        save_model(path, recogniser, card, loaded.seen)
-    else:
-        embedded = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-        notes = {"symbols": card.symbols, "model_card": embedded}
-        write_onnx(path, recogniser, notes, card.geometry)
-        difference = _compared(path, recogniser, card.geometry)
-        click.echo(f"compared on 16 images: at most {difference:.1g} nats apart", err=True)
+        loaded = load_model(model, arch)
+        if which := origin(loaded):
+            waiting.say(f"model: {which}", err=True)
+        card, recogniser = loaded.card.without_paths(), loaded.model
+        folder = out or loaded.path.parent / "export"
+        path = folder / FILES[kind]
+        by_columns = isinstance(recogniser, CTCRecogniser)
+        facts = describe(card, kind, by_columns, recogniser.any_width)
+        if kind == "safetensors":
+            save_model(path, recogniser, card, loaded.seen)
+        else:
+            embedded = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+            notes = {"symbols": card.symbols, "model_card": embedded}
+            waiting.now("writing the graph, and comparing what it reads with the model")
+            write_onnx(path, recogniser, notes, card.geometry)
+            difference = _compared(path, recogniser, card.geometry)
+            waiting.say(f"compared on 16 images: at most {difference:.1g} nats apart", err=True)
     write_whole(folder / "model_card.json", json.dumps(facts, indent=2, allow_nan=False).encode())
     write_whole(folder / "MODEL_CARD.md", markdown(facts).encode())
     click.echo(f"{path}, with MODEL_CARD.md and model_card.json", err=as_json)

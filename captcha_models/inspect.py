@@ -15,6 +15,8 @@ import click
 from captcha_models.cli import GroupedCommand, command_line, files, option
 from captcha_models.data.options import as_words, image_options, read_chosen
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
+from captcha_models.words import counted
 
 
 @click.command(cls=GroupedCommand)
@@ -32,12 +34,15 @@ def inspect(data: str, html: Path | None, as_json: bool, **options: Any) -> None
     if html and not html.resolve().parent.is_dir():
         raise InputError(f"{html} cannot be written: there is no folder {html.parent}")
 
-    from captcha_models.inspection import text
-    from captcha_models.inspection.survey import survey
-
     chosen = {"data": data, **options}
-    images = read_chosen(chosen)
-    found = survey(images)
+    with Waiting() as waiting:
+        waiting.now("reading the images")
+        from captcha_models.inspection import text
+        from captcha_models.inspection.survey import survey
+
+        images = read_chosen(chosen)
+        waiting.now(f"looking at {counted(len(images), 'image')}")
+        found = survey(images)
     command = text.search_command(found, as_words(chosen))
     if as_json:
         click.echo(json.dumps({**found.to_json(), "command": command}, allow_nan=False))

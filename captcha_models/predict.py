@@ -15,6 +15,7 @@ import click
 
 from captcha_models.cli import OK, WRONG_INPUT, command_line, files
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
 
 if TYPE_CHECKING:
     from captcha_models.data.geometry import Geometry
@@ -57,10 +58,12 @@ def predict(
     error. An image that cannot be read gets a line there (with --json an object with `error`), the
     others are read all the same, and the exit code is 2.
     """
-    from captcha_models.inference.inputs import named_images
-    from captcha_models.inference.predictor import load
+    with Waiting() as waiting:
+        waiting.now("loading the model")
+        from captcha_models.inference.inputs import named_images
+        from captcha_models.inference.predictor import load
 
-    predictor = load(model, device=device, arch=arch)
+        predictor = load(model, device=device, arch=arch)
     if predictor.origin:
         click.echo(f"model: {predictor.origin}", err=True)
     wrong = 0

@@ -8,10 +8,14 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from captcha_models.cli import say
+from captcha_models.words import counted
+
+T = TypeVar("T")
 
 EVERY_S = 0.5
 FILE_EVERY_S = 60.0
@@ -25,11 +29,13 @@ class Waiting:
         self._every_s = EVERY_S if self._is_terminal else file_every_s
         self._began = time.monotonic()
         self._doing: str | None = None
+        self._count = ""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw_on, daemon=True)
 
     def __enter__(self) -> Self:
+        _open.append(self)
         self._thread.start()
         return self
 
@@ -39,6 +45,7 @@ class Waiting:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        _open.remove(self)
         self.now(None)
         self._over.set()
         self._thread.join()
@@ -51,9 +58,13 @@ class Waiting:
         """Show what is being done from now on; None shows nothing, for others draw."""
         with self._lock:
             self._clear()
-            self._doing = doing
+            self._doing, self._count = doing, ""
             if self._is_terminal:
                 self._draw()
+
+    def count(self, count: str) -> None:
+        """Say beside what is being done how much of it is done, such as `120 of 936 images`."""
+        self._count = count
 
     def say(self, text: str, *, err: bool = False) -> None:
         """Print lines as `captcha_models.cli.say` does, above what is being done."""
@@ -72,7 +83,8 @@ class Waiting:
         if self._doing is None:
             return
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        line = f"[{minutes // 60}:{minutes % 60:02d}:{seconds:02d}] {self._doing} ..."
+        line = f"[{minutes // 60}:{minutes % 60:02d}:{seconds:02d}] {self._doing}"
+        line += f": {self._count}" if self._count else " ..."
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1
             sys.stderr.write(f"\r\x1b[2K{line[:width]}")
@@ -84,3 +96,25 @@ class Waiting:
         if self._doing is not None and self._is_terminal:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+_open: list[Waiting] = []
+
+
+def through(
+    items: Iterable[T], noun: str, size: Callable[[T], int] = lambda item: 1
+) -> Iterator[T]:
+    """Give items one by one; what this process waits with, if it does, counts those that are done.
+
+    Args:
+        items: all of them; of a list it is told how many there are.
+        noun: what each is, or is so many of.
+        size: how many an item is.
+    """
+    done, total = 0, sum(map(size, items)) if isinstance(items, Sequence) else None
+    for item in items:
+        yield item
+        done += size(item)
+        if _open:
+            all_of = counted(done if total is None else total, noun)
+            _open[-1].count(all_of if total is None else f"{done:,} of {all_of}")

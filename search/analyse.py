@@ -14,6 +14,8 @@ import click
 
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
+from captcha_models.words import counted
 from search.server import PORT
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -83,10 +85,16 @@ def analyse(
         if not file.resolve().parent.is_dir():
             raise InputError(f"{file} cannot be written: there is no folder {file.parent}")
     with whole(path):
-        report = Report.of(path)
-        other = Report.of(compare) if compare else None
-        both = (report, other) if other else None
-        compared = comparison.compare(both) if both else None
+        with Waiting() as waiting:
+            waiting.now("reading the run")
+            report = Report.of(path)
+            other = Report.of(compare) if compare else None
+            both = (report, other) if other else None
+            compared = comparison.compare(both) if both else None
+            if not both:
+                number = counted(len(report.run.records.trials), "trial")
+                waiting.now(f"weighing the parameters of {number}")
+                _ = report.importance  # Kept, for it takes seconds.
         if as_json:
             values = report.to_json() | ({"compare": compared} if compared else {})
             click.echo(json.dumps(values, allow_nan=False))
@@ -110,10 +118,12 @@ def analyse(
             from search.report.compare_page import compare_page
             from search.report.page import page
 
-            if both and compared:
-                text = compare_page(both, compared)
-            else:
-                text = page(report, images=not no_images)
+            with Waiting() as waiting:
+                waiting.now("drawing the page")
+                if both and compared:
+                    text = compare_page(both, compared)
+                else:
+                    text = page(report, images=not no_images)
             html.write_text(text, encoding="utf-8", errors="backslashreplace")
             click.echo(f"wrote {html} ({html.stat().st_size / 1e6:.1f} MB)", err=True)
 

@@ -12,6 +12,7 @@ import click
 from captcha_models.cli import command_line, files
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
 from captcha_models.words import counted
 
 if TYPE_CHECKING:
@@ -52,35 +53,39 @@ def evaluate(
     Scores the images of DATA that the model has not seen; where it has seen them all, those that
     validated it, or with --split train those it learned from. An image is known by what it shows.
     """
-    import torch
+    with Waiting() as waiting:
+        waiting.now("loading the model")
+        import torch
 
-    from captcha_models.inference.origin import origin
-    from captcha_models.inference.predictor import predict_images
-    from captcha_models.training.checkpoint import load_model
-    from captcha_models.training.evaluation import evaluate as score
-    from search.confirmation.intervals import wilson
+        from captcha_models.inference.origin import origin
+        from captcha_models.inference.predictor import predict_images
+        from captcha_models.training.checkpoint import load_model
+        from captcha_models.training.evaluation import evaluate as score
+        from search.confirmation.intervals import wilson
 
-    loaded = load_model(model, arch)
-    which = origin(loaded)
-    if which:
-        click.echo(f"model: {which}", err=True)
-    images = read_chosen(where, loaded.card.geometry)
-    click.echo(images.describe(), err=True)
-    for note in images.notes:
-        click.echo(f"  {note}", err=True)
-    parts = parts_of(loaded, images)
-    counts = {name: parts.count(name) for name in PARTS}
-    click.echo(_counted(counts), err=True)
-    rows, chosen = choose(parts, part)
-    labels = [images.labels[i] for i in rows]
-    for line in loaded.unreadable(labels):
-        click.echo(line, err=True)
-    pixels = torch.from_numpy(images.pixels[rows])
-    scores = score(loaded.model, pixels, labels, images.widths[rows])
-    num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
-    low, high = wilson(num_right / scores.num_images, scores.num_images)
-    wrong = [i for i, label in enumerate(labels) if label != scores.predictions[i]]
-    again = predict_images(loaded.model, pixels[wrong], 1, images.widths[rows][wrong])
+        loaded = load_model(model, arch)
+        which = origin(loaded)
+        if which:
+            waiting.say(f"model: {which}", err=True)
+        waiting.now("reading the images")
+        images = read_chosen(where, loaded.card.geometry)
+        waiting.say(images.describe(), err=True)
+        for note in images.notes:
+            waiting.say(f"  {note}", err=True)
+        parts = parts_of(loaded, images)
+        counts = {name: parts.count(name) for name in PARTS}
+        waiting.say(_counted(counts), err=True)
+        rows, chosen = choose(parts, part)
+        labels = [images.labels[i] for i in rows]
+        for line in loaded.unreadable(labels):
+            waiting.say(line, err=True)
+        waiting.now("scoring the images")
+        pixels = torch.from_numpy(images.pixels[rows])
+        scores = score(loaded.model, pixels, labels, images.widths[rows])
+        num_right = sum(a == b for a, b in zip(scores.predictions, labels, strict=True))
+        low, high = wilson(num_right / scores.num_images, scores.num_images)
+        wrong = [i for i, label in enumerate(labels) if label != scores.predictions[i]]
+        again = predict_images(loaded.model, pixels[wrong], 1, images.widths[rows][wrong])
     misread: list[dict[str, Any]] = [
         {"image": images.names[rows[i]], "label": labels[i], "read": found[0].label,
          "confidence": found[0].confidence}

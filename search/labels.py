@@ -25,6 +25,7 @@ import click
 from captcha_models.cli import command_line
 from captcha_models.commands import program, without_secrets
 from captcha_models.errors import InputError
+from captcha_models.waiting import Waiting
 from captcha_models.words import counted
 from search.tuning.settings import IN_MEMORY
 
@@ -75,8 +76,10 @@ def labels(
         if not file.resolve().parent.is_dir():
             raise InputError(f"{file} cannot be written: there is no folder {file.parent}")
     records = read_run(path)
-    with whole(path):
+    with whole(path), Waiting() as waiting:
+        waiting.now("reading the images")
         images = load_again(records, data)
+        waiting.now(f"weighing {counted(len(images), 'label')}")
         found = label_errors(records, images)
     _refuse_to_lose(table, images)
     found.frame().to_csv(table, index=False)

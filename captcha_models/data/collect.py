@@ -13,6 +13,7 @@ from captcha_models.data.decode import decode, is_blank
 from captcha_models.data.geometry import Geometry, chosen
 from captcha_models.data.images import LabelledImages, stacked
 from captcha_models.errors import InputError
+from captcha_models.waiting import through
 from captcha_models.words import counted
 
 NAMED = 3
@@ -64,7 +65,7 @@ def collect(
     kept: list[tuple[Listed, NDArray[np.uint8], tuple[int, int]]] = []
     blank: list[str] = []
     skipped = 0
-    for item in items:
+    for item in through(items, "image"):
         try:
             if not item.path.isprintable():
                 raise InputError(f"{item.path!a}: a file name needs readable characters")

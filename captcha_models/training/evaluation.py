@@ -13,6 +13,7 @@ from captcha_models.architectures.base import Recogniser
 from captcha_models.architectures.heads import PositionalRecogniser
 from captcha_models.ctc.loss import Hypothesis
 from captcha_models.training.metrics import GRID, IMPOSSIBLE, Scores, char_matches, doubt, edits
+from captcha_models.waiting import through
 
 T = TypeVar("T")
 BATCH_SIZE = 128
@@ -184,7 +185,7 @@ def _read(
             try:
                 outputs = [
                     model(pixels[part, :, :, :width].to(device).float().div_(255))
-                    for part, width in parts
+                    for part, width in through(parts, "image", lambda one: len(one[0]))
                 ]
                 break
             except torch.OutOfMemoryError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from captcha_models.waiting import Waiting
+from captcha_models.waiting import Waiting, through
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,3 +61,27 @@ def test_on_a_terminal_it_moves_and_goes_where_others_write() -> None:
     assert said[0] == said[0][:80]
     assert f"  python -m {'y' * 90}" in said
     assert seen.endswith("\r\x1b[2K")
+
+
+def test_what_is_gone_through_is_counted(capfd: pytest.CaptureFixture[str]) -> None:
+    with Waiting(file_every_s=0.05) as waiting:
+        waiting.now("scoring the images")
+        for _ in through([[1, 2], [3]], "image", len):
+            time.sleep(0.15)
+        waiting.now("reading the run")
+        time.sleep(0.15)
+        waiting.now("reading the images")
+        for _ in through(iter("ab"), "image"):
+            time.sleep(0.15)
+    lines = [line[len("[0:00:00] ") :] for line in capfd.readouterr().err.splitlines()]
+    assert list(dict.fromkeys(lines))[:2] == [
+        "scoring the images ...",
+        "scoring the images: 2 of 3 images",
+    ]
+    assert "reading the run ..." in lines
+    assert "reading the images: 1 image" in lines
+
+
+def test_without_anybody_who_waits_nothing_is_counted(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(through("abc", "image")) == ["a", "b", "c"]
+    assert capfd.readouterr() == ("", "")
