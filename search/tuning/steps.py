@@ -66,11 +66,14 @@ class Steps:
             self._socket = self.address = None
 
     def of(self, trial: str, epoch: int) -> Step | None:
-        """The last step that a trial told of in an epoch (from 1); None if it told of none."""
+        """The last step that a trial told of, in an epoch (from 1) or later; None if in none.
+
+        A worker may be an epoch further than what the driver has taken in of its reports.
+        """
         with self._lock:
             self._listen()
         found = self._heard.get(trial)
-        return found if found and found.epoch == epoch else None
+        return found if found and found.epoch >= epoch else None
 
     def _listen(self) -> None:
         """Take in all that has come; what is no step of a worker of ours is passed over."""
