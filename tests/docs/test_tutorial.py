@@ -117,10 +117,12 @@ def succeeded(command: str, place: Path) -> str:
 
 def test_what_is_printed_when_one_interrupts_goes_on(meters: Path) -> None:
     place = meters.parent
-    search = "python -m search.run --space crnn --data meters --name r --trials 2 --epochs 3"
+    # Long enough that something is left to do when the driver has taken the interrupt in.
+    search = "python -m search.run --space crnn --data meters --name r --trials 8 --epochs 3"
     begun = interrupted(f"{search} --set batch_size=16 --set cut=5", place, "runs/r/epochs.jsonl")
     [go_on] = [one for one in printed(begun) if "--resume" in one]
-    assert "2 completed" in succeeded(go_on, place)
+    assert "best of crnn: " in succeeded(go_on, place)
+    assert len((place / "runs" / "r" / "trials.jsonl").read_text().splitlines()) >= 16
     confirm = "python -m search.confirm runs/r --top 1 --seeds 2 --no-test"
     begun = interrupted(confirm, place, "runs/r/confirmed/fits/epochs.jsonl")
     [go_on] = printed(begun)
@@ -140,7 +142,8 @@ def interrupted(command: str, place: Path, table: str) -> str:
         start_new_session=True,
     )
     deadline = time.monotonic() + 600
-    while not ((place / table).exists() and (place / table).read_bytes()):
+    # The first line says what table it is.
+    while not ((place / table).exists() and (place / table).read_bytes().count(b"\n") > 1):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.05)
