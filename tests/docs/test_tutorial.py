@@ -159,6 +159,7 @@ def interrupted(command: str, place: Path, table: str) -> str:
     return said
 
 
+@pytest.mark.filterwarnings("default:README's Python crashed")
 def test_the_python_of_the_readme_runs(meters: Path) -> None:
     place = meters.parent
     with zipfile.ZipFile(place / "images.zip", "w") as archive:
