@@ -1,11 +1,14 @@
-"""A browser for the tests of pages."""
+"""A browser for the tests of pages, and a run of three spaces to be shown."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.search.report import runs
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,11 @@ def chromium() -> Iterator[Any]:
         browser = started.chromium.launch(executable_path=place, args=options)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "three"
+    names = ("crnn", "pooled", "spatial")
+    labels = (*runs.LABELS[:2], runs.EVIL, *runs.LABELS[3:])
+    return runs.write(path, names=names, trials=10, error=runs.EVIL, labels=labels, max_gap=0.5)

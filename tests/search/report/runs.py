@@ -14,6 +14,8 @@ from search.store.run_folder import RunFolder
 from search.tuning.settings import Settings
 
 LABELS = ("2b827", "3nxmp", "8g4dc", "wwwww", "p5e7y", "c2c2c", "m3m3m", "yx6nb")
+EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)> \" ' {{ 7 * 7 }}"
+"""Text that would be markup, script or a template where it is not escaped."""
 STATES = ("completed", "completed", "stopped", "failed", "completed")
 
 
