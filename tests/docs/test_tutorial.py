@@ -169,7 +169,7 @@ def test_the_python_of_the_readme_runs(meters: Path) -> None:
     code = shorter(python(README), SHORTER_PYTHON)
     done = run([sys.executable, "-c", code], place)
     if done.returncode == -signal.SIGSEGV:
-        # Once in nine runs on a busy machine, the cause not found; the trace is to tell of it.
+        # Once in some thirty runs, the cause not found; the trace is to tell of it.
         warnings.warn(f"README's Python crashed: {done.stdout}{done.stderr}", stacklevel=1)
         shutil.rmtree(place / "runs")
         done = run([sys.executable, "-c", code], place)
