@@ -6,7 +6,7 @@ hundreds of configurations are tried in a moment.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from captcha_models.architectures import check_labels, config_class, grouped, model_class
@@ -65,19 +65,26 @@ class Limits:
             candidates: values of its Config, at least one of which it takes, all of them refused.
         """
 
-        def refused(values: Mapping[str, Any]) -> int:
+        def refused(values: Mapping[str, Any]) -> tuple[int, int]:
+            """Labels that are refused alone, then groups of the others that are only together."""
             try:
                 config = config_class(arch).parse(values)
             except InputError:
-                return sys.maxsize
-            model, found = model_class(config), 0
+                return sys.maxsize, 0
+            model, alone, together = model_class(config), 0, 0
+
+            def taken(labels: Sequence[str], size: tuple[int, int]) -> bool:
+                try:
+                    model.check(config, labels, size)
+                except InputError:
+                    return False
+                return True
+
             for labels, size in self._groups[model.any_width]:
-                for label in labels:
-                    try:
-                        model.check(config, [label], size)
-                    except InputError:
-                        found += 1
-            return found
+                fine = [label for label in labels if taken([label], size)]
+                alone += len(labels) - len(fine)
+                together += bool(fine) and not taken(fine, size)
+            return alone, together
 
         return str(self.refusal(arch, min(candidates, key=refused)))
 
