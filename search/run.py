@@ -218,15 +218,16 @@ def search(**options: Any) -> int:
 
 
 def _spaces(refs: tuple[str, ...]) -> tuple[str, ...]:
-    """References to the spaces that were asked for, `all` put in full."""
+    """References to the spaces that were asked for; `all` is every one that is not a wide one."""
     known = spaces.names()
+    every = tuple(name for name in known if not name.endswith(spaces.WIDE))
     for ref in refs:
         if ref not in (*known, "all") and ":" not in ref:
             raise InputError(
                 f"no space {ref!r}: choose {', '.join(known)} or all, or give module:NAME or "
                 "file.py:NAME"
             )
-    return tuple(dict.fromkeys(one for ref in refs for one in (known if ref == "all" else (ref,))))
+    return tuple(dict.fromkeys(one for ref in refs for one in (every if ref == "all" else (ref,))))
 
 
 def _bounds(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 GROUP = "captcha_search.spaces"
 """Entry points of other packages that are a Space."""
+WIDE = "-wide"
+"""End of the name of a space with all that may vary; `all` leaves such a one out."""
 SHARED = {"__init__", "chance", "classifier", "prior", "ranges", "regularisation", "space"}
 """Modules of this folder that are no table."""
 
@@ -32,7 +34,7 @@ def load(ref: str) -> "Space":
     from spaces.space import Space
 
     if ref in _tables():
-        found = import_module(f"spaces.{ref}").SPACE
+        found = import_module(f"spaces.{ref.replace('-', '_')}").SPACE
     elif ":" in ref or ref in names():
         from captcha_models.outside import load_object
 
@@ -48,4 +50,4 @@ def load(ref: str) -> "Space":
 
 def _tables() -> tuple[str, ...]:
     stems = {file.stem for file in Path(__file__).parent.glob("*.py")}
-    return tuple(sorted(stems - SHARED))
+    return tuple(sorted(stem.replace("_", "-") for stem in stems - SHARED))

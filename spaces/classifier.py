@@ -1,4 +1,4 @@
-"""Parameters of both classifiers; the baseline is the source's, each adds its own head's."""
+"""Parameters of both classifiers, all and the decisive ones; each adds its own head's."""
 
 from optuna.distributions import BaseDistribution
 from optuna.distributions import CategoricalDistribution as Choice
@@ -6,7 +6,7 @@ from optuna.distributions import FloatDistribution as Float
 from optuna.distributions import IntDistribution as Int
 
 from spaces.regularisation import MEANS, OFF
-from spaces.space import Condition, Value
+from spaces.space import Condition, Prior, Value
 
 PARAMETERS: dict[str, BaseDistribution] = {
     "lr": Float(3e-4, 1e-2, log=True),
@@ -58,3 +58,42 @@ QUICK: dict[str, Value] = {
     "bf16": True,
 }
 """What reads in a few epochs: RESULTS.md."""
+
+DECISIVE: dict[str, BaseDistribution] = {
+    name: PARAMETERS[name]
+    for name in (
+        "lr", "cut", "dropout_1", "dropout_2", "label_smoothing", "weight_decay", "batch_size",
+        "augment", "synthetic_share",
+    )
+}  # fmt: skip
+"""What a search of few trials varies."""
+
+FIXED: dict[str, Value] = {
+    "coordinates": True,
+    "joint_weight": 1.0,
+    "clip": 5.0,
+    "ema": 0.98,
+    "calibrate": True,
+    "normalize": True,
+    "bf16": True,
+}
+
+RECOMMENDED: dict[str, Value] = {
+    "label_smoothing": 0.0,
+    "weight_decay": 0.05,
+    "batch_size": 16,
+    "augment": 0.2,
+    "synthetic_share": 0.8,
+}
+"""Values of both recommended configurations."""
+
+PRIORS = {
+    "lr": Prior(3e-3, 0.2),
+    "dropout_1": Prior(0.2, 0.25),
+    "dropout_2": Prior(0.2, 0.25),
+    "label_smoothing": Prior(0.0, 0.2),
+    "weight_decay": Prior(0.05, 0.25),
+    "batch_size": Prior(16, 0.3),
+    "augment": Prior(0.3, 0.25),
+    "synthetic_share": Prior(0.8, 0.25),
+}

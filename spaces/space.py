@@ -209,7 +209,7 @@ class Space:
     def widened(
         self, name: str, among: BaseDistribution, value: Value, tried: Sequence[Value]
     ) -> Self:
-        """The space with one more parameter.
+        """The space with one more parameter, or one that varies where it was fixed.
 
         Args:
             name: of the parameter.
@@ -222,6 +222,7 @@ class Space:
             parameters={name: among, **self.parameters},
             baseline={name: nearest_value(name, among, value), **self.baseline},
             known=tuple({**point, name: each} for each in tried for point in self.known),
+            fixed={k: v for k, v in self.fixed.items() if k != name},
         )
 
     def knowing(self, point: Values) -> Self:

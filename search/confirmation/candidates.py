@@ -53,7 +53,7 @@ class Candidate:
         name: the trial's, or `baseline`.
         arch: the architecture.
         config: every field.
-        baseline: whether it is the source's own.
+        baseline: whether it is what the search starts from.
         search_nll: validation NLL it had in the search, None if it had none.
         start: whether the search began with it, so that it was not found.
         init: sha256 of the model that the search's trials started from.

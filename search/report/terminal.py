@@ -60,7 +60,7 @@ def print_leaderboard(
         out.print(f"and {len(board) - top} more", highlight=False)
     for row in board:
         if row["baseline"]:
-            _line(out, f"{row['trial']} is the baseline: the source's own settings")
+            _line(out, f"{row['trial']} is the baseline: what the search starts from")
 
 
 def show(report: Report, top: int, out: Console) -> None:

@@ -113,9 +113,10 @@ def _changed(
     }
     for name, among in ranges.items():
         if name not in space.parameters:
-            default: Value = getattr(config, name)
+            default: Value = space.fixed.get(name, getattr(config, name))
             space = space.widened(name, among, default, [nearest_value(name, among, default)])
-    fixed = {k: getattr(config, k) for k in typed if k in space.parameters and k not in ranges}
+    known = {*space.parameters, *space.fixed}
+    fixed = {k: getattr(config, k) for k in typed if k in known and k not in ranges}
     found = space.changed({**fixed, **ranges})
     moves = {
         f"{name} {point[name]} -> {value}": None

@@ -15,6 +15,7 @@ from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
 from search.store.study import ATTRIBUTES, new_study, params_of, trial_of, worst
+from search.tuning.prior_sampler import PriorSampler
 from search.tuning.source import TrialSearcher
 from search.tuning.stopping import Stopping
 from search.tuning.trainable import VALUE
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     from search.tuning.space_search import SpaceSearch
 
 
-def default_sampler(seed: int, begun: int, trials: int) -> BaseSampler:
-    """Tree-structured Parzen estimator over all parameters together.
+def default_sampler(space: Space, seed: int, begun: int, trials: int) -> BaseSampler:
+    """Draws near the priors and near the best of a space that has priors; TPE of all others.
 
     Args:
+        space: what varies.
         seed: of the search.
         begun: trials so far; a resumed search would otherwise draw the same points again.
         trials: of the search; one of few cannot spend ten of them on chance alone.
     """
+    if space.priors:
+        return PriorSampler(space, seed)
     mixed = int(np.random.SeedSequence([seed, begun]).generate_state(1)[0])
     by_chance = min(10, 2 + trials // 4)
     return TPESampler(multivariate=True, group=True, seed=mixed, n_startup_trials=by_chance)
@@ -46,7 +50,8 @@ def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[T
     records, space, objective = search.records, search.space, search.settings.objective
     rows = {row["number"]: name for name, row in search.own()}
     begun = max(rows, default=-1) + 1
-    sampler = search.sampler or default_sampler(search.settings.seed, begun, search.settings.trials)
+    seed, trials = search.settings.seed, search.settings.trials
+    sampler = search.sampler or default_sampler(space, seed, begun, trials)
     if begun and search.sampler:
         search.sampler.reseed_rng()  # One with a seed would draw the same points again.
     study = new_study(space.name, objective, sampler)

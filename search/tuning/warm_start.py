@@ -9,7 +9,7 @@ from captcha_models.architectures import config_class
 from captcha_models.config import read_values
 from captcha_models.errors import InputError
 from search.store.leaderboard import leaderboard
-from search.store.records import read_run, whole
+from search.store.records import Records, read_run, whole
 from search.tuning.plan import SpacePlan
 from spaces.space import Space
 
@@ -61,9 +61,19 @@ def _configs(source: str, space: Space) -> list[tuple[str, dict[str, Any]]]:
         return [(str(confirmed), read_values(str(confirmed), space.arch))]
     records = read_run(path)
     with whole(path):
-        rows = [row for row in leaderboard(records, space.name) if row["epochs"]]
+        rows = [row for row in leaderboard(records, _same(records, space)) if row["epochs"]]
         useful = [row for row in rows if row["state"] != "failed"][:TOP]
         return [(f"{source} {row['trial']}", row["config"]) for row in useful]
+
+
+def _same(records: Records, space: Space) -> str:
+    """The space of a run that is one's own by its name or, of another name, by architecture."""
+    alike = (
+        name
+        for name, about in records.run["spaces"].items()
+        if about["space"].get("arch", name) == space.arch
+    )
+    return space.name if space.name in records.run["spaces"] else next(alike, space.name)
 
 
 def _with_point(plan: SpacePlan, label: str, config: Mapping[str, Any]) -> SpacePlan:

@@ -52,7 +52,7 @@ def test_errors_are_one_line_and_exit_codes_the_commands_own(tmp_path: Path) -> 
     ("line", "wanted"),
     [
         ("captcha-search la", ["labels"]),
-        ("captcha-search run --space cr", ["crnn"]),
+        ("captcha-search run --space cr", ["crnn", "crnn-wide"]),
         ("captcha-search confirm --no", ["--no-test"]),
         ("captcha-search predict pypro", ["default"]),
         ("captcha-search run --data pypro", ["default"]),

@@ -69,11 +69,14 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+SPACES = "crnn, crnn-wide, pooled, pooled-wide, spatial, spatial-wide or all"
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "--space is missing: choose crnn, pooled, spatial or all"),
-        (("--space", "vit"), "no space 'vit': choose crnn, pooled, spatial or all"),
+        ((), f"--space is missing: choose {SPACES}"),
+        (("--space", "vit"), f"no space 'vit': choose {SPACES}"),
         (("--space", "crnn", "--colour"), "No such option"),
         (("--space", "crnn", "--trials", "0"), "trials = 0"),
         (("--space", "crnn", "--trials", "some"), "'some' is not a valid integer"),
@@ -208,7 +211,7 @@ def test_a_search_refuses_a_second_is_interrupted_and_resumed(
     records = read_run(run)
     for name, row in ended.items():
         assert records.trials[name] == row
-    assert records.trials["crnn-000"]["config"]["lr"] == 0.003
+    assert records.trials["crnn-000"]["config"]["lr"] == 0.002
     assert len(records.run["sessions"]) == 2
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
 

@@ -104,7 +104,11 @@ def test_a_wrong_command_does_not_parse(command: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_settings_that_a_page_sets_exist(page: Path) -> None:
-    fields = {field for arch in spaces.names() for field in config_class(arch).model_fields}
+    fields = {
+        field
+        for ref in spaces.names()
+        for field in config_class(spaces.load(ref).arch).model_fields
+    }
     shown = [*commands(page), *mentioned(page)]
     assert not {name for code in shown for name in re.findall(r"--set ([a-z]\w*)=", code)} - fields
 

@@ -19,7 +19,7 @@ def write(path: Path) -> Records:
     """Trials 0 (baseline) to 4: 4 failed, 3 is 1 again, 2 was stopped."""
     run = _runs.run_json()
     base = config_class("crnn").parse({"epochs": 2}).model_dump()
-    run["spaces"]["crnn"] = {"base": base, "space": spaces.load("crnn").to_json()}
+    run["spaces"]["crnn"] = {"base": base, "space": spaces.load("crnn-wide").to_json()}
     with RunFolder.create(path, run) as folder:
         for number, lr, nll, state in (
             (0, 3e-3, 0.9, "completed"), (1, 1e-3, 0.5, "completed"), (2, 2e-3, 0.1, "stopped"),
@@ -132,7 +132,7 @@ def test_what_was_found_is_compared_with_the_best_starting_point() -> None:
 def test_one_of_either_kind_is_retrained_where_it_had_its_full_budget(tmp_path: Path) -> None:
     run = _runs.run_json()
     base = config_class("crnn").parse({"epochs": 2}).model_dump()
-    table = spaces.load("crnn")
+    table = spaces.load("crnn-wide")
     run["spaces"]["crnn"] = {"base": base, "space": table.to_json()}
     first = len(table.known) + 1
     with RunFolder.create(tmp_path / "run", run) as folder:

@@ -107,13 +107,13 @@ def test_generated_images_leave_every_space_as_it_is(ref: str, drawn: LabelledIm
 
 
 def test_what_was_cut_is_one_line_in_plain_words() -> None:
-    found = fit(plan_of(), plain([*texts(300, DIGITS, (6, 7, 8)), "00000000"]))
+    found = fit(plan_of("crnn-wide"), plain([*texts(300, DIGITS, (6, 7, 8)), "00000000"]))
     (line,) = found.notes
     assert line == (
-        "space crnn: fitted to these images: no generated images (the generator's look otherwise: "
-        "grey values differ by 58 of 255, ink in the columns by 19 %), batch_size 8..24 (225 "
-        "training images), cut 5..6 (cut = 7 leaves 13 steps of a 200 px wide image, but label "
-        "'00000000' needs 15), fixed_length false (labels have 6 to 8 characters)"
+        "space crnn-wide: fitted to these images: no generated images (the generator's look "
+        "otherwise: grey values differ by 58 of 255, ink in the columns by 19 %), batch_size 8..24 "
+        "(225 training images), cut 5..6 (cut = 7 leaves 13 steps of a 200 px wide image, but "
+        "label '00000000' needs 15), fixed_length false (labels have 6 to 8 characters)"
     )
     assert allowed(found, "cut") == (5, 6)
     assert allowed(found, "fixed_length") is False
@@ -229,7 +229,7 @@ def test_a_warm_start_moves_to_the_fitted_space() -> None:
 
 def test_a_length_that_is_fixed_at_each_width_is_not_fixed() -> None:
     """Labels of one length stand in images of one width, and there are three widths."""
-    found = fit(plan_of(), ragged(["000", *texts(120, DIGITS, (3, 5, 9))]))
+    found = fit(plan_of("crnn-wide"), ragged(["000", *texts(120, DIGITS, (3, 5, 9))]))
     assert allowed(found, "fixed_length") is False
     assert allowed(found, "cut") == (5, 6)
     assert "cut = 7 leaves 4 steps of a 64 px wide image" in found.notes[0]

@@ -25,7 +25,7 @@ from search.tuning.settings import Settings
 from spaces.space import Space
 
 
-def planned(arch: str = "crnn", **changes: str) -> SpacePlan:
+def planned(arch: str = "crnn-wide", **changes: str) -> SpacePlan:
     return plan_spaces(Settings.parse({"spaces": (arch,), "fixed": changes}))[arch]
 
 
@@ -79,17 +79,18 @@ def test_a_wrong_range_is_one_line(name: str, text: str, words: str) -> None:
 
 
 def test_points_are_moved_once_merged_and_said() -> None:
-    plan = planned("pooled", lr="1e-3..2e-3", batch_size="32,64")
+    plan = planned("pooled-wide", lr="1e-3..2e-3", batch_size="32,64")
     assert (plan.space.baseline["lr"], plan.space.baseline["batch_size"]) == (2e-3, 32)
     assert plan.notes == (
-        "starting points of space pooled: moved to the nearest allowed: lr 0.003 -> 0.002, "
+        "starting points of space pooled-wide: moved to the nearest allowed: lr 0.003 -> 0.002, "
         "lr 0.004 -> 0.002, batch_size 8 -> 32, batch_size 16 -> 32",
     )
-    whole = spaces.load("crnn")
+    whole = spaces.load("crnn-wide")
     # What told two known points from each other is fixed.
     plan = planned(cut="5")
     assert len(plan.space.known) == len(whole.known) - 1
-    assert plan.notes == ("starting points of space crnn: 1 left out for being equal to another",)
+    (note,) = plan.notes
+    assert note == "starting points of space crnn-wide: 1 left out for being equal to another"
     assert planned().notes == ()
 
 
@@ -97,7 +98,17 @@ def test_a_field_that_did_not_vary_may_be_made_to() -> None:
     plan = planned(augment_light="false,true", temperature="0.5..2")
     assert plan.space.baseline["augment_light"] is True
     assert plan.space.parameters["temperature"] == FloatDistribution(0.5, 2.0)
-    assert len(plan.space.known) == len(spaces.load("crnn").known)
+    assert len(plan.space.known) == len(spaces.load("crnn-wide").known)
+
+
+def test_what_a_space_fixes_varies_or_stays_as_it_is_typed() -> None:
+    space = planned("crnn", clip="0.0", joint_weight="0.1..0.9", ema="0.0,0.98").space
+    assert space.fixed["clip"] == 0.0
+    assert space.parameters["joint_weight"] == FloatDistribution(0.1, 0.9)
+    assert space.fixed.keys().isdisjoint({"joint_weight", "ema"})
+    start = space.start(space.baseline)
+    # The baseline moves to the nearest, where what the space had fixed is no longer allowed.
+    assert (start["joint_weight"], start["ema"], start["clip"]) == (0.9, 0.98, 0.0)
 
 
 def test_a_condition_on_values_that_the_table_has_not_falls() -> None:
@@ -108,7 +119,7 @@ def test_a_condition_on_values_that_the_table_has_not_falls() -> None:
 @st.composite
 def changes(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     """A space's name and values, choices and ranges of some of its parameters, as typed."""
-    name = draw(st.sampled_from(("crnn", "pooled", "spatial")))
+    name = draw(st.sampled_from(spaces.names()))
     table = spaces.load(name).parameters
     found = {}
     for parameter in draw(st.lists(st.sampled_from(sorted(table)), max_size=4, unique=True)):
@@ -146,11 +157,11 @@ def test_every_suggestion_and_point_lies_inside(
     for _ in range(5):
         point = space.suggest(study.ask())
         space.assert_contains(point)
-        config_class(name).parse(point)
+        config_class(space.arch).parse(point)
         for parameter, value in point.items():
             assert allowed(typed.get(parameter), value), (parameter, value)
             # All was chosen within the table here, so that it is still inside.
-            assert parameter in typed or table.parameters[parameter]
+            assert parameter in {**typed, **table.fixed} or table.parameters[parameter]
     assert Space.from_json(space.to_json()) == space
 
 
@@ -172,7 +183,7 @@ def test_any_text_is_a_distribution_or_one_line(text: str) -> None:
     fields = config_class("crnn")
     for name in ("lr", "batch_size", "normalize"):
         try:
-            found = read_range(fields, name, text, spaces.load("crnn").parameters[name])
+            found = read_range(fields, name, text, spaces.load("crnn-wide").parameters[name])
         except InputError as error:
             assert str(error).startswith(f"--set {name}={text}: ")
             assert "\n" not in str(error)

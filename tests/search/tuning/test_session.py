@@ -238,7 +238,7 @@ def test_a_search_of_other_images_is_fitted_to_them_and_resumed_with_what_it_was
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"spaces": ("vit",)}, "no space 'vit': choose crnn, pooled, spatial, or give module:NAME"),
+        ({"spaces": ("vit",)}, "no space 'vit': choose crnn, crnn-wide, pooled, "),
         ({"fixed": {"depth": "3"}}, "--set depth: unknown; known are"),
         ({"fixed": {"epochs": "3"}}, "--set epochs: use --epochs"),
         ({"spaces": ("pooled",), "fixed": {"rnn_dropout": "0"}}, "--set rnn_dropout: unknown"),

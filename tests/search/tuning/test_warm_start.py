@@ -31,7 +31,7 @@ def test_a_file_becomes_the_nearest_point_and_it_is_said(tmp_path: Path) -> None
     assert plan.space.known[:-1] == before.space.known
     point = plan.space.known[-1]
     assert (point["lr"], point["batch_size"]) == (0.01, 16)
-    assert plan.space.contains(point)
+    assert plan.space.contains(plan.space.start(point))
     assert point.keys() <= plan.space.parameters.keys()
     [note] = plan.notes
     assert note.startswith(f"warm start: {source} with ")
