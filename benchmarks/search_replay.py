@@ -5,12 +5,14 @@
 For each set of images: seconds until the best trial of a search is within a tenth and 0.02 nats of
 the best of the table, median and quartiles over repeats by other seeds. What proposes and what
 stops are the objects that run live; between recorded configurations a surrogate answers, whose
-error on configurations it has not seen is printed first.
+error on configurations it has not seen is printed first. Ours begins from priors and starting
+points that the other sets tell, never the set that it is tried on. The last table has, for each
+rival, its median time over ours.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from benchmarks.curves import read_curves, read_spaces
 from benchmarks.curves.methods import Make, methods
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Surrogate
+from benchmarks.curves.transfer import transferred
 from captcha_models.cli import command_line
 from captcha_models.errors import InputError
 
@@ -29,6 +32,9 @@ NEAR_FACTOR, NEAR_NATS = 1.1, 0.02
 """A search is there when its best is within a tenth, or within so many nats, of the table's."""
 FEWEST = 10
 """Configurations without which a surrogate says nothing."""
+MEMBERS = 4
+"""Starting points that other sets tell."""
+OURS, RAYS = "ours", "Ray OptunaSearch, ASHA"
 BUDGET = 200
 """Whole trainings of the mean length that a search is given."""
 
@@ -52,13 +58,37 @@ def sets_of(place: Path, names: Sequence[str]) -> dict[str, Surrogate]:
     return found
 
 
+def others_of(surrogate: Surrogate, tables: Iterable[Surrogate]) -> list[Surrogate]:
+    """Tables of other images that were recorded in the same space by the same schedule.
+
+    Raises:
+        InputError: there are none.
+    """
+    first = surrogate.curves[0]
+
+    def alike(other: Surrogate) -> bool:
+        one = other.curves[0]
+        schedules = {curve.fixed.get("schedule") for curve in (one, first)}
+        return one.images != first.images and one.space == first.space and len(schedules) == 1
+
+    found = [other for other in tables if alike(other)]
+    if not found:
+        raise InputError(f"{first.name}: no other images were recorded in that space: give --sets")
+    return found
+
+
 def replayed(make: Make, surrogate: Surrogate, workers: int, repeats: int) -> list[Incumbent]:
     """As many searches by seeds 0, 1, ..."""
-    budget = BUDGET * surrogate.mean_seconds / workers
+    until = budget(surrogate, workers)
     return [
-        play(make(surrogate.space, surrogate.epochs, seed), surrogate, workers, budget, seed)
+        play(make(surrogate.space, surrogate.epochs, seed), surrogate, workers, until, seed)
         for seed in range(repeats)
     ]
+
+
+def budget(surrogate: Surrogate, workers: int) -> float:
+    """Seconds that a search is given."""
+    return BUDGET * surrogate.mean_seconds / workers
 
 
 def times(searches: Sequence[Incumbent], target: float) -> np.ndarray[Any, Any]:
@@ -86,11 +116,14 @@ def quartiles(values: np.ndarray[Any, Any]) -> list[float]:
 def main(curves: Path, sets: str, only: str, repeats: int, workers: str, as_json: bool) -> None:
     """Replay every method against every table."""
     wanted = [name.strip() for name in only.split(";") if name.strip()]
-    known: Mapping[str, Make] = methods()
-    if unknown := [name for name in wanted if name not in known]:
-        raise InputError(f"--only {unknown[0]!r}: choose among {'; '.join(known)}")
+    tables = sets_of(curves, [s for s in sets.split(",") if s])
     rows: list[dict[str, Any]] = []
-    for name, surrogate in sets_of(curves, [s for s in sets.split(",") if s]).items():
+    taken: dict[tuple[str, str, int], np.ndarray[Any, Any]] = {}
+    for name, surrogate in tables.items():
+        others = others_of(surrogate, tables.values())
+        known: Mapping[str, Make] = methods(transferred(surrogate.space, others, MEMBERS))
+        if unknown := [one for one in wanted if one not in known]:
+            raise InputError(f"--only {unknown[0]!r}: choose among {'; '.join(known)}")
         error = surrogate.held_out()
         target = max(surrogate.best * NEAR_FACTOR, surrogate.best + NEAR_NATS)
         click.echo(
@@ -104,20 +137,62 @@ def main(curves: Path, sets: str, only: str, repeats: int, workers: str, as_json
             if wanted and method not in wanted:
                 continue
             for count in numbers(workers, "--workers"):
-                taken = times(replayed(make, surrogate, count, repeats), target)
-                low, median, high = quartiles(taken)
-                reached = float(np.isfinite(taken).mean())
+                found = times(replayed(make, surrogate, count, repeats), target)
+                taken[name, method, count] = np.minimum(found, budget(surrogate, count))
+                low, median, high = quartiles(found)
+                reached = float(np.isfinite(found).mean())
                 rows.append(
-                    {"set": name, "method": method, "workers": count, "low": low,
-                     "median": median, "high": high, "reached": reached}
+                    {"set": name, "method": method, "workers": count, "reached": reached}
+                    | {key: _finite(value) for key, value in
+                       (("low", low), ("median", median), ("high", high))}
                 )  # fmt: skip
                 lines.append(
                     [method, str(count), shown(low), shown(median), shown(high), f"{reached:.0%}"]
                 )
         heads = ["method", "workers", "quartile", "median", "quartile", "reached"]
         print_table(f"{name}: seconds until the best is within reach of the table's", heads, lines)
+    ratios = {rival: ratio(taken, rival) for rival in {m for _, m, _ in taken} - {OURS}}
+    if any(method == OURS for _, method, _ in taken):
+        print_table(
+            "median time of a rival over ours, geometric mean over sets and workers, 95 %",
+            ["rival", "ratio", "low", "high"],
+            [[rival, *(f"{value:.2f}" for value in found)]
+             for rival, found in sorted(ratios.items(), key=lambda entry: -entry[1][0])],
+        )  # fmt: skip
     if as_json:
-        print(json.dumps(rows))
+        main_one = ratios.get(RAYS, (math.nan,) * 3)
+        named = dict(zip(("ratio", "low", "high"), map(_finite, main_one), strict=True))
+        print(json.dumps({**named, "rows": rows}))
+
+
+def ratio(
+    taken: Mapping[tuple[str, str, int], np.ndarray[Any, Any]], rival: str
+) -> tuple[float, float, float]:
+    """How many times as long a rival's median search takes, and its 95 % bootstrap interval.
+
+    A search that never gets there counts with its whole budget, so that a great ratio is a lower
+    bound.
+    """
+    rng = np.random.default_rng(0)
+    logs = []
+    for (name, method, count), own in taken.items():
+        if method != OURS or (name, rival, count) not in taken:
+            continue
+        other = taken[name, rival, count]
+        drawn = [rng.choice(times, (1000, len(times))) for times in (other, own)]
+        medians = [np.median(times, axis=1) for times in drawn]
+        whole = np.log(np.median(other) / np.median(own))
+        logs.append((whole, np.log(medians[0] / medians[1])))
+    if not logs:
+        return (math.nan,) * 3
+    spread = np.mean([each for _, each in logs], axis=0)
+    low, high = np.quantile(spread, (0.025, 0.975))
+    mean = np.mean([one for one, _ in logs])
+    return float(np.exp(mean)), float(np.exp(low)), float(np.exp(high))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 if __name__ == "__main__":

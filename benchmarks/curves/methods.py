@@ -2,18 +2,20 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
+from benchmarks.curves.surrogate import back, place
 from search.tuning.searcher import default_sampler
-from spaces.space import Space
+from spaces.space import Prior, Space, Value
 
 VALUE = "nll"
 EPOCH = "epoch"
@@ -146,8 +148,35 @@ TRIALS_TODAY = 60
 """Trials that today's default is told of; it begins its model after ten of them."""
 
 
-def methods() -> dict[str, Make]:
-    """The methods by name."""
+def ours(own: Space, epochs: int, seed: int) -> ByOptuna:
+    """Our default for a space with priors: starting points, `PriorSampler`, today's rungs."""
+    starts = [own.start(point) for point in own.known]
+    starts = [{k: v for k, v in start.items() if k in own.parameters} for start in starts]
+    sampler = default_sampler(own, seed, 0, TRIALS_TODAY)
+    return ByOptuna(own, epochs, sampler, scheduler=today(epochs), starts=starts)
+
+
+def misled(space: Space) -> Space:
+    """The space with priors that are wrong: as far from what was expected as may be."""
+    return replace(space, priors={k: opposite(space.parameters[k], v) for k, v in
+                                  space.priors.items()}, known=())  # fmt: skip
+
+
+def opposite(among: BaseDistribution, prior: Prior) -> Prior:
+    """A prior around the end, or the choice, that lies farther from its centre."""
+    if isinstance(among, CategoricalDistribution):
+        others = [cast(Value, one) for one in among.choices if one != prior.centre]
+        return replace(prior, centre=others[-1]) if others else prior
+    return replace(prior, centre=back(among, 0.0 if place(among, prior.centre) > 0.5 else 1.0))
+
+
+def methods(own: Space) -> dict[str, Make]:
+    """The methods by name.
+
+    Args:
+        own: the space with priors and starting points, which ours begin from; all others are given
+            the space alone.
+    """
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return {
@@ -163,6 +192,12 @@ def methods() -> dict[str, Make]:
             space, epochs, asha(epochs), seed
         ),
         "e19ca25": lambda space, epochs, seed: ByOptuna(
-            space, epochs, default_sampler(seed, 0, TRIALS_TODAY), scheduler=today(epochs)
+            space, epochs, default_sampler(replace(space, priors={}), seed, 0, TRIALS_TODAY),
+            scheduler=today(epochs),
         ),
+        "ours": lambda space, epochs, seed: ours(own, epochs, seed),
+        "ours, no starting points": lambda space, epochs, seed: ours(
+            replace(own, known=()), epochs, seed
+        ),
+        "ours, wrong priors": lambda space, epochs, seed: ours(misled(own), epochs, seed),
     }  # fmt: skip

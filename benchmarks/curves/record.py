@@ -2,10 +2,11 @@
 
     python -m benchmarks.curves.record --data receipts.zip --name receipts --epochs 8 --count 100
 
-Each configuration is drawn by its own number, uniformly from the whole space as it fits the images,
-so that a table can grow and says the same however it was made. Every third one is trained by a
-second seed. What is in the table already is not trained again; `--part 1/2` and `--part 2/2` share
-the work between two processes of one thread each.
+Each configuration is drawn by its own number, uniformly from a space as it fits the images, so that
+a table can grow and says the same however it was made; the space's starting points come first.
+Each of these, and every third of the others, is trained by a second seed. What is in the table
+already is not trained again; `--part 1/2` and `--part 2/2` share the work between two processes of
+one thread each.
 """
 
 import os
@@ -41,7 +42,10 @@ DECIMALS = 4
 
 
 def drawn(space: Space, index: int) -> dict[str, Value]:
-    """The configuration of that number, by the parameters that vary."""
+    """The configuration of that number, by the parameters that vary; -1, -2, ... are the starts."""
+    if index < 0:
+        point = space.start((space.baseline, *space.known)[-index - 1])
+        return {name: value for name, value in point.items() if name in space.parameters}
     chance: Suggester = Uniform(f"{space.arch}-{index}")
     point = space.suggest(chance)
     return {name: value for name, value in point.items() if name in space.parameters}
@@ -88,7 +92,7 @@ def record(
 
 def fitted_space(name: str, images: "LabelledImages", split: "Split", pairs: Mapping[str, str],
                  epochs: int) -> tuple[Space, dict[str, Any]]:  # fmt: skip
-    """The space as it fits the images, what is only decoded fixed; and the base configuration."""
+    """The space as it fits the images, what is only decoded fixed; and what is the same in all."""
     from search.tuning.fitted import fit_plans
     from search.tuning.plan import plan_spaces
     from search.tuning.settings import Settings
@@ -98,8 +102,9 @@ def fitted_space(name: str, images: "LabelledImages", split: "Split", pairs: Map
     if not plans:
         raise InputError("; ".join(refused))
     plan = next(iter(plans.values()))
-    decoded = {k: v for k, v in DECODED.items() if k in plan.space.parameters}
-    return plan.space.changed(decoded), {**plan.base, **decoded}
+    decoded = {k: v for k, v in DECODED.items() if k in plan.base}
+    varying = {k: v for k, v in decoded.items() if k in plan.space.parameters}
+    return plan.space.changed(varying), {**plan.base, **plan.space.fixed, **decoded}
 
 
 def _differing(before: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
@@ -141,9 +146,9 @@ def main(
         click.echo(line, err=True)
     typed = {key: str(value) for key, value in assignments(pairs).items()}
     space, base = fitted_space(space_name, images, split, typed, epochs)
-    fixed = {k: v for k, v in {**base, **space.fixed}.items() if k not in space.parameters}
+    fixed = {k: v for k, v in base.items() if k not in space.parameters}
     out.mkdir(parents=True, exist_ok=True)
-    stem = curves_name(name, space.arch, fixed)
+    stem = curves_name(name, space.name, fixed)
     path = out / (f"{stem}.jsonl" if parts == 1 else f"{stem}.{number}.jsonl")
     done = {curve.key for file in out.glob(f"{stem}.*jsonl") for curve in read_curves(file)}
     head = {
@@ -161,10 +166,11 @@ def main(
     with Table(path) as table:
         if not before:
             table.append(head)
-        for index in range(number - 1, count, parts):
+        starts = -1 - len(space.known)
+        for index in range(starts + (number - 1 - starts) % parts, count, parts):
             config = drawn(space, index)
             whole = config_class(space.arch).parse({**base, **config})
-            for seed in range(2 if index % SECOND_SEED == 0 else 1):
+            for seed in range(2 if index < 0 or index % SECOND_SEED == 0 else 1):
                 if (index, seed) in done:
                     continue
                 seen = len(split.train) // whole.batch_size * whole.batch_size
@@ -172,6 +178,7 @@ def main(
                 curve = Curve(
                     name,
                     space.arch,
+                    space.name,
                     index,
                     seed,
                     config,

@@ -1,8 +1,10 @@
 """Surrogate of recorded curves: what any configuration of the space would have come to.
 
-Trees that are grown to the end give back each recorded curve exactly and lie between recorded ones
-elsewhere. What a second seed changes is recorded, too: a training that is played gets one of those
-differences, drawn by its seed.
+Trees say what lies between the recorded curves. Their leaves hold a few of them, since one curve is
+the luck of its seed: trees that give back each recorded curve put the best one on a spike that no
+search can find, and that a portfolio of recorded configurations always hits. What a second seed
+changes is recorded, too: a training that is played gets one of those differences, drawn by its
+seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +24,15 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import ExtraTreesRegressor
 
 from benchmarks.curves.table import Curve
+from spaces.chance import Uniform
 from spaces.ranges import Value, nearest_value
 from spaces.space import Space
 
 TREES = 100
+LEAF = 3
+"""Curves of a leaf, at least."""
+SEARCHED = 2000
+"""Random configurations among which the best is looked for."""
 WORST = 30.0
 """Nats that a training which broke down counts for."""
 LEAST = 1e-3
@@ -59,11 +66,10 @@ class Surrogate:
         self.space = space
         self.epochs = max(len(curve.valid_nll) for curve in curves)
         self.curves = [curve for curve in curves if curve.seconds]
-        first = self.curves_of(0)
-        self._features = np.array([self.features(curve.config) for curve in first])
-        self._targets = np.array([self._target(curve) for curve in first])
-        self._model = trees().fit(self._features, self._targets)
-        self._noise = self._differences(first)
+        self._features = np.array([self.features(curve.config) for curve in self.curves])
+        self._targets = np.array([self._target(curve) for curve in self.curves])
+        self._forest = Forest(trees().fit(self._features, self._targets))
+        self._noise = self._differences(self.curves_of(0))
         self._known: dict[tuple[float, ...], NDArray[np.float64]] = {}
 
     def features(self, config: Mapping[str, Any]) -> tuple[float, ...]:
@@ -77,7 +83,7 @@ class Surrogate:
         """A training of a configuration by a seed; another repeat's seeds bring other luck."""
         key = self.features(config)
         if key not in self._known:
-            self._known[key] = self._model.predict([key])[0]
+            self._known[key] = self._forest.at(np.array(key))
         target = self._known[key]
         change: NDArray[np.float64] | float = 0.0
         if len(self._noise):
@@ -94,8 +100,9 @@ class Surrogate:
         return [curve for curve in self.curves if curve.seed == seed]
 
     def table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Recorded configurations (N, P) as numbers, and (N,) logarithms of their last nats."""
-        return self._features, self._targets[:, self.epochs - 1]
+        """Configurations of seed 0 (N, P) as numbers, and (N,) logarithms of their last nats."""
+        first = [curve.seed == 0 for curve in self.curves]
+        return self._features[first], self._targets[first, self.epochs - 1]
 
     def pairs(self) -> list[tuple[float, float]]:
         """Logarithms of the last nats of configurations that were trained by two seeds."""
@@ -104,9 +111,11 @@ class Surrogate:
 
     @cached_property
     def best(self) -> float:
-        """Lowest nats of any recorded configuration at any epoch, the seed's luck left out."""
-        predicted = self._model.predict(self._features)[:, : self.epochs]
-        return float(np.exp(predicted.min()))
+        """Lowest nats of any recorded or random configuration at any epoch, without luck."""
+        chance = Uniform("best")
+        random = [self.features(self.space.suggest(chance)) for _ in range(SEARCHED)]
+        points = [*self._features, *map(np.array, random)]
+        return float(np.exp(min(self._forest.at(x)[: self.epochs].min() for x in points)))
 
     @property
     def mean_seconds(self) -> float:
@@ -120,12 +129,12 @@ class Surrogate:
             `rank`, Spearman's correlation of the last epoch's nats, predicted and recorded;
             `factor`, the median factor between them; `seconds_factor`, the same of the seconds.
         """
-        order = np.random.default_rng(0).permutation(len(self._targets))
+        indices = np.array([curve.index for curve in self.curves])
+        order = np.random.default_rng(0).permutation(np.unique(indices))
         predicted = np.empty_like(self._targets)
         for fold in range(folds):
-            out = order[fold::folds]
-            kept = np.setdiff1d(order, out)
-            model = trees().fit(self._features[kept], self._targets[kept])
+            out = np.isin(indices, order[fold::folds])
+            model = trees().fit(self._features[~out], self._targets[~out])
             predicted[out] = model.predict(self._features[out])
         last = self.epochs - 1
         error = np.abs(predicted - self._targets)
@@ -158,8 +167,39 @@ class Surrogate:
 
 
 def trees() -> ExtraTreesRegressor:
-    """Trees that give back what they were fitted to."""
-    return ExtraTreesRegressor(TREES, max_features=0.5, random_state=0, n_jobs=1)
+    """Trees of which a leaf is the mean of a few curves."""
+    return ExtraTreesRegressor(
+        TREES, max_features=0.5, min_samples_leaf=LEAF, random_state=0, n_jobs=1
+    )
+
+
+class Forest:
+    """The trees' mean for one point at a time, without the cost of a call for each tree.
+
+    Args:
+        model: fitted.
+    """
+
+    def __init__(self, model: ExtraTreesRegressor) -> None:
+        grown = [estimator.tree_ for estimator in model.estimators_]
+        sizes = [tree.node_count for tree in grown]
+        self._roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
+        shifts = np.repeat(self._roots, sizes)
+        self._left = np.concatenate([tree.children_left for tree in grown]) + shifts
+        self._right = np.concatenate([tree.children_right for tree in grown]) + shifts
+        self._feature = np.concatenate([tree.feature for tree in grown])
+        self._threshold = np.concatenate([tree.threshold for tree in grown])
+        self._value = np.concatenate([tree.value[:, :, 0] for tree in grown])
+
+    def at(self, point: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(K,) targets at a point (P,)."""
+        point, node = point.astype(np.float32), self._roots
+        while (inner := self._feature[node] >= 0).any():
+            feature, threshold = self._feature[node], self._threshold[node]
+            below = np.where(point[feature] <= threshold, self._left[node], self._right[node])
+            node = np.where(inner, below, node)
+        found: NDArray[np.float64] = self._value[node].mean(axis=0)
+        return found
 
 
 def place(among: BaseDistribution, value: Any) -> float:

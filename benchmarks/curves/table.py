@@ -1,4 +1,4 @@
-"""Table of learning curves: files of JSON lines, each of one set of images and architecture."""
+"""Table of learning curves: files of JSON lines, each of one set of images and space."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +20,9 @@ class Curve:
     Attributes:
         images: name of the set of images.
         arch: architecture.
+        space: name of what varies.
         index: of the configuration in its set, from 0; the same index is the same configuration.
+            Starting points of the space are -1, -2 and so on.
         seed: of weights, order and augmentation.
         config: values of the parameters that vary; all others are in `fixed`.
         fixed: fields that all configurations of the file share, `epochs` among them.
@@ -39,6 +41,7 @@ class Curve:
 
     images: str
     arch: str
+    space: str
     index: int
     seed: int
     config: Mapping[str, Any]
@@ -55,8 +58,8 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """Of the curves that are alike in images, architecture and schedule."""
-        return curves_name(self.images, self.arch, self.fixed)
+        """Of the curves that are alike in images, space and schedule."""
+        return curves_name(self.images, self.space, self.fixed)
 
     @property
     def key(self) -> tuple[int, int]:
@@ -73,7 +76,7 @@ class Curve:
     def row(self) -> dict[str, Any]:
         """Plain values without what the file's head says."""
         found = asdict(self)
-        for name in ("images", "arch", "fixed"):
+        for name in ("images", "arch", "space", "fixed"):
             del found[name]
         return found
 
@@ -99,17 +102,17 @@ def read_spaces(place: Path | str) -> dict[str, Space]:
     found: dict[str, Space] = {}
     for file in _files(place):
         head = read_table(file)[0]
-        name = curves_name(head["images"], head["arch"], head["fixed"])
         space = Space.from_json(head["space"])
+        name = curves_name(head["images"], space.name, head["fixed"])
         if found.setdefault(name, space) != space:
             raise InputError(f"{file}: another space than that of other curves of {name}")
     return found
 
 
-def curves_name(images: str, arch: str, fixed: Mapping[str, Any]) -> str:
-    """Of the curves that are alike in images, architecture and schedule; their files begin so."""
+def curves_name(images: str, space: str, fixed: Mapping[str, Any]) -> str:
+    """Of the curves that are alike in images, space and schedule; their files begin so."""
     schedule = fixed.get("schedule", "constant")
-    name = f"{images}-{arch}"
+    name = f"{images}-{space}"
     return name if schedule == "constant" else f"{name}-{schedule}"
 
 
@@ -122,6 +125,7 @@ def _curves(file: Path) -> Iterator[Curve]:
     rows = read_table(file)
     head = rows[0]
     shared = {name: head[name] for name in ("images", "arch", "fixed")}
+    shared["space"] = head["space"]["name"]
     for row in rows[1:]:
         lists = {name: tuple(row[name]) for name in METRICS}
         yield Curve(**{**shared, **row, **lists})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from benchmarks.curves import Curve, read_curves, read_spaces
-from benchmarks.curves.methods import methods
+from benchmarks.curves.methods import methods, misled
 from benchmarks.curves.record import drawn
 from benchmarks.curves.replay import Incumbent, play
-from benchmarks.curves.surrogate import Surrogate
-from benchmarks.search_replay import sets_of
+from benchmarks.curves.surrogate import Forest, Surrogate, trees
+from benchmarks.curves.transfer import transferred
+from benchmarks.search_replay import OURS, others_of, ratio, sets_of
 from captcha_models.errors import InputError
 from search.store.jsonl import Table
-from spaces.space import Space
+from spaces.space import Prior, Space
 
 EPOCHS = 4
 SPACE = Space(
@@ -37,7 +39,7 @@ def curve(index: int, seed: int = 0) -> Curve:
     each = 20.0 if config["kind"] == "b" else 10.0
     seconds = tuple(each * epoch for epoch in range(1, EPOCHS + 1))
     return Curve(
-        "toy", "toy", index, seed, config, FIXED, 100,
+        "toy", "toy", SPACE.name, index, seed, config, FIXED, 100,
         nll, nll, nll, tuple(1 - v for v in nll), nll, seconds,
     )  # fmt: skip
 
@@ -80,11 +82,28 @@ def test_a_number_always_draws_the_same_configuration() -> None:
     assert drawn(SPACE, 7) == drawn(SPACE, 7) != drawn(SPACE, 8)
 
 
-def test_recorded_curves_are_given_back(surrogate: Surrogate) -> None:
+def test_recorded_curves_are_nearly_given_back(surrogate: Surrogate) -> None:
     for one in (curve(5), curve(17)):
         played = surrogate.play(one.config, seed=0)
-        assert played.expected == pytest.approx(one.valid_nll)
-        assert played.seconds == pytest.approx(one.seconds)
+        assert played.expected == pytest.approx(one.valid_nll, rel=0.2)
+        assert played.seconds == pytest.approx(one.seconds, rel=0.1)
+
+
+def test_one_point_at_a_time_comes_to_what_the_trees_say() -> None:
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.random((80, 4)), rng.random((80, 3))
+    model = trees().fit(inputs, targets)
+    forest = Forest(model)
+    for point in rng.random((50, 4)):
+        assert forest.at(point) == pytest.approx(model.predict([point])[0])
+
+
+def test_one_lucky_curve_is_no_place_that_a_search_could_find() -> None:
+    curves = [curve(i) for i in range(60)]
+    worst = max(curves, key=lambda one: one.valid_nll[-1])
+    lucky = replace(worst, valid_nll=(1e-3,) * EPOCHS)
+    found = Surrogate([lucky if one is worst else one for one in curves], SPACE)
+    assert found.best > 0.05
 
 
 def test_between_them_the_error_is_small_and_told(surrogate: Surrogate) -> None:
@@ -92,7 +111,8 @@ def test_between_them_the_error_is_small_and_told(surrogate: Surrogate) -> None:
     assert error["configurations"] == 60
     assert error["rank"] > 0.9
     assert error["factor"] < 1.2
-    assert surrogate.best == pytest.approx(min(curve(i).valid_nll[-1] for i in range(60)))
+    least = min(curve(i).valid_nll[-1] for i in range(60))
+    assert surrogate.best == pytest.approx(least, rel=0.2)
 
 
 def test_a_seed_changes_a_curve_as_recorded_seeds_do(surrogate: Surrogate) -> None:
@@ -135,15 +155,19 @@ def test_the_clock_is_the_recorded_one(surrogate: Surrogate) -> None:
     method = Listed([slow.config, quick.config], stopped=(0,))
     found = play(method, surrogate, workers=1, budget_s=61.0)
     assert method.ended == ["trial-0000", "trial-0001"]
-    assert [step.seconds for step in found.steps if step.trials == 1] == pytest.approx([20.0])
-    assert {round(step.seconds) for step in found.steps if step.trials == 2} <= {30, 40, 50, 60}
+    assert [step.seconds for step in found.steps if step.trials == 1] == pytest.approx(
+        [20.0], rel=0.1
+    )
+    for step in found.steps[1:]:
+        assert (step.seconds - 20) / 10 == pytest.approx(round((step.seconds - 20) / 10), abs=0.3)
 
 
 def test_workers_share_the_trials(surrogate: Surrogate) -> None:
     quick = next(one for one in map(curve, range(60)) if one.config["kind"] == "a")
     one, four = Listed([quick.config]), Listed([quick.config])
-    play(one, surrogate, workers=1, budget_s=401.0)
-    play(four, surrogate, workers=4, budget_s=401.0)
+    budget = 10.01 * float(surrogate.play(quick.config, 0).seconds[-1])
+    play(one, surrogate, workers=1, budget_s=budget)
+    play(four, surrogate, workers=4, budget_s=budget)
     assert len(one.ended) == 10
     assert len(four.ended) == 40
 
@@ -161,13 +185,46 @@ def test_time_to_a_target_counts_from_when_it_is_kept() -> None:
     assert found.at(0.5) == math.inf
 
 
-@pytest.mark.parametrize("name", list(methods()))
+OWN = replace(
+    SPACE, priors={"x": Prior(0.4, 0.2), "kind": Prior("a", 0.5)}, known=({"x": 0.5, "kind": "b"},)
+)
+
+
+@pytest.mark.parametrize("name", list(methods(OWN)))
 def test_every_method_searches_and_repeats_itself(name: str, surrogate: Surrogate) -> None:
     def search(seed: int) -> Incumbent:
-        make = methods()[name]
+        make = methods(OWN)[name]
         return play(make(SPACE, EPOCHS, seed), surrogate, workers=2, budget_s=600.0)
 
     found = search(0)
     assert found.steps[-1].nll < 0.2
     assert search(0).steps == found.steps
     assert search(1).steps != found.steps
+
+
+def test_wrong_priors_lie_where_the_right_ones_do_not() -> None:
+    wrong = misled(OWN)
+    assert wrong.priors["x"].centre == OWN.parameters["x"].high  # type: ignore[attr-defined]
+    assert wrong.priors["kind"].centre == "b"
+    assert not wrong.known
+
+
+def test_priors_and_starting_points_come_from_other_sets_alone(surrogate: Surrogate) -> None:
+    shared = transferred(SPACE, [surrogate], 2)
+    assert len(shared.known) == 2
+    # What is good there lies near 0.3.
+    assert float(shared.priors["x"].centre) == pytest.approx(0.3, abs=0.15)
+    assert all(abs(float(point["x"]) - 0.3) < 0.3 for point in shared.known)
+    alone = {curve.name for curve in surrogate.curves}
+    with pytest.raises(InputError, match=f"{alone.pop()}: no other images"):
+        others_of(surrogate, [surrogate])
+    elsewhere = Surrogate([replace(one, images="other") for one in surrogate.curves], SPACE)
+    assert others_of(surrogate, [surrogate, elsewhere]) == [elsewhere]
+
+
+def test_a_ratio_is_of_medians_and_has_its_interval() -> None:
+    own, other = np.full(50, 10.0), np.linspace(20, 40, 50)
+    found = ratio({("a", OURS, 1): own, ("a", "random", 1): other}, "random")
+    assert found[0] == pytest.approx(3.0)
+    assert found[1] < 3.0 < found[2]
+    assert found[2] - found[1] < 1.5
