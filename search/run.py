@@ -25,6 +25,7 @@ from captcha_models.data.options import image_options
 from captcha_models.errors import InputError
 from captcha_models.secrets import hide
 from captcha_models.waiting import Waiting
+from search.tuning.names import SAMPLERS, SCHEDULERS
 
 _OWN = {"refs", "runs_dir", "name", "resume", "address", "storage", "as_json", "pairs", "bounds"}
 _FIELDS = {"time_budget": "time_budget_s", "stall": "stall_s"}
@@ -94,6 +95,18 @@ _output = partial(option, group="Run folder and output")
     "--warm-start", multiple=True, help="Run folder or configuration to begin with; repeatable."
 )
 @_searched("--init", help="Model whose weights every trial starts from, as far as they fit.")
+@_searched(
+    "--sampler",
+    type=click.Choice(SAMPLERS),
+    help="What proposes points: prior draws near the space's priors and the best trials, the "
+    "others are Optuna's.  [prior; tpe for a space without priors]",
+)
+@_searched(
+    "--scheduler",
+    type=click.Choice(SCHEDULERS),
+    help="What stops trials early: rungs at a half and three quarters keep two thirds, asha and "
+    "median are Ray's, none trains all to the end.  [rungs]",
+)
 @_searched("--seed", type=int, help="Decides what is proposed and how each trial trains.  [0]")
 @image_options()
 @_objective(

@@ -14,7 +14,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.curves.surrogate import back, place
-from search.tuning.searcher import default_sampler
+from search.tuning.samplers import sampler_of
 from spaces.space import Prior, Space, Value
 
 VALUE = "nll"
@@ -152,7 +152,7 @@ def ours(own: Space, epochs: int, seed: int) -> ByOptuna:
     """Our default for a space with priors: starting points, `PriorSampler`, today's rungs."""
     starts = [own.start(point) for point in own.known]
     starts = [{k: v for k, v in start.items() if k in own.parameters} for start in starts]
-    sampler = default_sampler(own, seed, 0, TRIALS_TODAY)
+    sampler = sampler_of(None, own, seed, 0, TRIALS_TODAY)
     return ByOptuna(own, epochs, sampler, scheduler=today(epochs), starts=starts)
 
 
@@ -192,7 +192,7 @@ def methods(own: Space) -> dict[str, Make]:
             space, epochs, asha(epochs), seed
         ),
         "e19ca25": lambda space, epochs, seed: ByOptuna(
-            space, epochs, default_sampler(replace(space, priors={}), seed, 0, TRIALS_TODAY),
+            space, epochs, sampler_of("tpe", space, seed, 0, TRIALS_TODAY),
             scheduler=today(epochs),
         ),
         "ours": lambda space, epochs, seed: ours(own, epochs, seed),

@@ -1,6 +1,6 @@
 """Sampler for few trials: draws near the priors, changes the best so far, leaves a share to chance.
 
-It is the default of spaces that have priors (`searcher.default_sampler`).
+It is the default of spaces that have priors (`samplers.sampler_of`).
 
 A search of a small recogniser affords ten to sixty trainings, too few for a model of the objective
 over many parameters. What is known before, where good values lie and how far from there it is worth

@@ -9,11 +9,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import (
     ASHAScheduler,
     FIFOScheduler,
+    MedianStoppingRule,
     PopulationBasedTraining,
     TrialScheduler,
 )
 
 from captcha_models.errors import InputError
+from search.tuning.names import SchedulerName
 from search.tuning.objectives import Objective
 from search.tuning.settings import REDUCTION
 from search.tuning.trainable import VALUE
@@ -118,6 +120,26 @@ class Bound(FIFOScheduler):
     def _bound_by(self, name: str) -> float:
         records = self._search.records
         return self._objective.bound([records.last(name)] if records.is_whole(name) else [])
+
+
+def scheduler_of(name: SchedulerName | None, search: "SpaceSearch") -> TrialScheduler:
+    """A scheduler for the trials of a space.
+
+    Args:
+        name: `rungs` keeps two thirds at a half and at three quarters; `asha` is Ray's, with
+            Ray's own values, and so is `median`, after a half; both begin anew when a run is
+            resumed; `none` stops no trial. By default what the objective stops by.
+        search: of the space.
+    """
+    settings = search.settings
+    objective = settings.objective
+    if name == "asha":
+        return ready(ASHAScheduler(time_attr="epoch", max_t=settings.epochs), objective)
+    if name == "median":
+        return ready(MedianStoppingRule(time_attr="epoch", grace_period=settings.grace), objective)
+    if name == "none" or objective.stopping == "never":
+        return FIFOScheduler()  # type: ignore[no-untyped-call]
+    return Bound(search) if objective.stopping == "bound" else Rungs(search)
 
 
 def ready(scheduler: TrialScheduler, objective: Objective) -> TrialScheduler:

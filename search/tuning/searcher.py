@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from ray.tune.search import Searcher
 
 from search.store.study import ATTRIBUTES, new_study, params_of, trial_of, worst
-from search.tuning.prior_sampler import PriorSampler
+from search.tuning.samplers import sampler_of
 from search.tuning.source import TrialSearcher
 from search.tuning.stopping import Stopping
 from search.tuning.trainable import VALUE
@@ -23,22 +21,6 @@ from spaces.space import Space
 
 if TYPE_CHECKING:
     from search.tuning.space_search import SpaceSearch
-
-
-def default_sampler(space: Space, seed: int, begun: int, trials: int) -> BaseSampler:
-    """Draws near the priors and near the best of a space that has priors; TPE of all others.
-
-    Args:
-        space: what varies.
-        seed: of the search.
-        begun: trials so far; a resumed search would otherwise draw the same points again.
-        trials: of the search; one of few cannot spend ten of them on chance alone.
-    """
-    if space.priors:
-        return PriorSampler(space, seed)
-    mixed = int(np.random.SeedSequence([seed, begun]).generate_state(1)[0])
-    by_chance = min(10, 2 + trials // 4)
-    return TPESampler(multivariate=True, group=True, seed=mixed, n_startup_trials=by_chance)
 
 
 def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[Trial]]:
@@ -50,8 +32,8 @@ def rebuild(search: "SpaceSearch", unfinished: list[str]) -> tuple[Study, list[T
     records, space, objective = search.records, search.space, search.settings.objective
     rows = {row["number"]: name for name, row in search.own()}
     begun = max(rows, default=-1) + 1
-    seed, trials = search.settings.seed, search.settings.trials
-    sampler = search.sampler or default_sampler(space, seed, begun, trials)
+    named = search.settings
+    sampler = search.sampler or sampler_of(named.sampler, space, named.seed, begun, named.trials)
     if begun and search.sampler:
         search.sampler.reseed_rng()  # One with a seed would draw the same points again.
     study = new_study(space.name, objective, sampler)

@@ -15,6 +15,7 @@ from pydantic import (
 from captcha_models.data.image_settings import ImageSettings
 from captcha_models.outside import absolute
 from search.tuning.loggers import Tracker
+from search.tuning.names import SamplerName, SchedulerName
 from search.tuning.objectives import COSTS, Cost, Objective, objective_of
 
 FULL = {"trials": 60, "epochs": 24}
@@ -66,6 +67,11 @@ class Settings(ImageSettings):
     """Full budget of a trial, in epochs; where the cost is a metric, the largest of them."""
     time_budget_s: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds of searching per session; None is no limit."""
+    sampler: SamplerName | None = None
+    """What proposes points after the starting points: search/tuning/samplers.py; None is by the
+    space."""
+    scheduler: SchedulerName | None = None
+    """What stops trials early: search/tuning/scheduler.py; None is by the objective."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides the suggestions; trial number n trains with `seed + n`."""
     max_gap: float | None = Field(None, ge=0, allow_inf_nan=False)
@@ -156,6 +162,11 @@ class Settings(ImageSettings):
             raise ValueError(
                 f"--at-most valid_nll={self.target_nll:g} is for --objective cost, not {name}"
             )
+        if self.scheduler and self.objective.stopping != "halving":
+            raise ValueError(
+                f"--scheduler {self.scheduler}: objective {self.objective.name} has its own way to "
+                "end trials: leave it out"
+            )
         if self.max_cost is not None and not self.prices:
             raise ValueError(
                 f"--max-cost {self.max_cost:g} needs --prices: what a machine costs per hour, say "
@@ -200,8 +211,8 @@ class Settings(ImageSettings):
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Epochs at which ASHA may stop a trial, below the full budget; none without ASHA."""
-        if self.objective.stopping != "halving":
+        """Epochs at which our rungs may stop a trial, below the full budget; none without them."""
+        if self.objective.stopping != "halving" or self.scheduler not in (None, "rungs"):
             return ()
         found = []
         rung = float(self.grace)

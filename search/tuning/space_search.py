@@ -11,15 +11,19 @@ from ray.tune.search import Searcher
 from search.store.records import whole
 from search.store.run_folder import RunFolder
 from search.tuning.objectives import exceeded
-from search.tuning.scheduler import Bound, Rungs, ready
+from search.tuning.scheduler import Bound, Rungs, ready, scheduler_of
 from search.tuning.searcher import StudySearcher, rebuild
 from search.tuning.settings import Settings
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
 from spaces.space import Space, Values
 
+_BEHIND = "behind other trials at a rung"
 _REASONS = {
-    "halving": "behind other trials at a rung",
+    "halving": _BEHIND,
+    "rungs": _BEHIND,
+    "asha": _BEHIND,
+    "median": "behind the median of the other trials",
     "bound": "cost bound exceeded: as expensive as the cheapest trial that reached the target",
 }
 
@@ -87,9 +91,7 @@ class SpaceSearch(Source):
 
     def scheduler(self) -> TrialScheduler:
         if self._scheduler is None:
-            kinds: dict[str, type[Rungs | Bound]] = {"halving": Rungs, "bound": Bound}
-            kind = kinds.get(self.settings.objective.stopping)
-            self._scheduler = kind(self) if kind else super().scheduler()
+            self._scheduler = scheduler_of(self.settings.scheduler, self)
         return self._scheduler
 
     def rungs(self) -> tuple[int, ...]:
@@ -98,7 +100,7 @@ class SpaceSearch(Source):
     def why_stopped(self, trial: str) -> str | None:
         last = self.records.last(trial)
         cap = exceeded(self.settings.caps, last) if last else None
-        return cap or _REASONS.get(self.settings.objective.stopping)
+        return cap or _REASONS.get(self.settings.scheduler or self.settings.objective.stopping)
 
     def was_stopped(self, trial: str) -> str | None:
         last, scheduler = self.records.last(trial), self.scheduler()
