@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from captcha_models.data.images import LabelledImages
     from captcha_models.inference.predictor import Predictor
+    from search.tuning.names import SamplerName, SchedulerName
     from search.tuning.task import Trainable
 
 
@@ -56,10 +57,13 @@ class Experiment:
         spaces: spaces, or references to them such as `crnn` or `file.py:NAME`.
         name: of the run folder; by default the time.
         runs_dir: folder of the run folders.
-        sampler: one of Optuna's, which proposes points after the starting points; by default TPE.
-            A resumed run draws on with fresh randomness, and knows the trials so far.
-        scheduler: one of Ray Tune's, which stops trials early; by default ASHA, or what the
-            objective asks for. Its time attribute is `epoch`; leave its metric and mode out.
+        sampler: one of Optuna's, or the name of one as `--sampler` takes it; it proposes points
+            after the starting points. By default near the priors and the best trials, or TPE where
+            a space has no priors. A resumed run draws on with fresh randomness, and knows the
+            trials so far.
+        scheduler: one of Ray Tune's, or a name as `--scheduler` takes it; it stops trials early.
+            By default ASHA, or what the objective asks for. The time attribute of one of Ray's is
+            `epoch`; leave its metric and mode out.
         objective: its name, such as `nll` or `valid_cer`, or an Objective.
         callbacks: of Ray Tune's.
         train: what a trial does; by default it trains a recogniser.
@@ -81,8 +85,8 @@ class Experiment:
         *,
         name: str | None = None,
         runs_dir: str | Path = "runs",
-        sampler: "BaseSampler | None" = None,
-        scheduler: "TrialScheduler | None" = None,
+        sampler: "BaseSampler | SamplerName | None" = None,
+        scheduler: "TrialScheduler | SchedulerName | None" = None,
         objective: str | Objective = "nll",
         callbacks: "Sequence[Callback]" = (),
         train: "Trainable | None" = None,
@@ -97,6 +101,11 @@ class Experiment:
         given = [spaces] if isinstance(spaces, Space | str) else list(spaces)
         self.spaces = [one if isinstance(one, Space) else load_spaces([one])[0] for one in given]
         data = str(images) if isinstance(images, str | Path) else IN_MEMORY
+        for key, value in (("sampler", sampler), ("scheduler", scheduler)):
+            if isinstance(value, str):
+                settings[key] = value
+        sampler = None if isinstance(sampler, str) else sampler
+        scheduler = None if isinstance(scheduler, str) else scheduler
         if "data" in settings:
             raise InputError("data: give the images, or their place, as the first argument")
         self.settings = Settings.parse(

@@ -9,7 +9,9 @@ from optuna.samplers import GPSampler, QMCSampler, RandomSampler, TPESampler
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
 
 import spaces
+from captcha_models.data.images import LabelledImages
 from captcha_models.errors import InputError
+from search.experiment import Experiment
 from search.store.run_folder import RunFolder
 from search.tuning.names import SAMPLERS, SCHEDULERS, SamplerName, SchedulerName
 from search.tuning.prior_sampler import PriorSampler
@@ -97,3 +99,10 @@ def test_without_a_name_the_objective_decides(tmp_path: Path) -> None:
 def test_an_objective_that_ends_trials_by_itself_takes_no_scheduler() -> None:
     with pytest.raises(InputError, match="--scheduler asha: objective pareto has its own way"):
         settings(objective="pareto", scheduler="asha")
+
+
+def test_from_python_too_a_name_will_do(drawn: LabelledImages) -> None:
+    found = Experiment(drawn, "crnn", sampler="tpe", scheduler="none")
+    assert (found.settings.sampler, found.settings.scheduler) == ("tpe", "none")
+    with pytest.raises(InputError, match="sampler = 'tree'"):
+        Experiment(drawn, "crnn", sampler="tree")  # type: ignore[arg-type]
