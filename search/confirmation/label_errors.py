@@ -22,6 +22,7 @@ from captcha_models.commands import command
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import InputError
 from search.confirmation.temperature import across_folds
+from search.confirmation.without_doubt import turned
 from search.store.listed import FITS, Row, read_rows
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def find_label_errors(rows: Iterable[Row], images: "LabelledImages", run: str) -
         models[row["name"]] = models.get(row["name"], 0) + 1
     doubtful = [one for one in found if one.contradicted or one.same_picture]
     doubtful.sort(key=lambda one: (-one.nll, -one.confidence, one.image))
+    notes += turned([row for own in _groups(fits) for row in own], {one.image for one in doubtful})
     return LabelErrors(tuple(doubtful), len(found), len(open_to_all), models, tuple(notes))
 
 
@@ -238,15 +240,20 @@ def _share_read(row: Row) -> float:
     return sum(right) / len(right)
 
 
-def _readings(rows: Sequence[Row]) -> dict[str, list[Reading]]:
-    """By image what each model reads, at the temperature of the configuration's other folds."""
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each configuration, each at the temperature of the others."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         same: list[Any] = [row["arch"], row["config"], row["folds"], row["split_seed"]]
         groups[json.dumps(same, sort_keys=True)].append(row)
+    return [across_folds(own) for own in groups.values()]
+
+
+def _readings(rows: Sequence[Row]) -> dict[str, list[Reading]]:
+    """By image what each model reads, at the temperature of the configuration's other folds."""
     found: dict[str, list[Reading]] = defaultdict(list)
-    for own in groups.values():
-        for row in across_folds(own):
+    for own in _groups(rows):
+        for row in own:
             model = f"{row['name']}, fold {row['fold']} of {row['folds']}, seed {row['seed']}"
             sure = row.get("confidences") or [None] * len(row["images"])
             for name, text, nll, one in zip(
