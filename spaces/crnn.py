@@ -99,5 +99,5 @@ SPACE = Space(
     },
     fixed=FIXED,
     baseline=BASELINE,
-    known=(GENTLE, SLOW, STRONG),
+    known=(GENTLE, STRONG, SLOW),
 )
