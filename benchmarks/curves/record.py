@@ -9,8 +9,10 @@ already is not trained again; `--part 1/2` and `--part 2/2` share the work betwe
 one thread each.
 """
 
+import json
 import os
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,18 +39,29 @@ DECODED: dict[str, Value] = {"beam_width": 1, "fixed_length": False, "calibrate"
 """Parameters that only decide how emissions are read: they need no training."""
 SECOND_SEED = 3
 """Every so many-th configuration is trained twice."""
+NUMBERS = 1_000_000
+"""Numbers among which those of starting points lie."""
 DECIMALS = 4
 """Decimals that are kept of nats, shares and seconds."""
 
 
 def drawn(space: Space, index: int) -> dict[str, Value]:
-    """The configuration of that number, by the parameters that vary; -1, -2, ... are the starts."""
-    if index < 0:
-        point = space.start((space.baseline, *space.known)[-index - 1])
-        return {name: value for name, value in point.items() if name in space.parameters}
+    """The configuration of that number, by the parameters that vary."""
     chance: Suggester = Uniform(f"{space.arch}-{index}")
     point = space.suggest(chance)
     return {name: value for name, value in point.items() if name in space.parameters}
+
+
+def starting_points(space: Space) -> dict[int, dict[str, Value]]:
+    """Baseline and known points, by a negative number that follows from their values.
+
+    A space may get other starting points while its table grows; a number keeps its point.
+    """
+    found = {}
+    for point in (space.baseline, *space.known):
+        start = {k: v for k, v in space.start(point).items() if k in space.parameters}
+        found[-1 - zlib.crc32(json.dumps(start, sort_keys=True).encode()) % NUMBERS] = start
+    return found
 
 
 def record(
@@ -166,9 +179,9 @@ def main(
     with Table(path) as table:
         if not before:
             table.append(head)
-        starts = -1 - len(space.known)
-        for index in range(starts + (number - 1 - starts) % parts, count, parts):
-            config = drawn(space, index)
+        starts = starting_points(space)
+        for index in [*list(starts)[number - 1 :: parts], *range(number - 1, count, parts)]:
+            config = starts[index] if index < 0 else drawn(space, index)
             whole = config_class(space.arch).parse({**base, **config})
             for seed in range(2 if index < 0 or index % SECOND_SEED == 0 else 1):
                 if (index, seed) in done:

@@ -22,7 +22,7 @@ class Curve:
         arch: architecture.
         space: name of what varies.
         index: of the configuration in its set, from 0; the same index is the same configuration.
-            Starting points of the space are -1, -2 and so on.
+            Starting points of the space have negative numbers.
         seed: of weights, order and augmentation.
         config: values of the parameters that vary; all others are in `fixed`.
         fixed: fields that all configurations of the file share, `epochs` among them.

@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from benchmarks.curves import Curve, read_curves, read_spaces
 from benchmarks.curves.methods import methods, misled
-from benchmarks.curves.record import drawn
+from benchmarks.curves.record import drawn, starting_points
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Forest, Surrogate, trees
 from benchmarks.curves.transfer import transferred
@@ -80,6 +80,14 @@ def test_files_of_one_name_have_one_space(tmp_path: Path) -> None:
 
 def test_a_number_always_draws_the_same_configuration() -> None:
     assert drawn(SPACE, 7) == drawn(SPACE, 7) != drawn(SPACE, 8)
+
+
+def test_a_starting_point_keeps_its_number_when_others_come_or_go() -> None:
+    alone = starting_points(SPACE)
+    more = starting_points(replace(SPACE, known=({"x": 0.9, "kind": "b"},)))
+    assert alone.items() < more.items()
+    assert all(index < 0 for index in more)
+    assert list(more.values()) == [SPACE.baseline, {"x": 0.9, "kind": "b"}]
 
 
 def test_recorded_curves_are_nearly_given_back(surrogate: Surrogate) -> None:
