@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from benchmarks._lists import numbers, print_table
-from benchmarks.curves import read_curves, read_spaces
+from benchmarks.curves import Curve, read_curves, read_spaces
 from benchmarks.curves.methods import Make, methods
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Surrogate
@@ -40,21 +40,30 @@ BUDGET = 200
 
 
 def sets_of(place: Path, names: Sequence[str]) -> dict[str, Surrogate]:
-    """A surrogate for the curves of each name, or of those names alone."""
+    """A surrogate for the curves of each name, or of those names alone.
+
+    Args:
+        place: folder of curves, or a file.
+        names: of tables; none of them is all that have enough configurations.
+
+    Raises:
+        InputError: a name that is not there, or too few configurations.
+    """
     spaces, curves = read_spaces(place), read_curves(place)
     if missing := [name for name in names if name not in spaces]:
         raise InputError(f"--sets {missing[0]}: {place} has {', '.join(spaces) or 'no curves'}")
-    found = {}
+    found, few = {}, []
     for name, space in spaces.items():
         own = [curve for curve in curves if curve.name == name]
         count = len({curve.index for curve in own})
         if names and name not in names:
             continue
         if count < FEWEST:
-            raise InputError(
-                f"{place}: {name}: {count} configurations; at least {FEWEST} are needed"
-            )
-        found[name] = Surrogate(own, space)
+            few.append(f"{name}: {count} configurations; at least {FEWEST} are needed")
+        else:
+            found[name] = Surrogate(own, space)
+    if few and (names or not found):
+        raise InputError(f"{place}: {few[0]}")
     return found
 
 
@@ -64,17 +73,21 @@ def others_of(surrogate: Surrogate, tables: Iterable[Surrogate]) -> list[Surroga
     Raises:
         InputError: there are none.
     """
+    if not (found := alike(surrogate, tables)):
+        name = surrogate.curves[0].name
+        raise InputError(f"{name}: no other images were recorded in that space: give --sets")
+    return found
+
+
+def alike(surrogate: Surrogate, tables: Iterable[Surrogate]) -> list[Surrogate]:
+    """Tables of other images in the same space and by the same schedule."""
     first = surrogate.curves[0]
 
-    def alike(other: Surrogate) -> bool:
-        one = other.curves[0]
+    def fits(one: Curve) -> bool:
         schedules = {curve.fixed.get("schedule") for curve in (one, first)}
         return one.images != first.images and one.space == first.space and len(schedules) == 1
 
-    found = [other for other in tables if alike(other)]
-    if not found:
-        raise InputError(f"{first.name}: no other images were recorded in that space: give --sets")
-    return found
+    return [other for other in tables if fits(other.curves[0])]
 
 
 def replayed(make: Make, surrogate: Surrogate, workers: int, repeats: int) -> list[Incumbent]:
@@ -116,7 +129,10 @@ def quartiles(values: np.ndarray[Any, Any]) -> list[float]:
 def main(curves: Path, sets: str, only: str, repeats: int, workers: str, as_json: bool) -> None:
     """Replay every method against every table."""
     wanted = [name.strip() for name in only.split(";") if name.strip()]
-    tables = sets_of(curves, [s for s in sets.split(",") if s])
+    names = [s for s in sets.split(",") if s]
+    tables = sets_of(curves, names)
+    if not names:
+        tables = {k: v for k, v in tables.items() if alike(v, tables.values())} or tables
     rows: list[dict[str, Any]] = []
     taken: dict[tuple[str, str, int], np.ndarray[Any, Any]] = {}
     for name, surrogate in tables.items():
