@@ -112,7 +112,7 @@ def test_a_logarithmic_axis_has_ticks_for_what_is_seen(opened: Any) -> None:
     tab.wait_for_function(
         "() => document.querySelector('#figure-history .plot').layout.xaxis.dtick === 1"
     )
-    step = "#figure-slice-crnn-map_to_seq_hidden .plot"
+    step = "#figure-slice-crnn-rnn_hidden_1 .plot"
     tab.eval_on_selector(step, "place => Plotly.relayout(place, {'xaxis.range': [0, 100]})")
     tab.wait_for_function(f"() => document.querySelector('{step}').layout.xaxis.dtick === 50")
     slices = tab.eval_on_selector_all(
