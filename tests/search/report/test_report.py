@@ -98,7 +98,9 @@ def test_importance_finds_the_parameter_that_decides(tmp_path: Path) -> None:
     found = Report.of(path).importance["crnn"]
     assert (found["num_trials"], found["note"]) == (28, None)
     assert found["telling"] == ["lr"]
-    assert found["shares"]["lr"] > 0.8 > found["chance"] > found["shares"]["dropout"]
+    # The fewer parameters there are, the more of it falls to one by chance.
+    assert found["shares"]["lr"] > found["chance"] > found["shares"]["dropout"]
+    assert found["shares"]["lr"] > 0.8
 
 
 def test_trials_that_differ_by_chance_cannot_tell_what_matters(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_baseline_is_trial_0_and_every_epoch_reaches_study_and_records(tmp_path:
         assert sorted(trial.intermediate_values) == [1, 2, 3]
         assert trial.user_attrs["gap"] == 0.5
         row = records.trials[f"pooled-{trial.number:03d}"]
-        space.assert_contains({k: row["config"][k] for k in trial.params})
+        space.assert_contains({k: row["config"][k] for k in (*space.fixed, *trial.params)})
         assert row["config"].items() >= trial.params.items()
         assert row["seed"] == trial.number
     assert not (records.path / "ray").exists()
