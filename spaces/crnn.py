@@ -5,40 +5,23 @@ sets of images, or they tell no difference: docs/results, learning curves. The b
 recommended configuration.
 """
 
-from optuna.distributions import CategoricalDistribution as Choice
-from optuna.distributions import FloatDistribution as Float
-from optuna.distributions import IntDistribution as Int
-
+from spaces import crnn_wide
+from spaces.crnn_wide import SPLICED
 from spaces.space import Prior, Space, Value
 
-FIXED: dict[str, Value] = {
-    "map_to_seq_hidden": 128,
-    "rnn_hidden_2": 0,
-    "orthogonal": True,
-    "aux_weight": 1.0,
-    "joint_weight": 1.0,
-    "shortcut": True,
-    "clip": 5.0,
-    "ema": 0.98,
-    "calibrate": True,
-    "normalize": True,
-    "bf16": True,
-}
+DECISIVE = (
+    "lr", "cut", "batch_size", "rnn_hidden_1", "pool_height", "dropout", "weight_decay", "augment",
+    "augment_elastic", "splice", "synthetic_share", "fixed_length",
+)  # fmt: skip
+"""What a search of few trials varies."""
 
-BASELINE: dict[str, Value] = {
-    "lr": 2e-3,
-    "cut": 6,
-    "batch_size": 16,
-    "rnn_hidden_1": 128,
-    "pool_height": True,
-    "dropout": 0.1,
-    "weight_decay": 0.01,
-    "augment": 0.2,
-    "augment_elastic": False,
-    "splice": 0.5,
-    "synthetic_share": 0.5,
-    "fixed_length": True,
-}
+FIXED = (
+    "map_to_seq_hidden", "rnn_hidden_2", "orthogonal", "aux_weight", "joint_weight", "shortcut",
+    "clip", "ema", "calibrate", "normalize", "bf16",
+)  # fmt: skip
+"""What keeps the value of the recommended configuration."""
+
+BASELINE: dict[str, Value] = {name: SPLICED[name] for name in DECISIVE}
 
 GENTLE: dict[str, Value] = {**BASELINE, "splice": 0.0, "augment": 0.5}
 """Captchas as they are, without symbols of others."""
@@ -70,20 +53,7 @@ STRONG: dict[str, Value] = {
 
 SPACE = Space(
     name="crnn",
-    parameters={
-        "lr": Float(3e-4, 1e-2, log=True),
-        "cut": Int(5, 7),
-        "batch_size": Int(8, 32, step=8),
-        "rnn_hidden_1": Int(64, 384, step=64),
-        "pool_height": Choice([False, True]),
-        "dropout": Float(0.0, 0.5),
-        "weight_decay": Float(1e-4, 0.3, log=True),
-        "augment": Float(0.0, 1.5),
-        "augment_elastic": Choice([False, True]),
-        "splice": Float(0.0, 0.8),
-        "synthetic_share": Float(0.0, 1.0),
-        "fixed_length": Choice([False, True]),
-    },
+    parameters={name: crnn_wide.SPACE.parameters[name] for name in DECISIVE},
     priors={
         "lr": Prior(1.5e-3, 0.22),
         "cut": Prior(6, 0.35),
@@ -97,7 +67,7 @@ SPACE = Space(
         "synthetic_share": Prior(0.5, 0.3),
         "fixed_length": Prior(True, 0.1),
     },
-    fixed=FIXED,
+    fixed={name: SPLICED[name] for name in FIXED},
     baseline=BASELINE,
     known=(GENTLE, STRONG, SLOW),
 )
