@@ -12,11 +12,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from benchmarks.curves import Curve, read_curves, read_spaces
 from benchmarks.curves.methods import methods, misled
-from benchmarks.curves.record import drawn, starting_points
+from benchmarks.curves.record import drawn as drawn_point
+from benchmarks.curves.record import fitted_space, starting_points
 from benchmarks.curves.replay import Incumbent, play
 from benchmarks.curves.surrogate import Forest, Surrogate, trees
 from benchmarks.curves.transfer import transferred
 from benchmarks.search_replay import OURS, others_of, ratio, sets_of
+from captcha_models.data.images import LabelledImages
+from captcha_models.data.splits import make_split
 from captcha_models.errors import InputError
 from search.store.jsonl import Table
 from spaces.space import Prior, Space
@@ -32,7 +35,7 @@ FIXED = {"epochs": EPOCHS, "schedule": "constant"}
 
 def curve(index: int, seed: int = 0) -> Curve:
     """Best near x = 0.3; `b` is twice as slow."""
-    config = drawn(SPACE, index)
+    config = drawn_point(SPACE, index)
     x = float(config["x"])
     ends = 0.1 + (x - 0.3) ** 2
     nll = tuple(ends * (1 + 2 / epoch) * (1.02 if seed else 1.0) for epoch in range(1, EPOCHS + 1))
@@ -79,7 +82,7 @@ def test_files_of_one_name_have_one_space(tmp_path: Path) -> None:
 
 
 def test_a_number_always_draws_the_same_configuration() -> None:
-    assert drawn(SPACE, 7) == drawn(SPACE, 7) != drawn(SPACE, 8)
+    assert drawn_point(SPACE, 7) == drawn_point(SPACE, 7) != drawn_point(SPACE, 8)
 
 
 def test_a_starting_point_keeps_its_number_when_others_come_or_go() -> None:
@@ -236,3 +239,10 @@ def test_a_ratio_is_of_medians_and_has_its_interval() -> None:
     assert found[0] == pytest.approx(3.0)
     assert found[1] < 3.0 < found[2]
     assert found[2] - found[1] < 1.5
+
+
+def test_what_a_space_fixes_is_in_every_recorded_training(drawn: LabelledImages) -> None:
+    space, base = fitted_space("crnn", drawn, make_split(drawn.names), {"schedule": "constant"}, 2)
+    assert space.fixed
+    assert base.items() >= space.fixed.items()
+    assert (base["schedule"], base["beam_width"], base["fixed_length"]) == ("constant", 1, False)
