@@ -6,16 +6,18 @@ short cut often spares the search, and widening.py, which searches by beams of g
 Shapes: N batch, T steps, K classes with blank, L label length, W beam width.
 """
 
-from functools import reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from captcha_models.ctc.rows import first_equal, row_type
+
 ROUNDING = 1e-4  # of probabilities up to 1 in float32; far more than some hundred steps lose
 
 _NEVER = -torch.inf
 _PAIRS_AT_ONCE = 2**22  # prefixes compared with prefixes at a time: bounds memory at large widths
+_GROWTHS = 256  # in the place of those pairs where prefixes are sorted: bounds memory as well
 
 
 class Ranking(NamedTuple):
@@ -70,7 +72,7 @@ def prefix_beam(
     Source: Hannun et al. 2014, arXiv 1408.2873, algorithm 1, without the language model.
     """
     ranking = ranking or Ranking.of(log_probs, beam_width)
-    num = max(1, _PAIRS_AT_ONCE // beam_width**2)
+    num = max(1, _PAIRS_AT_ONCE // (beam_width * min(beam_width, _GROWTHS)))
     places = [slice(start, start + num) for start in range(0, log_probs.shape[1], num)]
     parts = [_search(log_probs[:, at], ranking.rows(at), beam_width, length) for at in places]
     ids, lengths, scores = zip(*parts, strict=True)
@@ -104,7 +106,7 @@ def _search(
         at_last = emission.gather(1, last)
 
         # A prefix whose parent is in the beam too also receives what the parent grows into.
-        found, parent = _parent_in_beam(parents, prefixes)
+        found, parent = first_equal(parents, prefixes)
         found &= total > _NEVER
         grows_from = torch.where(
             last == last.gather(1, parent), ends_blank.gather(1, parent), total.gather(1, parent)
@@ -152,24 +154,6 @@ def _search(
     ids = prefixes.gather(1, best[..., None].expand(-1, -1, words)).view(symbol_type).long()
     ids = ids[..., : length or num_steps]
     return ids, lengths.gather(1, best), scores
-
-
-def _parent_in_beam(parents: Tensor, prefixes: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each prefix's parent is in the beam, and at which rank: (N, W) bool and int64."""
-    found, rank = same_rows(parents, prefixes).max(dim=2)
-    return found, rank
-
-
-def row_type(num_classes: int, length: int) -> tuple[torch.dtype, int]:
-    """Integers narrow enough to compare labellings eight bytes at a time, and how many eights."""
-    symbol_type = torch.uint8 if num_classes <= 256 else torch.int32
-    return symbol_type, -(-length * symbol_type.itemsize // 8)
-
-
-def same_rows(one: Tensor, other: Tensor) -> Tensor:
-    """Which rows of one (N, A, words) are which of the other (N, B, words): (N, A, B)."""
-    words = zip(one.unbind(2), other.unbind(2), strict=True)
-    return reduce(torch.logical_and, [a[:, :, None] == b[:, None, :] for a, b in words])
 
 
 def _pairs(width: int, num_ranks: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

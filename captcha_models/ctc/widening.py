@@ -15,10 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from captcha_models.ctc.beam import ROUNDING, Ranking, prefix_beam, row_type, same_rows
+from captcha_models.ctc.beam import ROUNDING, Ranking, prefix_beam
 from captcha_models.ctc.exact import Known
-
-_PAIRS_AT_ONCE = 2**22  # candidates compared with candidates at a time: bounds memory
+from captcha_models.ctc.rows import first_equal, row_type
 
 
 class Candidates(NamedTuple):
@@ -114,7 +113,6 @@ def _once(ids: Tensor, used: Tensor, num_classes: int) -> Tensor:
     symbol_type, words = row_type(num_classes, ids.shape[2])
     rows = ids.new_zeros(*ids.shape[:2], words)
     rows.view(symbol_type)[..., : ids.shape[2]] = ids
-    num = max(1, _PAIRS_AT_ONCE // ids.shape[1] ** 2)
-    parts = zip(torch.split(rows, num), torch.split(used, num), strict=True)
-    same = ((same_rows(part, part) & use[:, None]).tril(-1).any(dim=2) for part, use in parts)
-    return ~torch.cat(list(same))
+    # What is not in use is no row that another can equal.
+    _, first = first_equal(rows, rows.masked_fill(~used[..., None], -1))
+    return first == torch.arange(ids.shape[1], device=ids.device)
