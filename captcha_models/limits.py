@@ -13,6 +13,7 @@ from captcha_models.architectures import check_labels, config_class, grouped, mo
 from captcha_models.charset import min_steps
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.likeness import cannot_draw, draws_another_kind
+from captcha_models.data.printed_stream import cannot_print
 from captcha_models.data.splits import Split
 from captcha_models.errors import InputError
 
@@ -88,9 +89,17 @@ class Limits:
 
         return str(self.refusal(arch, min(candidates, key=refused)))
 
-    def cannot_draw(self, count: int = 1) -> str | None:
-        """Why the generator cannot draw so many such images at a time; None if it can."""
-        return cannot_draw(self.images, self.split, count)
+    def no_captchas(self, count: int = 1) -> str | None:
+        """Why no captchas of the generator should be trained on beside these; None if they may.
+
+        Args:
+            count: generated images of one batch.
+        """
+        if reason := cannot_draw(self.images, self.split, count):
+            return reason
+        if not self._looks:
+            self._looks.append(draws_another_kind(self.images, self.split))
+        return self._looks[0]
 
     def no_generated(self, count: int = 1) -> str | None:
         """Why nothing generated should be trained on beside these images; None if something may.
@@ -98,11 +107,7 @@ class Limits:
         Args:
             count: generated images of one batch.
         """
-        if reason := self.cannot_draw(count):
-            return reason
-        if not self._looks:
-            self._looks.append(draws_another_kind(self.images, self.split))
-        return self._looks[0]
+        return self.no_captchas(count) and cannot_print(self.images, self.split)
 
     def largest_batch(self, wanted: int) -> int:
         """The largest batch that suits so few or so many images.

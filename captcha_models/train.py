@@ -92,6 +92,7 @@ def train(
 
     from captcha_models.architectures import check, resolve
     from captcha_models.data import splits
+    from captcha_models.data.generated import remark
     from captcha_models.data.loaders import make_loaders
     from captcha_models.inspection.remarks import remarks
     from captcha_models.training import plots
@@ -135,6 +136,9 @@ def train(
         if changes:
             click.echo(f"{config_name}: adapted to these images: {', '.join(changes)}", err=True)
     check(config, images, split)
+    if config.synthetic_share or config.synthetic_steps:
+        for line in remark(images, split):
+            click.echo(line, err=True)
     initial = read_initial(init) if init else None
     if initial is not None:
         click.echo(initial.describe(config, images), err=True)

@@ -171,7 +171,9 @@ def check_labels(
     Raises:
         InputError: naming the field or the label.
     """
+    from captcha_models.data.generated import most_of_a_batch
     from captcha_models.data.likeness import cannot_draw
+    from captcha_models.data.printed_stream import cannot_print
 
     if len(split.train) < config.batch_size:
         raise InputError(
@@ -179,14 +181,14 @@ def check_labels(
         )
     name = "synthetic_steps" if config.synthetic_steps else "synthetic_share"
     asked = getattr(config, name)
-    count = config.batch_size * (1.0 if config.synthetic_steps else config.synthetic_share)
-    if asked and (reason := cannot_draw(images, split, max(round(count), 1))):
+    captchas = not asked or cannot_draw(images, split, most_of_a_batch(config)) is None
+    if not captchas and (reason := cannot_print(images, split)):
         raise InputError(f"{name} = {asked}: {reason}; set it to 0")
     model = model_class(config)
     for labels, size in groups:
         model.check(config, labels, size)
-    for labels, size in groups if asked else ():
-        # The longest way to spell a label that may be drawn.
+    for labels, size in groups if asked and captchas else ():
+        # The longest way to spell a label that may be drawn; printed lines keep to the set's own.
         model.check(config, [images.charset.symbols[0] * max(map(len, labels))], size)
 
 

@@ -78,8 +78,8 @@ def draws_another_kind(images: LabelledImages, split: Split) -> str | None:
     )
 
 
-def no_generated(images: LabelledImages, split: Split, count: int = 32) -> str | None:
-    """Why nothing generated should be trained on beside these images; None if something may.
+def no_captchas(images: LabelledImages, split: Split, count: int = 32) -> str | None:
+    """Why no captchas of the generator should be trained on beside these; None if they may.
 
     Args:
         images: of the data set.

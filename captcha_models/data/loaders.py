@@ -14,9 +14,9 @@ from torch import Tensor
 from captcha_models.charset import Charset
 from captcha_models.config import Config
 from captcha_models.data.augment import augmentations
+from captcha_models.data.generated import Stream
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split
-from captcha_models.data.synthetic_stream import SyntheticStream
 
 
 class CaptchaTransform(Transform):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class Mix:
         steps: at the beginning, that see generated images only.
     """
 
-    images: SyntheticStream
+    images: Stream
     share: float
     steps: int
 
@@ -104,13 +104,17 @@ class ResidentDL(TfmdDL):  # type: ignore[misc]
             rows = chunk[fresh:]
             there = rows.to(pixels.device)
             images, labels = pixels[there], targets[there]
+            width = pixels.shape[3]
             if widths is not None:
-                images = images[..., : int(widths[rows].max())]
-            images = images.float().div_(255)
+                width = int(widths[rows].max()) if len(rows) else 0
             if self.mix and fresh:
-                drawn, drawn_labels = self.mix.images.batch(self.epoch, number, fresh)
+                drawn, drawn_labels = self.mix.images.batch(self.epoch, number, fresh, width)
+                # What a set's image lacks of the width is its own paper.
+                images = images[..., : drawn.shape[3]].float().div_(255)
                 images = torch.cat([images, drawn.expand(-1, images.shape[1], -1, -1)])
                 labels = torch.cat([labels, drawn_labels])
+            else:
+                images = images[..., :width].float().div_(255)
             yield self.after_batch(fastuple(TensorImage(images), labels))
 
     def _widths(self) -> Tensor | None:

@@ -70,13 +70,14 @@ class SyntheticStream:
         own_size = (style.height, style.width) == (HEIGHT, WIDTH)
         self.press = Press(self.style, device) if device.type != "cpu" and own_size else None
 
-    def batch(self, epoch: int, number: int, count: int) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, number: int, count: int, least: int = 0) -> tuple[Tensor, Tensor]:
         """Images no other batch of the training has, a function of seed, epoch and number.
 
         Args:
             epoch: 0 for the first.
             number: of the batch in its epoch.
             count: N, images wanted.
+            least: px that they have to be wide, at most 200, which they are.
 
         Returns:
             (N, 1, 50, 200) float32 in [0, 1]; (N, L) targets.

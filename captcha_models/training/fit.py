@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from captcha_models.architectures import check
 from captcha_models.config import Config
+from captcha_models.data.generated import make_stream
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.loaders import Mix, make_loaders
 from captcha_models.data.splits import Split
-from captcha_models.data.synthetic_stream import SyntheticStream
 from captcha_models.training import schedule
 from captcha_models.training.callbacks import EpochReport, OnEpoch
 from captcha_models.training.checkpoint import CHECKPOINT_FILE
@@ -96,15 +96,7 @@ def _prepare(
         init.start(model)
     loaders = make_loaders(images, split, config, device=device, any_width=model.any_width)
     if config.synthetic_share or config.synthetic_steps:
-        fresh = SyntheticStream(
-            images.preset,
-            [images.labels[i] for i in split.train],
-            {images.labels[i] for i in (*split.valid, *split.test)},
-            images.charset,
-            len(loaders.train),
-            seed,
-            device,
-        )
+        fresh = make_stream(config, images, split, len(loaders.train), seed, device)
         loaders.train.mix = Mix(fresh, config.synthetic_share, config.synthetic_steps)
     learner = CaptchaLearner(loaders, model.to(device), config, cbs=list(callbacks))
     # As many as validate; a fifth, as in five folds, where none does.

@@ -234,11 +234,25 @@ def load_again(
     return images
 
 
-def no_generated(data: Data) -> str | None:
-    """Why trials cannot be given generated images beside these; None if they can."""
-    from captcha_models.data.likeness import no_generated as reason
+def no_captchas(data: Data) -> str | None:
+    """Why trials cannot be given captchas of the generator beside these; None if they can."""
+    from captcha_models.data.likeness import no_captchas as reason
 
     return reason(data.images, data.split)
+
+
+def generated(plans: Mapping[str, SpacePlan], data: Data) -> tuple[str, ...]:
+    """A line for the person on what is generated, where a space may generate anything."""
+    from captcha_models.adapt import GENERATED
+    from captcha_models.data.generated import remark
+
+    def may(plan: SpacePlan) -> bool:
+        return any(
+            name in plan.space.parameters or {**plan.base, **plan.space.fixed}.get(name)
+            for name in GENERATED
+        )
+
+    return remark(data.images, data.split) if any(map(may, plans.values())) else ()
 
 
 def check_baselines(plans: dict[str, SpacePlan], data: Data) -> None:

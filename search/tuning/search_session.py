@@ -23,8 +23,9 @@ from search.tuning.plan import (
     SpacePlan,
     absolute,
     check_baselines,
+    generated,
     load_data,
-    no_generated,
+    no_captchas,
     plan_spaces,
 )
 from search.tuning.run_file import continued, describe
@@ -88,7 +89,7 @@ class SearchSession(Session):
             self.say_share(cluster, settings)
             self._say_budget(settings, chosen, unserved, data)
             notes = [line for plan in plans.values() for line in plan.notes]
-            for note in (*left_out, *notes, *check_init(plans, data)):
+            for note in (*left_out, *notes, *generated(plans, data), *check_init(plans, data)):
                 self.say(note)
             run = describe(settings, plans, data, cluster)
             if store:
@@ -203,7 +204,7 @@ class SearchSession(Session):
             check_baselines(plans, data)
             check_init(plans, data)
             import_module("search.tuning.tuner")
-            return data, no_generated(data)
+            return data, no_captchas(data)
 
         with ThreadPoolExecutor(1) as threads:
             yield threads.submit(prepare)
@@ -255,14 +256,13 @@ class SearchSession(Session):
         Args:
             settings: of the search.
             chosen: options that nobody gave.
-            unserved: why nothing is generated.
+            unserved: why no captchas are generated.
             data: whose training images then decide the epochs.
         """
         default = f"defaults; change them with {' and '.join(chosen)}" if chosen else ""
         if unserved and data and "--epochs" in chosen:
             default = (
-                f"so many epochs for {counted(len(data.split.train), 'training image')} and no "
-                f"generated ones; {default}"
+                f"so many epochs for {counted(len(data.split.train), 'training image')}; {default}"
             )
         most = f"{'up to ' if settings.objective.cost else ''}{counted(settings.epochs, 'epoch')}"
         self.say(

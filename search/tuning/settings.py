@@ -187,7 +187,7 @@ class Settings(ImageSettings):
 
         Args:
             gpus: a full search.
-            num_train: training images without generated ones beside them; None where the generator
+            num_train: training images without captchas of the generator beside them; None where it
                 serves, of which every epoch has new ones.
         """
         whole = type(self).model_fields["epochs"].default

@@ -52,10 +52,18 @@ def test_it_says_what_it_changed_and_why() -> None:
         "cut 6 -> 5 (cut = 6 leaves 25 steps of a 200 px wide image, but label "
         "'00000000000000' needs 27)",
         "fixed_length true -> false (labels have 3 to 14 characters)",
-        "no generated images (the generator cannot draw labels like these: width = 200: must be "
-        "at least 301, to hold 14 symbols of this size)",
     )
-    assert (config.splice, config.synthetic_share) == (0.5, 0.0)
+    assert (config.splice, config.synthetic_share) == (0.5, 0.5)
+
+
+def test_what_no_face_has_is_not_generated() -> None:
+    images = plain(texts(60, CHINESE, (4,)))
+    config, notes = adapted(shipped("recommended"), images, halved(images))
+    assert notes[-1] == (
+        "no generated images (the generator has no face with all these symbols, to be set side by "
+        "side)"
+    )
+    assert config.synthetic_share == 0.0
 
 
 def test_what_was_asked_for_stays_or_is_refused() -> None:

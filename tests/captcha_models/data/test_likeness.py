@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from captcha_models.data import likeness
 from captcha_models.data.images import LabelledImages
-from captcha_models.data.likeness import cannot_draw, draws_another_kind, no_generated
+from captcha_models.data.likeness import cannot_draw, draws_another_kind, no_captchas
 from captcha_models.data.sources import open_images, synthetic
 from captcha_models.generator.style import PRESETS
 from captcha_models.generator.text import FONTS
@@ -25,14 +25,14 @@ def given(images: LabelledImages) -> LabelledImages:
 @pytest.mark.parametrize("count", [16, 300])
 def test_images_of_every_preset_are_of_its_kind(preset: str, count: int) -> None:
     drawn = synthetic(count, 4, preset)
-    assert no_generated(drawn, halved(drawn)) is None
+    assert no_captchas(drawn, halved(drawn)) is None
     assert draws_another_kind(given(drawn), halved(drawn)) is None
 
 
 def test_the_articles_images_are_of_its_kind(real_images: Path) -> None:
     images = open_images(str(real_images))
     split = halved(images)
-    assert no_generated(images, split) is None
+    assert no_captchas(images, split) is None
     grey, ink = likeness.distances(images, split)
     assert grey < 1, grey
     assert ink < 0.01, ink
@@ -48,7 +48,7 @@ def test_text_on_plain_paper_is_of_another_kind(ink: int, font: str) -> None:
         face = ImageFont.truetype(FONTS / font, 38)
         ImageDraw.Draw(image).text((28, 2), label, ink, face)
         images.pixels[i, 0] = image
-    reason = no_generated(images, halved(images))
+    reason = no_captchas(images, halved(images))
     assert reason is not None
     assert "look otherwise" in reason
 
