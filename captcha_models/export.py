@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from captcha_models.cli import command_line, files
+from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -55,11 +56,12 @@ def export(model: str, kind: str, out: Path | None, arch: str | None, as_json: b
 
     with Waiting() as waiting:
         waiting.now("loading the model")
-        from captcha_models.architectures.heads import CTCRecogniser
-        from captcha_models.inference.model_card import FILES, describe, markdown
-        from captcha_models.inference.onnx_export import write_onnx
-        from captcha_models.inference.origin import origin
-        from captcha_models.training.checkpoint import load_model, save_model, write_whole
+        with loading():
+            from captcha_models.architectures.heads import CTCRecogniser
+            from captcha_models.inference.model_card import FILES, describe, markdown
+            from captcha_models.inference.onnx_export import write_onnx
+            from captcha_models.inference.origin import origin
+            from captcha_models.training.checkpoint import load_model, save_model, write_whole
 
         loaded = load_model(model, arch)
         if which := origin(loaded):

@@ -15,6 +15,7 @@ import click
 
 from captcha_models.cli import OK, WRONG_INPUT, command_line, files
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def predict(
     """
     with Waiting() as waiting:
         waiting.now("loading the model")
-        from captcha_models.inference.inputs import named_images
-        from captcha_models.inference.predictor import load
+        with loading():
+            from captcha_models.inference.inputs import named_images
+            from captcha_models.inference.predictor import load
 
         predictor = load(model, device=device, arch=arch)
     if predictor.origin:

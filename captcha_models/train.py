@@ -19,6 +19,7 @@ from captcha_models.cli import GroupedCommand, assignments, command_line, option
 from captcha_models.config import is_shipped, read_values, shipped
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError, NonFiniteLossError
+from captcha_models.loading import loading
 
 MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
 
@@ -88,18 +89,19 @@ def train(
 ) -> None:
     """Train one configuration on one fold; no Ray, no Optuna."""
     # Here, so that --help and a wrong option answer at once.
-    import torch
+    with loading():
+        import torch
 
-    from captcha_models.architectures import check, resolve
-    from captcha_models.data import splits
-    from captcha_models.data.generated import remark
-    from captcha_models.data.loaders import make_loaders
-    from captcha_models.inspection.remarks import remarks
-    from captcha_models.training import plots
-    from captcha_models.training.checkpoint import CHECKPOINT_FILE
-    from captcha_models.training.device import pick_device
-    from captcha_models.training.initial import read_initial
-    from captcha_models.training.session import train_in
+        from captcha_models.architectures import check, resolve
+        from captcha_models.data import splits
+        from captcha_models.data.generated import remark
+        from captcha_models.data.loaders import make_loaders
+        from captcha_models.inspection.remarks import remarks
+        from captcha_models.training import plots
+        from captcha_models.training.checkpoint import CHECKPOINT_FILE
+        from captcha_models.training.device import pick_device
+        from captcha_models.training.initial import read_initial
+        from captcha_models.training.session import train_in
 
     if everything:
         context = click.get_current_context()

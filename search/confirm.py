@@ -24,6 +24,7 @@ import click
 from captcha_models.cli import ALL_FAILED, OK, GroupedCommand, command_line, option, say
 from captcha_models.commands import typed
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
 
 
@@ -126,8 +127,9 @@ def main(run: Path | None, runs_dir: Path, space: str | None, **options: Any) ->
     try:
         with Waiting() as waiting:
             waiting.now("loading torch")
-            from search.confirmation.confirmation import Confirmation
-            from search.confirmation.terminal import print_confirmation
+            with loading():
+                from search.confirmation.confirmation import Confirmation
+                from search.confirmation.terminal import print_confirmation
 
             confirmation = Confirmation(
                 records, chosen, options, lambda line: waiting.say(line, err=True),

@@ -12,6 +12,7 @@ import click
 from captcha_models.cli import command_line, files
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
 from captcha_models.words import counted
 
@@ -55,13 +56,14 @@ def evaluate(
     """
     with Waiting() as waiting:
         waiting.now("loading the model")
-        import torch
+        with loading():
+            import torch
 
-        from captcha_models.inference.origin import origin
-        from captcha_models.inference.predictor import predict_images
-        from captcha_models.training.checkpoint import load_model
-        from captcha_models.training.evaluation import evaluate as score
-        from search.confirmation.intervals import wilson
+            from captcha_models.inference.origin import origin
+            from captcha_models.inference.predictor import predict_images
+            from captcha_models.training.checkpoint import load_model
+            from captcha_models.training.evaluation import evaluate as score
+            from search.confirmation.intervals import wilson
 
         loaded = load_model(model, arch)
         which = origin(loaded)

@@ -23,6 +23,7 @@ import spaces
 from captcha_models.cli import GroupedCommand, assignments, command_line, option, say
 from captcha_models.data.options import image_options
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.secrets import hide
 from captcha_models.waiting import Waiting
 from search.tuning.names import SAMPLERS, SCHEDULERS
@@ -202,8 +203,9 @@ def search(**options: Any) -> int:
 
     with Waiting() as waiting:
         waiting.now("loading Ray, Optuna and torch")
-        from search.report.terminal import print_leaderboard
-        from search.tuning.search_session import SearchSession
+        with loading():
+            from search.report.terminal import print_leaderboard
+            from search.tuning.search_session import SearchSession
 
         session = SearchSession(
             place,

@@ -14,6 +14,7 @@ from captcha_models.architectures.heads import CTCRecogniser, best_ids
 from captcha_models.charset import BLANK
 from captcha_models.data.geometry import LARGEST, STEP, Geometry
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.training.checkpoint import write_whole
 
 
@@ -60,7 +61,8 @@ def write_onnx(path: Path, model: Recogniser, notes: Mapping[str, str], geometry
     free: dict[int, Any] = {0: torch.export.Dim("N")}
     if geometry.keep_aspect and model.any_width:
         free[3] = torch.export.Dim("W", min=2 * STEP, max=LARGEST)
-    with warnings.catch_warnings():
+    # Of the exporter's seconds most go into loading it.
+    with loading(), warnings.catch_warnings():
         # torch warns about how its own layers are traced.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -27,6 +27,8 @@ _QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # What a lost worker means for its trial the recorder says, in a line.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    # Trials bring environments of their own: workers started before would end unused.
+    "RAY_prestart_worker_first_driver": "0",
     # Signals are ours: search/tuning/stopping.py.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # A stopped trial that does not let go of its share is ended; Ray would wait ten minutes.

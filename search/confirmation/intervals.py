@@ -199,7 +199,7 @@ def _clustered(off: Floats, clusters: Sequence[Any]) -> tuple[float, int]:
 
 
 def _t(freedom: float) -> float:
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to load.
 
     level = (1 + LEVEL) / 2
-    return float(norm.ppf(level) if math.isinf(freedom) else t.ppf(level, max(freedom, 1.0)))
+    return float(ndtri(level) if math.isinf(freedom) else stdtrit(max(freedom, 1.0), level))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from captcha_models.errors import InputError
 from captcha_models.inspection.remarks import remarks
+from captcha_models.loading import loading
 from captcha_models.secrets import HIDDEN
 from captcha_models.words import counted
 from search.cluster.connection import Cluster, check_address, connect, share
@@ -198,12 +199,15 @@ class SearchSession(Session):
         """Plan and load in a thread: Ray takes seconds to start, and so do torch and a download."""
 
         def prepare() -> tuple[Data, str | None]:
+            with loading():
+                import_module("captcha_models.architectures")
             plan_spaces(settings, self.spaces)  # Refuses what needs no images to be refused.
             data = self._load(settings)
             plans, _ = self._plan(settings, data)
             check_baselines(plans, data)
             check_init(plans, data)
-            import_module("search.tuning.tuner")
+            with loading():
+                import_module("search.tuning.tuner")
             return data, no_captchas(data)
 
         with ThreadPoolExecutor(1) as threads:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.cli import ALL_FAILED, INTERRUPTED, OK
+from captcha_models.loading import loading
 from captcha_models.words import counted
 from search.cluster.connection import Cluster, address_of, connect, share
 from search.store import provenance
@@ -111,7 +112,8 @@ class Session:
         """Run the trials of all sources, one source after another, within the budgets."""
         each = share(cluster, settings)
         self.doing("loading torch and Ray Tune")
-        from search.tuning.tuner import run_trials
+        with loading():
+            from search.tuning.tuner import run_trials
 
         self.doing(None)
         self.records = folder.records

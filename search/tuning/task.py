@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, SplitSpec
 from captcha_models.errors import InputError
+from captcha_models.loading import loading
 from captcha_models.training.metrics import EpochMetrics, OnStep
 
 if TYPE_CHECKING:
@@ -86,10 +87,11 @@ def train(task: Task, data: Data, on_epoch: OnEpoch, resume: Path | None) -> Non
         InputError: the configuration cannot be, or cannot read these labels.
         NonFiniteLossError: the loss is infinite or not a number.
     """
-    import torch
+    with loading():
+        import torch
 
-    from captcha_models.architectures import config_class
-    from captcha_models.training.fit import fit
+        from captcha_models.architectures import config_class
+        from captcha_models.training.fit import fit
 
     torch.set_num_threads(task.cpus)
     if 0 < task.gpus < 1:

@@ -14,6 +14,7 @@ from ray import tune
 
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import NonFiniteLossError, one_line
+from captcha_models.loading import loading
 from captcha_models.training.metrics import EpochMetrics
 from search.store.disk_full import is_full
 from search.tuning.objectives import Objective, exceeded
@@ -73,8 +74,9 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
         data: its second argument.
         shared: what all trials share.
     """
-    from captcha_models.architectures import register
-    from captcha_models.training.checkpoint import CHECKPOINT_FILE
+    with loading():
+        from captcha_models.architectures import register
+        from captcha_models.training.checkpoint import CHECKPOINT_FILE
 
     for model in shared.models:
         register(model)
