@@ -50,7 +50,8 @@ def predict(
     """Read each IMAGE with MODEL: its label, and the probability that this is right.
 
     MODEL is a model file, or the folder of a training or a run: the winner that search.confirm
-    trained, or before that the best trial of a run with one space (of any, RUN/best/SPACE).
+    trained, or before that the best trial of a run with one space (of any, RUN/best/SPACE);
+    or an ONNX file that export wrote, which onnxruntime runs on the CPU.
     An IMAGE is a file, a folder, a pattern such as '*.png', or - for standard input: an image, or
     paths, one a line.
 

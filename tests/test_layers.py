@@ -28,6 +28,7 @@ FORBIDDEN = {
     "captcha_models.predict": (*HEAVY, "optuna", "pandas"),
     "captcha_models.export": (*HEAVY, "onnx"),
     "captcha_models.inference.onnx_export": ("fastai", "onnx", "onnxruntime", "spaces", "search"),
+    "captcha_models.inference.predictor": ("fastai", "onnx", "onnxruntime", "spaces", "search"),
     "search.__main__, search": (*HEAVY, "optuna", "pandas", "rich"),
     "search.store.status": (*HEAVY, "optuna", "pandas"),
     "search.dashboard": (*HEAVY, "optuna"),

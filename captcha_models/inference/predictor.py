@@ -20,6 +20,8 @@ from captcha_models.architectures.base import Recogniser
 from captcha_models.data.decode import as_array, decode
 from captcha_models.data.images import stacked
 from captcha_models.data.labels.archive import file_reader
+from captcha_models.errors import InputError
+from captcha_models.inference.onnx_model import SUFFIX, OnnxModel
 from captcha_models.inference.origin import origin
 from captcha_models.training.checkpoint import Card, load_model
 from captcha_models.training.device import pick_device
@@ -48,12 +50,12 @@ class Predictor:
     """A model in eval mode, on its device.
 
     Attributes:
-        model: the recogniser.
+        model: the recogniser, or its exported graph.
         card: what its file says of it: architecture, alphabet, images, metrics.
         origin: which model of a run it is, in one line; None of any other.
     """
 
-    model: Recogniser
+    model: Recogniser | OnnxModel
     card: Card
     origin: str | None = None
 
@@ -79,20 +81,26 @@ def load(place: str | Path, *, device: str | None = None, arch: str | None = Non
     """A predictor from a model file, or the folder of a training or a search.
 
     Args:
-        place: see `training.checkpoint.find_model`.
-        device: such as "cpu" or "cuda:0"; the GPU if there is one by default.
+        place: see `training.checkpoint.find_model`; or an ONNX file that `export` wrote.
+        device: such as "cpu" or "cuda:0"; the GPU if there is one by default. An ONNX file runs on
+            the CPU.
         arch: where an architecture of one's own comes from, such as "own.py:Model".
 
     Raises:
         InputError: no model there, no such device, or an architecture that is not known.
     """
+    if Path(place).suffix == SUFFIX:
+        if device not in (None, "cpu"):
+            raise InputError(f"--device {device}: an ONNX file runs on cpu alone")
+        exported = OnnxModel(Path(place), arch)
+        return Predictor(exported, exported.card)
     loaded = load_model(place, arch)
     return Predictor(loaded.model.to(pick_device(device)), loaded.card, origin(loaded))
 
 
 @torch.inference_mode()
 def predict_images(
-    model: Recogniser,
+    model: Recogniser | OnnxModel,
     pixels: Tensor,
     n_best: int = 1,
     widths: NDArray[np.intp] | None = None,
@@ -100,16 +108,20 @@ def predict_images(
     """Per image the most probable labels, best first.
 
     Args:
-        model: in eval mode, on the device where it runs.
+        model: in eval mode, on the device where it runs; or its exported graph.
         pixels: (N, C, H, W) uint8, on any device.
         n_best: at most so many per image; fewer where a beam holds fewer.
         widths: (N,) px of each image that it fills by itself; all by default.
     """
-    device = next(model.parameters()).device
     found: dict[int, list[Prediction]] = {}
-    for rows, width in batches(model, widths, range(len(pixels))):
-        batch = pixels[rows, :, :, :width].to(device).float().div_(255)
-        ranked = model.read(model.tempered(model(batch)), n_best)
+    for rows, width in batches(model.any_width, widths, range(len(pixels))):
+        batch = pixels[rows, :, :, :width]
+        if isinstance(model, OnnxModel):
+            outputs = model.outputs(batch)
+        else:
+            device = next(model.parameters()).device
+            outputs = model.tempered(model(batch.to(device).float().div_(255)))
+        ranked = model.read(outputs, n_best)
         for row, hypotheses in zip(rows, ranked, strict=True):
             # Rounding may take a sum over alignments a little above 1.
             found[row] = [

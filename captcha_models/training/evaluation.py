@@ -125,7 +125,7 @@ def nlls_over_grid(
 
 
 def batches(
-    model: Recogniser,
+    any_width: bool,
     widths: NDArray[np.intp] | None,
     rows: Sequence[int],
     size: int = BATCH_SIZE,
@@ -133,14 +133,14 @@ def batches(
     """Rows that are read together, and the px that they fill; None is all.
 
     Args:
-        model: reads images of any width, or of one only.
+        any_width: whether the model reads images of any width, or of one only.
         widths: (N,) px of each image that it fills by itself; None is all.
         rows: of the images that are to be read.
         size: most rows at a time.
     """
     of_width: dict[int | None, list[int]] = {}
     for row in rows:
-        width = None if widths is None or not model.any_width else int(widths[row])
+        width = None if widths is None or not any_width else int(widths[row])
         of_width.setdefault(width, []).append(row)
     return [
         (those[start : start + size], width)
@@ -158,7 +158,7 @@ def _readable(
     """Which labels the model can give for their images."""
     found = [True] * len(labels)
     height, widest = pixels.shape[2:]
-    for rows, width in batches(model, widths, range(len(labels)), len(labels)):
+    for rows, width in batches(model.any_width, widths, range(len(labels)), len(labels)):
         own = model.readable([labels[i] for i in rows], (height, width or widest))
         for row, known in zip(rows, own, strict=True):
             found[row] = known
@@ -181,7 +181,7 @@ def _read(
     model.eval()
     try:
         while True:
-            parts = batches(model, widths, rows, size)
+            parts = batches(model.any_width, widths, rows, size)
             try:
                 outputs = [
                     model(pixels[part, :, :, :width].to(device).float().div_(255))

@@ -200,7 +200,10 @@ def test_an_exported_model_gives_the_same_answers(
         torch.testing.assert_close(found, expected[:count], atol=2e-3, rtol=1e-4)
         assert answers(model, found) == answers(model, expected[:count])
         assert (best == ids[:count]).float().mean() > 0.999
-    assert answers(model, found) == [best[0].label for best in predict_images(model, grey)]
+    predicted = [best[0].label for best in predict_images(model, grey)]
+    assert answers(model, found) == predicted
+    exported = load(tmp_path / "export" / "model.onnx")
+    assert [one.label for one in exported.predict(list(drawn.pixels[:40]))] == predicted
     greedy = [model.charset.decode(row) for row in ids.tolist()]
     with torch.no_grad():
         logits = model(pixels.float() / 255)
@@ -262,14 +265,15 @@ def test_a_model_of_images_of_any_width_is_exported_with_lines_of_code_that_run(
     )
     assert code
     monkeypatch.chdir(tmp_path / "export")
-    predictor = load(tmp_path, device="cpu")
+    predictor, exported = load(tmp_path, device="cpu"), load("model.onnx")
     for name in ("a.png", "wide.png"):
         Path("captcha.png").write_bytes((pictures / name).read_bytes())
         values: dict[str, Any] = {}
         with redirect_stdout(io.StringIO()):
             exec(code[1], values)
         [wanted] = predictor.predict([pictures / name])
-        ours = answers(predictor.model, torch.from_numpy(values["log_probs"]))
+        assert [wanted.label] == [one.label for one in exported.predict([pictures / name])]
+        ours = answers(load_model(tmp_path).model, torch.from_numpy(values["log_probs"]))
         assert ours == [wanted.label]
 
 
