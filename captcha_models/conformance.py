@@ -23,6 +23,7 @@ from captcha_models.conformance_case import LABELS, MIXED_LABELS, Case, images, 
 from captcha_models.data.geometry import HEIGHT, WIDTH
 from captcha_models.errors import InputError, one_line
 from captcha_models.training.checkpoint import load_model
+from captcha_models.words import percent
 
 if TYPE_CHECKING:
     from captcha_models.training.state import TrainingState
@@ -217,7 +218,7 @@ def learns_by_heart(case: Case, mixed: bool = False) -> None:
     plain = {name: value for name, value in plain.items() if name not in case.values}
     last = case.fit({**plain, **off}, count=8, mixed=mixed, every_epoch=False)
     read = last.metrics.valid_exact_match
-    _require(read == 1, f"of eight images {read:.0%} are read after training on them alone")
+    _require(read == 1, f"of eight images {percent(read, 0)} are read after training on them alone")
 
 
 def learns_mixed_lengths(case: Case) -> None:

@@ -20,6 +20,7 @@ from captcha_models.config import is_shipped, read_values, shipped
 from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError, NonFiniteLossError
 from captcha_models.loading import loading
+from captcha_models.words import percent
 
 MODEL, DATA, TRAINING, OUTPUT = "Model", "Images", "Training", "Output"
 
@@ -164,8 +165,8 @@ def train(
     judged = (
         "no validation"
         if everything
-        else f"validation: captchas read {metrics.valid_exact_match:.2%}, CER "
-        f"{metrics.valid_cer:.2%}, NLL {metrics.valid_nll:.4f} nats"
+        else f"validation: captchas read {percent(metrics.valid_exact_match, 2)}, CER "
+        f"{percent(metrics.valid_cer, 2)}, NLL {metrics.valid_nll:.4f} nats"
     )
     gap = "" if math.isnan(metrics.gap) else f", gap {metrics.gap:+.4f}"
     click.echo(f"{judged} (train {metrics.train_nll:.4f}{gap}); {metrics.seconds:.0f} s; {folder}")

@@ -14,7 +14,7 @@ from captcha_models.data.options import image_options, read_chosen
 from captcha_models.errors import InputError
 from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
-from captcha_models.words import counted
+from captcha_models.words import counted, percent
 
 if TYPE_CHECKING:
     from captcha_models.data.images import LabelledImages
@@ -113,8 +113,9 @@ def evaluate(
         )
         return
     click.echo(
-        f"{counted(scores.num_images, 'image')} ({chosen}): captchas {scores.exact_match:.2%} "
-        f"(95 % interval {low:.2%} to {high:.2%}), CER {scores.cer:.2%}, "
+        f"{counted(scores.num_images, 'image')} ({chosen}): captchas "
+        f"{percent(scores.exact_match, 2)} "
+        f"(95 % interval {percent(low, 2)} to {percent(high, 2)}), CER {percent(scores.cer, 2)}, "
         + (
             f"NLL {scores.nll:.4f} nats per captcha"
             if scores.num_unreadable < scores.num_images

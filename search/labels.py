@@ -26,7 +26,7 @@ from captcha_models.cli import command_line
 from captcha_models.commands import program, without_secrets
 from captcha_models.errors import InputError
 from captcha_models.waiting import Waiting
-from captcha_models.words import counted
+from captcha_models.words import counted, percent
 from search.tuning.settings import IN_MEMORY
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _print(found: "LabelErrors", top: int) -> None:
         twins = "".join(f"\nsame picture: {label} ({name})" for name, label in one.same_picture)
         lines.add_row(
             str(i), one.image, one.label + twins, one.read or "nothing", f"{one.nll:.2f}",
-            f"{one.confidence:.1%}", f"{one.num_agree} of {len(one.readings)}",
+            percent(one.confidence), f"{one.num_agree} of {len(one.readings)}",
         )  # fmt: skip
     out.print(lines, highlight=False)
     if len(found.found) > top:

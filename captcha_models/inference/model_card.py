@@ -4,7 +4,7 @@ from typing import Any
 
 from captcha_models.data.geometry import STEP, Geometry
 from captcha_models.training.checkpoint import Card
-from captcha_models.words import counted
+from captcha_models.words import counted, percent
 
 VERSION = 1
 FILES = {"onnx": "model.onnx", "safetensors": "model.safetensors"}
@@ -188,16 +188,18 @@ def _table(heads: tuple[str, str], rows: Any) -> list[str]:
 
 def _value(row: dict[str, Any]) -> str:
     if "ci95" in row and "num_images" not in row:
-        form = "{:.4f}" if row["name"].endswith("_nll") else "{:.2%}"
-        mean, low, high = (form.format(one) for one in (row["value"], *row["ci95"]))
+        nats = row["name"].endswith("_nll")
+        mean, low, high = (
+            f"{one:.4f}" if nats else percent(one, 2) for one in (row["value"], *row["ci95"])
+        )
         return f"{mean} (95 % interval {low} to {high})"
     if row["name"] not in _ACCURACIES:
-        return f"{row['value']:{'.2%' if row['name'] == 'valid_cer' else '.4f'}}"
+        return percent(row["value"], 2) if row["name"] == "valid_cer" else f"{row['value']:.4f}"
     if "ci95" not in row:
-        return f"{row['value']:.2%} (how many images is not recorded, so no interval)"
+        return f"{percent(row['value'], 2)} (how many images is not recorded, so no interval)"
     low, high = row["ci95"]
     count = row["num_images"]
     return (
-        f"{row['value']:.2%} ({round(row['value'] * count)}/{count}; 95 % interval {low:.2%} to "
-        f"{high:.2%})"
+        f"{percent(row['value'], 2)} ({round(row['value'] * count)}/{count}; 95 % interval "
+        f"{percent(low, 2)} to {percent(high, 2)})"
     )

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from captcha_models.training.metrics import EpochMetrics
+from captcha_models.words import percent
 
 _HEAD = (
-    "epoch  train loss  valid loss   train nll   valid nll         gap  captchas     CER  images/s"
+    "epoch  train loss  valid loss   train nll   valid nll         gap  captchas      CER  images/s"
 )
 
 
@@ -61,7 +62,7 @@ class TrainingProgress(Callback):  # type: ignore[misc]  # fastai is untyped
         self.bar.console.print(
             f"{metrics.epoch:5d} {metrics.train_loss:11.4f} {metrics.valid_loss:11.4f} "
             f"{metrics.train_nll:11.4f} {metrics.valid_nll:11.4f} {metrics.gap:+11.4f} "
-            f"{metrics.valid_exact_match:9.2%} {metrics.valid_cer:7.2%} "
+            f"{percent(metrics.valid_exact_match, 2):>9} {percent(metrics.valid_cer, 2):>8} "
             f"{metrics.images_per_s:9.0f}",
             highlight=False,
         )

@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from captcha_models.commands import command
 from captcha_models.data.splits import SplitSpec
 from captcha_models.errors import InputError
+from captcha_models.words import percent
 from search.confirmation.temperature import across_folds
 from search.confirmation.without_doubt import turned
 from search.store.listed import FITS, Row, read_rows
@@ -149,15 +150,16 @@ def find_label_errors(rows: Iterable[Row], images: "LabelledImages", run: str) -
     if not good:
         best = max(map(_share_read, fits))
         raise InputError(
-            f"{run}: the best training reads {best:.0%} of the labels that it held out, and less "
-            f"than {LEAST_READ:.0%} says nothing of labels: search further for one that reads"
+            f"{run}: the best training reads {percent(best, 0)} of the labels that it held out, "
+            f"and less than {percent(LEAST_READ, 0)} says nothing of labels: search further for "
+            "one that reads"
         )
     for name in dict.fromkeys(row["name"] for row in fits):
         own = [row for row in fits if row["name"] == name]
         if bad := [row for row in own if _share_read(row) < LEAST_READ]:
             notes.append(
                 f"{len(bad)} of {len(own)} trainings of {name} do not count: they read less than "
-                f"{LEAST_READ:.0%} of the labels that they held out"
+                f"{percent(LEAST_READ, 0)} of the labels that they held out"
             )
     readings = _readings(good)
     places = {name: i for i, name in enumerate(images.names)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from captcha_models.training import metrics
 from captcha_models.training.metrics import GRID, char_matches
+from captcha_models.words import percent
 from search.confirmation.intervals import Estimate, Observations, estimate, estimate_share
 from search.confirmation.temperature import OVER_GRID, shared_temperature
 from search.store.listed import Row
@@ -136,8 +137,10 @@ def leaving_out(rows: Sequence[Row], labels: Collection[str]) -> list[Row]:
 def interval(one: Estimate | dict[str, Any], *, share: bool = False) -> str:
     """`0.0123 (0.0100 to 0.0150)`, or in per cent."""
     values = one if isinstance(one, dict) else asdict(one)
-    form = "{:.2%}" if share else "{:.4f}"
-    mean, low, high = (form.format(values[name]) for name in ("mean", "low", "high"))
+    mean, low, high = (
+        percent(values[name], 2) if share else f"{values[name]:.4f}"
+        for name in ("mean", "low", "high")
+    )
     return f"{mean} ({low} to {high})"
 
 

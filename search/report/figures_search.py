@@ -6,6 +6,7 @@ from typing import Any
 from captcha_models.errors import InputError
 from search.report import figure
 from search.report.figure import COLOURS, GREY, RED, SYMBOLS, Figure, Trace, axis, colour
+from search.report.formats import share
 from search.report.loader import Run
 from search.report.trials import STAGES, Boards, seconds_of
 from search.store.leaderboard import objective_of
@@ -188,7 +189,7 @@ def costs(boards: Boards, spent: Mapping[str, Mapping[str, float]]) -> list[Figu
     )  # fmt: skip
     states = [state for state, part in spent.items() if part["trials"]]
     minutes = [spent[s]["seconds"] / 60 for s in states]
-    shares = [f"{spent[s]['share']:.0%}" for s in states]
+    shares = [share(spent[s]["share"], 0) for s in states]
     total = Figure(
         "spent", "Cost by outcome",
         "Minutes of all trials by how they ended; stopped trials are the price of early stopping.",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.report import figure
+from search.report import figure, formats
 from search.report.figure import COLOURS, GREY, Figure, axis
 from search.report.formats import setting
 from search.report.loader import Run, number
@@ -17,12 +17,13 @@ Rows = Sequence[Mapping[str, Any]]
 def importance(space: str, found: Mapping[str, Any], tint: str) -> Figure:
     """Share of the differences between trials that each parameter makes, and what chance makes."""
     shares = {name: share for name, share in found["shares"].items() if share >= LEAST}
-    values = [f"{share:.0%}" for share in shares.values()]
+    values = [formats.share(share, 0) for share in shares.values()]
     colours = [tint if name in found["telling"] else GREY for name in shares]
     text = found["note"] or (
         f"fANOVA over {found['num_trials']} trials: the share of the variance of the objective's "
         "logarithm that a parameter makes alone. The dashed line is what chance reaches; what "
-        f"stays below it, in grey, may be chance. Shares below {LEAST:.0%} are in the table alone."
+        f"stays below it, in grey, may be chance. Shares below {formats.share(LEAST, 0)} are in "
+        "the table alone."
     )
     chance = found["chance"]
     return Figure(

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from captcha_models.words import percent
+
 
 def figure(value: float | None, digits: int = 4) -> str:
     """A figure with so many digits, or two if it is 10 or more; nothing for None."""
@@ -15,7 +17,7 @@ def figure(value: float | None, digits: int = 4) -> str:
 
 def share(value: float | None, digits: int = 1) -> str:
     """A share as per cent."""
-    return "" if value is None else f"{100 * value:.{digits}f} %"
+    return "" if value is None else percent(value, digits)
 
 
 def minutes(seconds: float | None) -> str:
@@ -46,7 +48,7 @@ def spent(cost: Mapping[str, Mapping[str, float]], sessions: Sequence[Mapping[st
         told.append(f"{machines:.2f} in money for all machines, {money:.2f} of it in trials")
     elif money:
         told.append(f"{money:.2f} in money")
-    shares = ", ".join(f"{part['share']:.0%} {state}" for state, part in parts.items())
+    shares = ", ".join(f"{share(part['share'], 0)} {state}" for state, part in parts.items())
     return f"{', '.join(told)}, {images:,.0f} images seen: {shares or 'nothing yet'}"
 
 

@@ -52,6 +52,11 @@ class Gain:
         if self.found is None:
             return f"{space}: no trial beyond the starting points; the best of these is {first}"
         found = _told(self.found, self.metric, self.found_s)
+        if "unfinished" in (self.start["state"], self.found["state"]):
+            return (
+                f"{space}: not decided while trials are unfinished: the best starting point is "
+                f"{first}, the best other trial {found}"
+            )
         if not self.better:
             return (
                 f"{space}: the search found nothing better than the starting point {first}; its "

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from captcha_models.words import counted
+from search.report.formats import share
 from search.report.loader import Run, number
 from search.store.leaderboard import objective_of
 
@@ -114,7 +115,7 @@ def importance(run: Run, space: str, board: Sequence[Mapping[str, Any]]) -> dict
         if telling
         else (
             f"{len(rows)} trials cannot tell which parameter matters: none makes a greater share "
-            f"of the differences than chance does ({chance:.0%})"
+            f"of the differences than chance does ({share(chance, 0)})"
         )
     )
     return {**result, "shares": shares, "telling": telling, "chance": chance, "note": note}

@@ -96,7 +96,7 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
         label = f"{first['trial']}, {first['state']}, {counted(first['epochs'], 'epoch')}"
         _line(out, f"\nmodel: {first['model']} ({label})")
         saved = report.run.about["spaces"][space]["space"]
-        start = {**saved["baseline"], **saved["fixed"]}
+        start = {k: v for k, v in saved["baseline"].items() if k not in saved["fixed"]}
         pairs = {name: (first["config"].get(name), value) for name, value in start.items()}
         _print_table(
             out,
@@ -104,14 +104,16 @@ def _show_space(report: Report, space: str, board: Sequence[Row], top: int, out:
             [[name, *map(formats.setting, pair)] for name, pair in pairs.items()],
             styles=["dim" if value == source else None for value, source in pairs.values()],
         )
+        if saved["fixed"]:
+            _line(out, f"fixed: {formats.setting(saved['fixed'])}")
     if line := report.gain[space].describe(space):
         _line(out, line)
     part = report.importance[space]
     if part["telling"]:
         names = part["telling"][:SHOWN]
-        shares = ", ".join(f"{name} {part['shares'][name]:.0%}" for name in names)
+        shares = ", ".join(f"{name} {formats.share(part['shares'][name], 0)}" for name in names)
         _line(out, f"importance over {part['num_trials']} trials (fANOVA), above the "
-                   f"{part['chance']:.0%} of chance: {shares}")  # fmt: skip
+                   f"{formats.share(part['chance'], 0)} of chance: {shares}")  # fmt: skip
     elif part["note"]:
         _line(out, f"importance: {part['note']}")
     if line := missed(records, space):

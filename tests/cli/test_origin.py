@@ -112,8 +112,8 @@ def test_the_card_says_how_it_was_chosen_and_how_it_reads(
     chosen = "`search.confirm`: trial crnn-002 of crnn, 5 trainings on 5 folds"
     assert f"| chosen by | {chosen} |" in lines
     assert (
-        "| captchas read, 2,440 images held out, 5 trainings | 98.00% (95 % interval 49.00% to "
-        "98.98%) |"
+        "| captchas read, 2,440 images held out, 5 trainings | 98.00 % (95 % interval 49.00 % "
+        "to 98.98 %) |"
     ) in lines
     nll = "0.0700 (95 % interval 0.0350 to 0.0707)"
     locked = "271 images of the locked test set, 3 trainings"

@@ -237,7 +237,7 @@ def test_the_model_card_says_what_it_is_and_its_lines_of_code_run(
         told = json.loads(done.stdout)["card"]
         assert told == json.loads((out / "model_card.json").read_text())
         text = (out / "MODEL_CARD.md").read_text()
-        assert "95.00% (19/20; 95 % interval 76.39% to 99.11%)" in text
+        assert "95.00 % (19/20; 95 % interval 76.39 % to 99.11 %)" in text
         for word in ("Intended use", "Limits", "d" * 64, "pooled", SYMBOLS, "folder images;"):
             assert word in text
         # Where somebody's images lay is nobody else's business.

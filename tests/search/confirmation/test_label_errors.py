@@ -67,7 +67,7 @@ def test_a_model_that_reads_nothing_says_nothing() -> None:
     images = plain()
     poor = [listed("baseline", fold) for fold in range(FOLDS)]
     rows = [rows_of(images, one, told(images, one, lambda *_: ("", 14.0, 0.001))) for one in poor]
-    with pytest.raises(InputError, match="the best training reads 0% of the labels"):
+    with pytest.raises(InputError, match="the best training reads 0 % of the labels"):
         find_label_errors(rows, images, "r")
 
 

@@ -60,6 +60,17 @@ def test_a_better_trial_is_told_with_its_interval_on_paired_images(tmp_path: Pat
     assert "does not tell" not in line
 
 
+def test_nothing_is_decided_while_a_trial_is_unfinished(tmp_path: Path) -> None:
+    place = a_run(tmp_path / "run", [0.9, 0.45])
+    with RunFolder.open(place) as folder:
+        epoch(folder, start(folder, 2), 1, 0.3)
+    line = str(gain(load(place), "crnn").describe("crnn"))
+    assert line.startswith("crnn: not decided while trials are unfinished: the best starting point")
+    assert line.endswith(
+        "the best other trial crnn-002 (valid_nll 0.3000, unfinished after 1 epoch)"
+    )
+
+
 def test_a_difference_that_may_be_chance_is_called_so(tmp_path: Path) -> None:
     kept = {1: [0.3, 0.5, 0.4, 0.6], 2: [0.9, 0.1, 0.1, 0.3]}
     found = gain(load(a_run(tmp_path / "run", [0.9, 0.45, 0.35], kept=kept)), "crnn")
