@@ -30,12 +30,25 @@ def most_of_a_batch(config: Config) -> int:
     return max(round(config.batch_size * share), 1)
 
 
+def kind(images: LabelledImages, split: Split) -> str:
+    """What is generated beside these images, in words: `captchas`, `printed lines (why)`, `none`.
+
+    Args:
+        images: of the data set.
+        split: of them.
+    """
+    unlike = no_captchas(images, split)
+    if unlike is None:
+        return "captchas, which look like these"
+    if reason := cannot_print(images, split):
+        return f"none ({reason})"
+    return f"printed lines, no captchas ({unlike})"
+
+
 def remark(images: LabelledImages, split: Split) -> tuple[str, ...]:
     """A line for the person where generated images are printed lines; none where they are not."""
-    unlike = no_captchas(images, split)
-    if unlike is None or cannot_print(images, split):
-        return ()
-    return (f"generated images: printed lines, no captchas ({unlike})",)
+    found = kind(images, split)
+    return (f"generated images: {found}",) if found.startswith("printed") else ()
 
 
 def make_stream(

@@ -5,9 +5,18 @@ import secrets
 from captcha_models.data.images import LabelledImages
 from captcha_models.inspection import text
 from captcha_models.inspection.contact import Shown, contact_sheet, extremes
-from captcha_models.inspection.pictures import TEMPLATES, style, thumbnail, with_columns
+from captcha_models.inspection.pictures import (
+    TEMPLATES,
+    generated,
+    style,
+    thumbnail,
+    with_columns,
+)
 from captcha_models.inspection.readers import Reader
 from captcha_models.inspection.survey import SHOWN, Survey, folders
+
+DRAWN = 8
+"""Generated images that are shown."""
 
 
 def page(found: Survey, images: LabelledImages, command: str) -> str:
@@ -37,6 +46,7 @@ def page(found: Survey, images: LabelledImages, command: str) -> str:
         pictures={one.row: thumbnail(images, one.row) for one in sheet},
         chosen=_chosen(sheet),
         together=any(part["units"] < part["images"] for part in found.split.values()),
+        generated=generated(images, DRAWN) if found.draws else [],
         reader=reader,
         looks=_looks(images, reader) if reader else [],
         shown=SHOWN,

@@ -28,6 +28,30 @@ def thumbnail(images: LabelledImages, row: int) -> str:
     return _packed(picture)
 
 
+def generated(images: LabelledImages, count: int) -> list[tuple[str, str]]:
+    """Pictures (base64 of PNG) of images as they are generated beside a set, and their labels.
+
+    Args:
+        images: of the set; what is generated has the labels and looks of those that train.
+        count: pictures wanted.
+    """
+    import torch
+
+    from captcha_models.architectures import config_class
+    from captcha_models.data.generated import make_stream
+    from captcha_models.data.splits import make_split
+
+    config = config_class("crnn")(batch_size=32, synthetic_share=1.0)  # As `kind` asks.
+    split = make_split(images.units, images.parts)
+    stream = make_stream(config, images, split, 1, 0, torch.device("cpu"))
+    found = []
+    for pixels, targets in (stream.batch(0, number, 1) for number in range(count)):
+        grey = (pixels[0, 0] * 255).round().to(torch.uint8).numpy()
+        label = images.charset.decode([i for i in targets[0].tolist() if i])
+        found.append((_packed(Image.fromarray(grey)), label))
+    return found
+
+
 def with_columns(images: LabelledImages, row: int, stride: int) -> str:
     """The picture (base64 of PNG) of an image, below it a tick every `stride` px.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from captcha_models.data.decode import is_blank
+from captcha_models.data.generated import kind
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import InputError
@@ -46,6 +47,7 @@ class Survey:
         largest_group: images of it.
         split: images, units and groups of each part; empty if the images cannot be divided.
         split_note: who divided them, or why they cannot be.
+        generated: what is generated beside them, in words; empty if they cannot be divided.
         readers: what each architecture would see of them.
     """
 
@@ -70,6 +72,7 @@ class Survey:
     largest_group: int
     split: dict[str, dict[str, int]]
     split_note: str
+    generated: str
     readers: list[Reader] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +84,11 @@ class Survey:
         """The architecture to search with: the first that reads every label."""
         able = [one.arch for one in self.readers if one.reads]
         return "crnn" if "crnn" in able or not able else able[0]
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is generated beside them."""
+        return bool(self.generated) and not self.generated.startswith("none")
 
 
 def survey(images: LabelledImages) -> Survey:
@@ -117,6 +125,7 @@ def survey(images: LabelledImages) -> Survey:
         largest_group=max(groups.values(), default=0),
         split=parts,
         split_note=note,
+        generated=kind(images, split) if split else "",
         readers=readers(images, split) if split else [],
     )
 

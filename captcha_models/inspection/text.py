@@ -53,6 +53,8 @@ def lines(found: Survey, search: str) -> Iterator[str]:
             "groups", f"{found.num_groups}, the largest of {counted(found.largest_group, 'image')}"
         )
     yield from _part("split", split(found))
+    if found.generated:
+        yield from _part("generated", found.generated)
     for reader in found.readers:
         yield from _part(reader.arch, seen(reader))
     yield ""

@@ -90,6 +90,7 @@ def test_the_text_is_compact_and_ends_with_a_command_that_works(
     assert re.search(r"train \d+ of \d+ groups, validate \d+ of \d+ groups", text)
     for arch in ("crnn", "pooled", "spatial"):
         assert f"\n{arch}  " in done.stdout
+    assert "generated printed lines, no captchas (the generator draws 200 x 50 px" in text
     assert command == f"python -m search.run --space crnn --data '{receipts}'"
     assert shlex.split(command)[-1] == str(receipts)
 
@@ -135,8 +136,11 @@ def test_the_page_is_whole_and_shows_forty_images(
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
     pictures = re.findall(r"data:image/png;base64,([^\"]+)", page)
     sizes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in pictures]
-    # Two that look alike, and three with their columns.
-    assert len(sizes) == 40 + 2 + 3
+    # Two that look alike, eight that are generated, and three with their columns.
+    assert len(sizes) == 40 + 2 + 8 + 3
+    generated = re.findall(r'alt="generated image of ([^"]+)"', page)
+    assert len(generated) == 8
+    assert all(re.fullmatch(r"\d+\.\d\d", label) for label in generated), generated
     assert max(width for width, _ in sizes[:40]) > 2 * min(width for width, _ in sizes[:40])
     assert all(height == 50 for _, height in sizes[:40])
     assert page.count("narrow: ") == page.count("wide: ") == 8
@@ -169,7 +173,23 @@ def test_too_few_images_are_shown_and_not_split(
     done = inspect(place, "--html", file)
     assert done.returncode == 0, done.stderr
     assert "split       none: too few images: of 3" in done.stdout
-    assert "too few images" in file.read_text(encoding="utf-8")
+    page = file.read_text(encoding="utf-8")
+    assert "too few images" in page
+    assert "Generated images" not in page
+
+
+def test_what_cannot_be_printed_has_nothing_generated(
+    tmp_path: Path, inspect: Callable[..., Done]
+) -> None:
+    images = {f"{i}.png": (picture(f"{i:03d}", i), f"京{chr(0x6CAA + i)}", "") for i in range(30)}
+    place, file = folder_of(tmp_path / "set", images), tmp_path / "page.html"
+    done = inspect(place, "--html", file)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "generated none (the generator has no face with all these symbols" in text
+    page = file.read_text(encoding="utf-8")
+    assert "given none (the generator has no face" in page
+    assert "generated image of" not in page
 
 
 def test_wrong_input_is_one_line(tmp_path: Path, inspect: Callable[..., Done]) -> None:
