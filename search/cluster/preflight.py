@@ -60,7 +60,7 @@ def preflight(cluster: Cluster, each: Share, storage: Storage, say: Callable[[st
     try:
         found = _look_around(storage, mark)
         wrong = [line for name, look in found.items() for line in _judge(name, look, storage)]
-        wrong += _unseen(found, storage, mark)
+        wrong += _unseen(found, storage)
     finally:
         storage.delete(mark)
     if wrong:
@@ -121,6 +121,7 @@ def look(storage: Storage, mine: str, drivers: str, gpus: int) -> Look:
     try:
         found["reads"] = storage.exists(drivers)
         storage.write(mine, b"here")
+        found["wrote"] = mine
     except (OSError, InputError) as error:
         found["storage_error"] = one_line(error)
     if gpus:
@@ -168,11 +169,11 @@ def _judge(name: str, look: Look, storage: Storage) -> list[str]:
     return wrong
 
 
-def _unseen(found: Mapping[str, Look], storage: Storage, mark: str) -> list[str]:
+def _unseen(found: Mapping[str, Look], storage: Storage) -> list[str]:
     """Machines whose file the driver cannot read back, unless that was said already."""
-    written = sum("storage_error" not in look and look.get("reads", False)
-                  for look in found.values())  # fmt: skip
-    back = len(storage.names(mark)) - 1
-    if back < written:
-        return [f"the driver sees only {back} of {written} files written to {storage.place}"]
+    written = [look["wrote"] for look in found.values() if "wrote" in look and look["reads"]]
+    # Asked for by their names: a storage may be late to list what is there.
+    back = sum(map(storage.exists, written))
+    if back < len(written):
+        return [f"the driver sees only {back} of {len(written)} files written to {storage.place}"]
     return []

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from captcha_models.errors import InputError, one_line
+from search.store.tries import HURRIED
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 _THERE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_AWAY = (429, 500, 502, 503, 504)
 _TIMEOUT_S = 15
 _CLUSTER = "needs what clusters need: pip install 'captcha-search[cluster]'"
 
@@ -79,7 +81,7 @@ def _in_s3(address: SplitResult, region: str, bucket: str, key: str, data: bytes
         aws_secret_access_key=unquote(address.password) if address.password else None,
         config=Config(
             connect_timeout=_TIMEOUT_S, read_timeout=_TIMEOUT_S, s3={"addressing_style": style},
-            retries={"total_max_attempts": 3, "mode": "standard"},
+            retries={"total_max_attempts": HURRIED, "mode": "standard"},
         ),
     )  # fmt: skip
     try:
@@ -101,6 +103,8 @@ def _in_google(address: SplitResult, bucket: str, key: str, data: bytes) -> bool
         from google.auth import default
         from google.auth.exceptions import GoogleAuthError
         from google.auth.transport.requests import AuthorizedSession
+        from requests.adapters import HTTPAdapter
+        from urllib3 import Retry
     except ImportError:
         raise InputError(f"storage in gs:// {_CLUSTER}") from None
     endpoint = _endpoint(dict(parse_qsl(address.query)), "storage.googleapis.com")
@@ -112,6 +116,10 @@ def _in_google(address: SplitResult, bucket: str, key: str, data: bytes) -> bool
             scope = "https://www.googleapis.com/auth/devstorage.read_write"
             session = AuthorizedSession(default(scopes=[scope])[0])
         with session:
+            # An answer that got lost is asked for again, and is a no then: as `create` says.
+            again = Retry(HURRIED - 1, backoff_factor=0.5, status_forcelist=_AWAY,
+                          allowed_methods=None)  # fmt: skip
+            session.mount(endpoint, HTTPAdapter(max_retries=again))
             answer = session.post(
                 f"{endpoint}/upload/storage/v1/b/{quote(bucket, safe='')}/o",
                 params={"uploadType": "media", "name": key, "ifGenerationMatch": "0"},

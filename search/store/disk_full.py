@@ -10,11 +10,17 @@ from captcha_models.errors import InputError, one_line
 from search.store.records import resume_command
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_MARKS = ("status 507", "StorageFull", "QuotaExceeded", "storageQuota")
+"""In what pyarrow says of an object storage that takes no more."""
 
 
 def is_full(error: BaseException) -> bool:
     """Whether an error came of a full disk, a quota or a limit on the size of files."""
-    return any(isinstance(one, OSError) and one.errno in _FULL for one in _chain(error))
+    return any(
+        isinstance(one, OSError)
+        and (one.errno in _FULL or any(mark in str(one) for mark in _FULL_MARKS))
+        for one in _chain(error)
+    )
 
 
 @contextmanager
@@ -38,9 +44,10 @@ def writing(run: Path, again: str | None = None) -> Iterator[None]:
             if isinstance(one, InputError):
                 raise one from error
             if isinstance(one, OSError | sqlite3.OperationalError):
+                remedy = "make room" if is_full(error) else "see to the reason"
                 raise InputError(
                     f"{run} cannot be written: {one_line(one)}; nothing that was recorded is lost: "
-                    f"make room, then go on with {again or resume_command(run)}"
+                    f"{remedy}, then go on with {again or resume_command(run)}"
                 ) from error
         raise
 

@@ -25,6 +25,8 @@ HOLD_S = 45.0
 """So long after its last beat a driver still writes."""
 TAKE_S = 90.0
 """So long a beat must not have changed before another driver takes the run."""
+SAY_S = 30.0
+"""So long the storage must not have been reached before it is said that it is waited for."""
 LOOK_S = 2.0
 TRIES = 5
 """So often a store may refuse the term that nobody has, as S3 does while another asks for it."""
@@ -56,13 +58,14 @@ class Lease:
     """
 
     def __init__(
-        self, store: Storage, term: int, begun: float, lock: str | None, clock: Callable[[], float]
-    ) -> None:
+        self, store: Storage, term: int, begun: float, lock: str | None,
+        clock: Callable[[], float], say: Say = lambda line: None,
+    ) -> None:  # fmt: skip
         self._store, self.term, self._renewed = store, term, begun
-        self.lock, self._clock = lock, clock
+        self.lock, self._clock, self._say = lock, clock, say
         self._count, self._lost, self._trouble = 0, "", ""
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     @classmethod
     def take(
@@ -81,7 +84,7 @@ class Lease:
         Raises:
             InputError: another driver writes the run, or the storage cannot keep two apart.
         """
-        me, tries = Holder.here(), 0
+        me, tries, store = Holder.here(), 0, store.hurried()
         try:
             while True:
                 term = latest(store)
@@ -98,7 +101,7 @@ class Lease:
                     # It came back at the last moment, and may just be writing.
                     pause(HOLD_S)
                     begun = clock()
-                lease = cls(store, term + 1, begun, lock, clock)
+                lease = cls(store, term + 1, begun, lock, clock, say)
                 lease.beat()
                 return lease
         except OSError as error:
@@ -106,9 +109,12 @@ class Lease:
             raise InputError(text) from None
 
     def keep(self) -> None:
-        """Beat in a thread from now on."""
-        self._thread = threading.Thread(target=self._beat_on, daemon=True)
-        self._thread.start()
+        """Beat in a thread from now on, and say in another when the storage is not reached."""
+        self._threads = [
+            threading.Thread(target=what, daemon=True) for what in (self._beat_on, self._say_on)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def beat(self) -> None:
         """Show that the driver lives, and look whether the run has been taken.
@@ -155,8 +161,8 @@ class Lease:
     def release(self) -> None:
         """Give the run back: the next driver need not wait."""
         self._ended.set()
-        if self._thread:
-            self._thread.join(HOLD_S)  # It may hang in a call to the storage.
+        for thread in self._threads:
+            thread.join(HOLD_S)  # It may hang in a call to the storage.
         if not self._lost:
             with suppress(OSError):  # Then the next one has to watch for a while.
                 self._write_beat(released=True)
@@ -167,6 +173,25 @@ class Lease:
                 self.beat()
             except Exception as error:  # Whatever a file system raises, the next beat may be heard.
                 self._trouble = one_line(error)
+
+    def _say_on(self) -> None:
+        """Say once what is waited for, and once that it is back; a beat may hang meanwhile."""
+        since = None
+        while not self._ended.wait(min(1.0, SAY_S / 4)):
+            if self._lost:
+                return
+            silent = self._clock() - self._renewed
+            if since is None and silent >= SAY_S:
+                since = self._renewed
+                why = f" ({self._trouble})" if self._trouble else ""
+                self._say(
+                    f"waiting for {self._store.place}: not reached for {silent:.0f} s{why}; trials "
+                    "go on, and what they bring is sent when it is back"
+                )
+            elif since is not None and silent < SAY_S:
+                self._say(f"{self._store.place} is reached again, after "
+                          f"{self._renewed - since:.0f} s")  # fmt: skip
+                since = None
 
     def _write_beat(self, *, released: bool) -> None:
         found = {"count": self._count, "lock": self.lock, "released": released}

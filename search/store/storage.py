@@ -3,14 +3,22 @@
 One small interface over pyarrow's file systems, which Ray Tune uses for its checkpoints too.
 """
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from captcha_models.errors import InputError
+from search.store import tries
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+
+T = TypeVar("T")
+_PAUSE_S = 1.0
 
 
 class Storage:
@@ -18,15 +26,20 @@ class Storage:
 
     Names within it are relative, with slashes.
 
+    A call to object storage that is refused, cut off or not answered is repeated for one and a half
+    minutes, then it is an OSError: search/store/opening.py.
+
     Args:
         place: the path or address.
+        hurried: whether a few seconds have to do, for the caller asks again or a person waits.
 
     Raises:
         InputError: an address of no known kind.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, *, hurried: bool = False) -> None:
         self.place = place.rstrip("/") if "://" in place else str(Path(place).resolve())
+        self._hurried = hurried
         self._opened: tuple[FileSystem, str] | None = None
 
     @property
@@ -38,6 +51,14 @@ class Storage:
         """A folder within this one."""
         address, query, options = self.place.partition("?")
         return Storage(f"{address.rstrip('/')}/{name}{query}{options}")
+
+    def hurried(self) -> "Storage":
+        """The same with less patience; a path of this machine's file system has none."""
+        return self if self.is_local or self._hurried else Storage(self.place, hurried=True)
+
+    def opened(self) -> "tuple[FileSystem, str]":
+        """The file system, which can be sent to workers, and the place in it."""
+        return self._at("")
 
     @property
     def parent(self) -> "Storage":
@@ -73,8 +94,12 @@ class Storage:
             OSError: there is none, or it cannot be read.
         """
         system, place = self._at(name)
-        with system.open_input_stream(place) as file:
-            return bytes(file.read())
+
+        def once() -> bytes:
+            with system.open_input_stream(place) as file:
+                return bytes(file.read())
+
+        return _again(once)
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file in its place, whole or not at all.
@@ -112,9 +137,13 @@ class Storage:
             OSError: there is none, or it cannot be read.
         """
         system, place = self._at(name)
-        with system.open_input_stream(place) as source, open(to, "wb") as target:
-            while block := source.read(1 << 22):
-                target.write(block)
+
+        def once() -> None:
+            with system.open_input_stream(place) as source, open(to, "wb") as target:
+                while block := source.read(1 << 22):
+                    target.write(block)
+
+        _again(once)
 
     def delete(self, name: str) -> None:
         """Remove a file or a whole folder; nothing happens if there is none."""
@@ -129,8 +158,8 @@ class Storage:
         elif kind == FileType.File:
             system.delete_file(place)
 
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return Storage, (self.place,)
+    def __reduce__(self) -> "tuple[partial[Storage], tuple[str]]":
+        return partial(Storage, hurried=self._hurried), (self.place,)
 
     def _at(self, name: str) -> "tuple[FileSystem, str]":
         if self._opened is None:
@@ -140,13 +169,29 @@ class Storage:
 
     def _open(self) -> "tuple[FileSystem, str]":
         from pyarrow import ArrowException
-        from pyarrow.fs import FileSystem, LocalFileSystem
+        from pyarrow.fs import LocalFileSystem
 
         if self.is_local:
             return LocalFileSystem(), self.place
+        from search.store.opening import open_address
+
         try:
-            system, place = FileSystem.from_uri(self.place)
+            return open_address(self.place, tries.HURRIED if self._hurried else tries.PATIENT)
         except (ArrowException, OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"storage {self.place} cannot be opened: {reason}") from None
-        return system, place
+
+
+def _again(read: Callable[[], T]) -> T:
+    """Read; again where S3 refused for a while and pyarrow could not know.
+
+    It makes room for the object alone: the text of a refusal that is longer breaks the answer.
+    """
+    for _ in range(tries.PATIENT - 1):
+        try:
+            return read()
+        except OSError as error:
+            if "Failed to flush response stream" not in str(error):
+                raise
+        time.sleep(_PAUSE_S)
+    return read()

@@ -2,13 +2,14 @@
 
 import json
 import math
+import shutil
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ray import tune
 
@@ -17,9 +18,13 @@ from captcha_models.errors import NonFiniteLossError, one_line
 from captcha_models.loading import loading
 from captcha_models.training.metrics import EpochMetrics
 from search.store.disk_full import is_full
+from search.store.storage import Storage
 from search.tuning.objectives import Objective, exceeded
 from search.tuning.steps import Address, Teller
 from search.tuning.task import Savable, Task, Trainable
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 VALUE = "objective"
 """Key of the objective in what a trial reports."""
@@ -58,13 +63,43 @@ class Shared:
     steps: Address | None = None
 
 
+class StorageError(OSError):
+    """A storage that could not be used for as long as it is waited for; no fault of the trial's."""
+
+
+class Sent(tune.Checkpoint):
+    """A checkpoint that is where it was sent, or an error.
+
+    Ray makes one for the place that it copied to, before it reports. Its copying, pyarrow's, says
+    nothing where an object storage refuses a file.
+    """
+
+    source: ClassVar[Path | None] = None
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The files of a folder, to be sent by this process, one trial at a time."""
+        cls.source = folder
+        return cls(str(folder))
+
+    def __init__(self, path: str, filesystem: "FileSystem | None" = None) -> None:
+        super().__init__(path, filesystem)
+        if filesystem is None or self.source is None:
+            return
+        for file in sorted(self.source.iterdir()):
+            place = f"{self.path}/{file.name}"
+            if filesystem.get_file_info(place).size != file.stat().st_size:
+                with open(file, "rb") as source, filesystem.open_output_stream(place) as to:
+                    shutil.copyfileobj(source, to, 1 << 22)
+
+
 def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Shared) -> None:
     """Train one trial; the function that Ray Tune calls.
 
     A checkpoint and the predictions go with a report wherever the trial may end: at the rungs, at
     the last epoch, past a cap and after the deadline, and otherwise once a minute. An error of the
     trial's own is reported rather than raised, for raising makes Ray try again what would only fail
-    again; a lost worker or a lack of memory still is tried again.
+    again; a lost worker, a lack of memory or a storage that is away still is tried again.
 
     Args:
         config: from the searcher: `trial`, its name; `arch`, `config`, `seed` and `split` of the
@@ -116,24 +151,55 @@ def run_trial(config: dict[str, Any], *, train: Trainable, data: Any, shared: Sh
                     state.save_checkpoint(Path(folder))
                 last_saved = time.monotonic()
                 row[PREDICTIONS] = json.dumps(state.predictions())
-                tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
+                with _storage():
+                    tune.report(row, checkpoint=Sent.of(Path(folder)))
         else:
             tune.report(row)
 
     try:
-        kept = tune.get_checkpoint()
-        if kept is None and config["resume"]:
-            kept = tune.Checkpoint(config["resume"])
-        with teller, kept.as_directory() if kept else nullcontext() as folder:
+        with teller, tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder) / CHECKPOINT_FILE
+            begun = _fetch(config["resume"], kept)
             # One without a checkpoint is of the last report, which brought the model alone: all is
             # trained, only its end was missed.
-            if folder is None or (Path(folder) / CHECKPOINT_FILE).exists():
-                train(task, data, on_epoch, Path(folder) if folder else None)
+            if not begun or kept.exists():
+                train(task, data, on_epoch, Path(folder) if begun else None)
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        lost = isinstance(error, MemoryError | StorageError)
+        if lost or type(error).__name__ == "OutOfMemoryError":
             raise
         key = FULL if is_full(error) else "error"
         tune.report({"epoch": epoch, key: one_line(error)})
+
+
+def _fetch(resume: str | None, to: Path) -> bool:
+    """Copy the checkpoint to go on from, if it is whole; whether there is anything to go on from.
+
+    By its name: a storage may be late to list what is there.
+    """
+    kept = tune.get_checkpoint()
+    with _storage():
+        try:
+            if kept is not None:
+                place = f"{kept.path}/{to.name}"
+                with kept.filesystem.open_input_stream(place) as source, open(to, "wb") as target:
+                    shutil.copyfileobj(source, target)
+            elif resume:
+                Storage(resume).fetch(to.name, to)
+        except FileNotFoundError:
+            pass
+    return bool(kept or resume)
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """While the storage is used: what it raises is no error of the trial's."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise StorageError(one_line(error)) from error
 
 
 def _ends(shared: Shared, left_s: float | None) -> float:

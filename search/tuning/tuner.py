@@ -76,6 +76,9 @@ def run_trials(
         if found is not None and not stopping.closed:
             searcher, missing = found
             shared = _shared(source, share, stopping, progress)
+            place = source.folder.store.child("ray")
+            # A file system of ours brings its patience to the workers.
+            system, inside = (None, place.place) if place.is_local else place.opened()
             trainable = tune.with_resources(
                 tune.with_parameters(run_trial, train=train, data=data, shared=shared),
                 {"cpu": share.cpus, "gpu": share.gpus},
@@ -95,7 +98,8 @@ def run_trials(
                 run_config=tune.RunConfig(
                     # Each session its own folder: Ray numbers checkpoints from 0 again.
                     name=f"{source.name}-{source.folder.session}",
-                    storage_path=source.folder.store.child("ray").place,
+                    storage_path=inside,
+                    storage_filesystem=system,
                     callbacks=[
                         Recorder(source, stopping, progress, data),
                         *tracker_callbacks(source.settings.log_to, source.folder.path, source.name),
