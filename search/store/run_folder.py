@@ -6,7 +6,7 @@ A copy of it in a storage is written under a lease: search/store/lease.py.
 import math
 import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,8 +18,9 @@ from search.store.keys import VARIABLE
 from search.store.lease import Lease, identity
 from search.store.listed import model_file
 from search.store.records import RUN_FILE, State, now, read_run, resume_command
+from search.store.sending import Copy
 from search.store.storage import Storage
-from search.store.sync import Copy, Kept, adopt, bring_up, is_kept
+from search.store.sync import Kept, adopt, bring_up, is_kept
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 LOCK_FILE = ".lock"
-COPY_EVERY_S = 30.0
-"""The copy in a storage learns of checkpoints no more often; of a trial's end it learns at once."""
+MODEL_FILE = "model.safetensors"
+COPY_EVERY_S = 5.0
+"""The copy in a storage learns of checkpoints and new trials no more often; of ends at once."""
 
 
 def assert_free(path: Path) -> None:
@@ -171,6 +173,12 @@ class RunFolder:
         if self._copy:
             self._copy.lease.assert_kept()
 
+    def look_after(self) -> None:
+        """Let the copy in a storage catch up, while the run is ours; see `assert_ours`."""
+        self.assert_ours()
+        if self._copy:
+            self._copy.catch_up(COPY_EVERY_S)
+
     def update_run(self, **values: Any) -> None:
         """Replace entries of run.json."""
         self.records.run.update(values)
@@ -181,6 +189,8 @@ class RunFolder:
         self.assert_ours()
         self._trials.append(row)
         self.records.add_trial(row)
+        if self._copy:
+            self._copy.push(every_s=COPY_EVERY_S if row["state"] == "running" else 0.0)
 
     def end_trial(
         self, trial: str, state: State, error: str | None = None, reason: str | None = None,
@@ -191,13 +201,12 @@ class RunFolder:
         row |= {"ended": now(), "epochs": self.records.last_epoch(trial)}
         row |= {"error": error, "reason": reason, **more}
         self.add_trial(**row, state=state)
-        if self._copy:
-            self._copy.push()
 
     def checkpoint(self, trial: str) -> tuple[int, str] | None:
         """Epoch and name in the store of the trial's last checkpoint that is still there."""
         for epoch, row in sorted(self.records.epochs.get(trial, {}).items(), reverse=True):
-            if row["checkpoint"] and self.store.exists(row["checkpoint"]):
+            # Asked for by its file: a storage may be late to list a folder that is there.
+            if row["checkpoint"] and self.store.exists(f"{row['checkpoint']}/{MODEL_FILE}"):
                 return epoch, row["checkpoint"]
         return None
 
@@ -215,7 +224,7 @@ class RunFolder:
     def keep_model(self, space: str, trial: str, epoch: int, checkpoint: str) -> None:
         """Put a checkpoint's model into best/SPACE, the model before the note that names it."""
         folder = self.path / "best" / space
-        self._fetch_model(checkpoint, folder / "model.safetensors")
+        self._fetch_model(checkpoint, folder / MODEL_FILE)
         write_json(folder / "trial.json", {"trial": trial, "epoch": epoch})
 
     def keep_listed(self, trial: str, checkpoint: str) -> None:
@@ -225,7 +234,7 @@ class RunFolder:
     def _fetch_model(self, checkpoint: str, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         temporary = to.with_name(f".{to.stem}.tmp")
-        self.store.fetch(f"{checkpoint}/model.safetensors", temporary)
+        self.store.fetch(f"{checkpoint}/{MODEL_FILE}", temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(to)
@@ -262,7 +271,9 @@ class RunFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        # What ended the session is said, not also that the copy lacks its end.
+        with suppress(InputError) if isinstance(error, InputError) else nullcontext():
+            self.close()
 
 
 def _locked(stack: ExitStack, path: Path) -> "FileLock":

@@ -15,7 +15,7 @@ from search.store.run_folder import RunFolder
 from search.tuning.progress import Progress
 from search.tuning.source import Source
 from search.tuning.stopping import Stopping
-from search.tuning.trainable import FULL, PREDICTIONS
+from search.tuning.trainable import FULL, PREDICTIONS, StorageError
 
 _LOST = {
     "running low on memory": "the machine ran out of memory",
@@ -95,9 +95,12 @@ class Recorder(Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Record a trial that Ray gave up."""
+        """Record a trial that Ray gave up; stop everything where the storage is the reason."""
+        reason = _reason(trial)
+        if StorageError.__name__ in reason:
+            raise OSError(f"{trial.config['trial']}: {reason.partition('Error: ')[2]}")
         if not self._stopping.interrupted:
-            self._end(trial.config["trial"], "failed", _reason(trial))
+            self._end(trial.config["trial"], "failed", reason)
             _forget(trial)
 
     def on_trial_recover(
@@ -116,7 +119,7 @@ class Recorder(Callback):
         Raises:
             InputError: another driver has taken the run over.
         """
-        self._folder.assert_ours()
+        self._folder.look_after()
         if self._monitor:
             self._monitor.step(trials)
         self._progress.tick()

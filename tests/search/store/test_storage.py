@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from captcha_models.errors import InputError
-from search.store import lease
+from search.store import lease, run_folder, sending
 from search.store.records import read_run
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
@@ -75,19 +75,46 @@ def tables(store: Storage) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def test_the_copy_learns_of_checkpoints_now_and_then(tmp_path: Path) -> None:
-    store = Storage(str(tmp_path / "shared"))
+def test_the_copy_learns_of_the_last_checkpoint_though_nothing_follows(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_folder, "COPY_EVERY_S", 0.5)
+    store, elsewhere = Storage(storage).child("last"), tmp_path / "elsewhere"
+
+    def known() -> list[int]:
+        shutil.rmtree(elsewhere, ignore_errors=True)
+        if is_kept(store):
+            bring_up(store, elsewhere)
+        rows = read_run(elsewhere).epochs.get("crnn-000", {}) if elsewhere.exists() else {}
+        return [epoch for epoch, row in rows.items() if row["checkpoint"]]
+
     with RunFolder.create(tmp_path / "run", _runs.run_json(), store) as folder:
         name = _runs.start(folder, 0)
         for epoch in (1, 2, 3):
             _runs.epoch(folder, name, epoch, 2.0, checkpoint=True)
-        deadline = time.monotonic() + 20
-        while not is_kept(store) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 30
+        while known() != [1, 2, 3] and time.monotonic() < deadline:
+            folder.look_after()
             time.sleep(0.05)
-        bring_up(store, tmp_path / "elsewhere")
-        found = read_run(tmp_path / "elsewhere").epochs[name]
-        # The first is known though no trial has ended; the others lie within half a minute.
-        assert [epoch for epoch, row in found.items() if row["checkpoint"]] == [1]
+        assert known() == [1, 2, 3]
+
+
+def test_a_table_of_many_parts_is_sent_whole_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "PARTS", 3)
+    store, path = Storage(str(tmp_path / "store")), tmp_path / "run"
+    with RunFolder.create(path, _runs.run_json(), store) as folder:
+        for number in range(8):
+            folder.end_trial(_runs.start(folder, number), "failed", error="no")
+            folder._copy.push(wait=True)  # type: ignore[union-attr]
+    parts = tables(store)["trials.jsonl"]
+    assert len(parts) <= 3
+    assert sum(size for _, size in parts) == (path / "trials.jsonl").stat().st_size
+    # What no state names any more is not left there.
+    assert len(list((tmp_path / "store").rglob("trials.jsonl"))) == len(parts)
+    bring_up(store, tmp_path / "elsewhere")
+    assert len(read_run(tmp_path / "elsewhere").trials) == 8
 
 
 # Ray makes folders, which the stand-in for Google's storage does not know.
@@ -163,7 +190,10 @@ def test_a_search_stops_when_its_run_is_taken_over(
     records = read_run(place)
     assert records.last_epoch("pooled-000") <= rows[0] + 10
     assert records.trials["pooled-000"]["state"] == "running"
-    assert not is_kept(store)
+    # What it told the storage is what it knew then.
+    assert newest(store).term == 1
+    bring_up(store, tmp_path / "elsewhere")
+    assert read_run(tmp_path / "elsewhere").last_epoch("pooled-000") <= rows[0]
 
 
 def wait(until: Callable[[], object]) -> None:
