@@ -46,8 +46,10 @@ STRONG: dict[str, Value] = {
     "augment": 1.0,
     "augment_elastic": True,
     "splice": 0.75,
+    "synthetic_share": 0.0,
 }
-"""A body that sees less at a time, and much that changes: the best random one on receipts."""
+"""A body that sees less at a time, and much that changes; nothing is generated, for where that does
+not help: the best random one on receipts."""
 
 SPACE = Space(
     name="crnn",
