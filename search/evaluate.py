@@ -5,7 +5,7 @@ python -m search.evaluate MODEL --data DATA [--json]
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,10 +15,6 @@ from captcha_models.errors import InputError
 from captcha_models.loading import loading
 from captcha_models.waiting import Waiting
 from captcha_models.words import counted, percent
-
-if TYPE_CHECKING:
-    from captcha_models.data.images import LabelledImages
-    from captcha_models.training.checkpoint import Loaded
 
 MISREAD_SHOWN = 20
 PARTS = {
@@ -60,6 +56,7 @@ def evaluate(
             import torch
 
             from captcha_models.inference.origin import origin
+            from captcha_models.inference.parts import parts_of
             from captcha_models.inference.predictor import predict_images
             from captcha_models.training.checkpoint import load_model
             from captcha_models.training.evaluation import evaluate as score
@@ -133,28 +130,6 @@ def evaluate(
         click.echo(f"  {row['image']}: {row['label']} read as {row['read']} ({sure})")
     if len(misread) > MISREAD_SHOWN:
         click.echo(f"  and {len(misread) - MISREAD_SHOWN} more")
-
-
-def parts_of(loaded: "Loaded", images: "LabelledImages") -> list[str]:
-    """For each image what it was in the model's training: a key of PARTS.
-
-    Models of earlier versions do not know their images one by one, but the set as a whole.
-    """
-    from captcha_models.data.splits import make_split
-
-    if loaded.seen:
-        return [loaded.seen.part(digest) for digest in images.digests]
-    card = loaded.card
-    if images.digest != card.data.digest:
-        return ["new"] * len(images)
-    if card.split is None:
-        return ["train"] * len(images)
-    split = make_split(images.units, images.parts, **card.split.model_dump())
-    parts = ["left out"] * len(images)
-    for name, rows in (("train", split.train), ("valid", split.valid), ("locked", split.test)):
-        for row in rows.tolist():
-            parts[row] = name
-    return parts
 
 
 def choose(parts: Sequence[str], wanted: str | None) -> tuple[list[int], str]:

@@ -13,7 +13,12 @@ GROUP = "Images"
 
 
 def image_options(
-    group: str = GROUP, *, data: bool = True, required: bool = False, sized: bool = True
+    group: str = GROUP,
+    *,
+    data: bool = True,
+    required: bool = False,
+    sized: bool = True,
+    otherwise: str = "; by default auto, one of the last two.",
 ) -> Callable[[Any], Any]:
     """A decorator that gives a click command the options; what is not typed is None or False.
 
@@ -22,6 +27,7 @@ def image_options(
         data: with `--data`; a command may take it as its argument.
         required: nothing is read unless `--data` is given.
         sized: with `--size`; a model has a size of its own.
+        otherwise: what the help says of a command without `--data`, where it is not required.
     """
     options = [
         option(
@@ -30,7 +36,7 @@ def image_options(
             shell_complete=files,
             group=group,
             help="Folder, zip or table of labelled images, download, or synthetic[:N]"
-            + ("." if required else "; by default auto, one of the last two."),
+            + ("." if required else otherwise),
         ),
         option(
             "--labels",

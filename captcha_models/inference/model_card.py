@@ -7,7 +7,11 @@ from captcha_models.training.checkpoint import Card
 from captcha_models.words import counted, percent
 
 VERSION = 1
-FILES = {"onnx": "model.onnx", "safetensors": "model.safetensors"}
+FILES = {
+    "onnx": "model.onnx",
+    "onnx-int8": "model.int8.onnx",
+    "safetensors": "model.safetensors",
+}
 INTENDED_USE = (
     "Research on recognising text in a public benchmark of generated captchas: comparing "
     "architectures, training recipes and hyperparameter searches. Not for defeating live sites, "
@@ -37,7 +41,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-session = onnxruntime.InferenceSession("model.onnx")
+session = onnxruntime.InferenceSession("{file}")
 symbols = session.get_modelmeta().custom_metadata_map["symbols"]
 image = Image.open("captcha.png").convert("RGB")
 {resize}
@@ -62,7 +66,7 @@ from captcha_models.inference.predictor import load
 predictor = load("model.safetensors")
 print(predictor.predict(["captcha.png"])[0].label)
 """
-_USE = {"onnx": _ONNX, "safetensors": _SAFETENSORS}
+_USE = {"onnx": _ONNX, "onnx-int8": _ONNX, "safetensors": _SAFETENSORS}
 
 
 def describe(card: Card, kind: str, by_columns: bool, any_width: bool) -> dict[str, Any]:
@@ -157,6 +161,12 @@ def markdown(about: dict[str, Any]) -> str:
             f"{counted(choice['held_out']['num_fits'], 'training')} on {choice['folds']} folds"
         )
         facts["confirmed"] = f"{'yes' if choice['confirmed'] else 'no'}: {choice['says']}"
+    if found := about.get("int8"):
+        facts["int8"] = (
+            f"convolutions in int8; of {counted(found['num_images'], 'image')} it reads "
+            f"{found['read']:,} labels, float32 {found['read_float32']:,}; "
+            f"{counted(found['otherwise'], 'image')} read otherwise"
+        )
     lines = [f"# Model card: {about['file']}", "", *_table(("what", "value"), facts.items())]
     lines += ["", "## How well it reads", ""]
     lines += _table(("metric", "value"), ((row["title"], _value(row)) for row in about["metrics"]))
@@ -169,7 +179,7 @@ def markdown(about: dict[str, Any]) -> str:
         size["filled"] = f"max(-(-width // {STEP}), 2) * {STEP}"
         size["filled_to"] = f"a multiple of {STEP} px"
     resize = (_KEEP if model["keep_aspect"] else _SQUEEZE).format(**size)
-    code = _USE[about["format"]].format(resize=resize)
+    code = _USE[about["format"]].format(resize=resize, file=about["file"])
     lines += ["", "## Use", "", "```python", *code.splitlines(), "```"]
     lines += ["", "## Intended use", "", about["intended_use"]]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in about["limits"])]
