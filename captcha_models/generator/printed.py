@@ -5,6 +5,7 @@ to tell a symbol from the image that it was in. Lines drawn in faces that everyb
 enough to learn the symbols from. Place, size, ink and paper are those of an image of the set.
 """
 
+import string
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ OWN = ("Go-Bold.ttf", "DejaVuSansMono-Bold.ttf")
 """Faces of this package."""
 OTHERS = (
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif",
-    "DejaVuSerif-Bold", "STIXGeneral", "STIXGeneralBol", "cmr10", "cmb10", "cmss10", "cmtt10",
+    "DejaVuSerif-Bold", "STIXGeneral", "STIXGeneralBol",
 )  # fmt: skip
 """Faces that matplotlib brings along: with and without serifs, of one width and of many."""
+OF_TEX = ("cmr10", "cmb10", "cmss10", "cmtt10")
+"""Others of its faces, with TeX's own code: they draw an inverted exclamation mark for `<`."""
+SAME_IN_TEX = frozenset(string.ascii_letters + string.digits + "!#$%&()*+,-./:;=?@[]")
+"""Symbols that these draw as others do."""
 EM = 48.0
 """Px per em at which text is set, before it is scaled to its place."""
 MARGIN = 8
@@ -106,16 +111,17 @@ def faces(symbols: Iterable[str]) -> tuple[str, ...]:
         for symbol in wanted
     ):
         return ()
-    return tuple(face for face in _installed() if all(has_glyph(face, s) for s in wanted))
+    some = _installed(OTHERS + OF_TEX if SAME_IN_TEX.issuperset(wanted) else OTHERS)
+    return tuple(face for face in (*OWN, *some) if all(has_glyph(face, s) for s in wanted))
 
 
-@lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
+@lru_cache(maxsize=2)
+def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
     import matplotlib
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    found = (folder / f"{name}.ttf" for name in OTHERS)
-    return (*OWN, *(str(file) for file in found if file.is_file()))
+    found = (folder / f"{name}.ttf" for name in names)
+    return tuple(str(file) for file in found if file.is_file())
 
 
 def kind_of(symbol: str) -> str:

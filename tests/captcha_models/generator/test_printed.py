@@ -1,13 +1,14 @@
 """Printed lines: text is found where it stands, and other text is put in its place."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from captcha_models.generator.printed import Line, draw_line, faces, kind_of, measured
+from captcha_models.generator.printed import OF_TEX, Line, draw_line, faces, kind_of, measured
 from captcha_models.generator.text import load_font
 
 LINE = Line("4711", 160, left=30, top=12, right=110, bottom=38, paper=220.0, ink=40.0)
@@ -106,6 +107,14 @@ def test_faces_have_all_symbols_or_are_none(symbols: str, any_face: bool) -> Non
 
 def test_digits_have_many_faces() -> None:
     assert len(faces("0123456789")) >= 10
+
+
+@pytest.mark.parametrize("other", list('<>_{}|\\"`^~£°¡'))
+def test_a_face_that_draws_another_symbol_is_left_out(other: str) -> None:
+    among = {Path(face).stem for face in faces(f"12{other}")}
+    assert among.isdisjoint(OF_TEX)
+    assert {"DejaVuSans", "STIXGeneral"} <= among
+    assert {Path(face).stem for face in faces("12-/A")} >= set(OF_TEX)
 
 
 def test_a_symbol_gives_place_to_its_kind() -> None:
