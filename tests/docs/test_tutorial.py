@@ -1,86 +1,28 @@
-"""The tutorial and README's Python, run as they stand on a small drawn set, with less to train.
+"""The tutorial, run as it stands on a small drawn set, with less to train.
 
 And the commands that programs print on the way: each is run as printed, in the folder as it was.
 """
 
-import os
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
-import time
-import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from tests import labelled
-from tests.docs._shown import PROGRAM, ROOT, python, typed
+from tests.docs._shown import ROOT, python, typed
+from tests.docs._tried import printed, run, shorter, succeeded
 
-TUTORIAL, README = ROOT / "docs" / "tutorial.md", ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+# One at a time: a worker more would take as long to start as both trials to train.
 SHORTER = {
-    " --time-budget 5m": " --trials 2 --epochs 2 --set batch_size=16 --set cut=5",
+    " --time-budget 5m": (
+        " --trials 2 --epochs 2 --set batch_size=16 --set cut=5 --max-concurrent 1"
+    ),
     " --top 2 --seeds 3": " --top 1 --seeds 2 --test-seeds 1",
 }
-SHORTER_PYTHON = {
-    "trials=8": 'trials=2, epochs=2, fixed={"batch_size": "16", "cut": "5"}',
-    "top=2, seeds=3": "top=1, seeds=2",
-}
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]
-
-
-def shorter(text: str, by: dict[str, str]) -> str:
-    for long, short in by.items():
-        assert text.count(long) == 1, f"{long} is there once"
-        text = text.replace(long, short)
-    return text
-
-
-@pytest.fixture
-def meters(tmp_path: Path) -> Path:
-    """A folder of 60 images; one of images that came later lies beside it."""
-    draw(tmp_path / "later", count=12, seed=4)
-    return draw(tmp_path / "meters", count=60, seed=3)
-
-
-def draw(folder: Path, count: int, seed: int) -> Path:
-    """A folder of images, counters for names, and a table in it."""
-    folder.mkdir()
-    texts = labelled.texts(count, labelled.DIGITS, (5,), seed)
-    rows = ["image,label"]
-    for i, pixels in enumerate(labelled.plain(texts, (96, 32)).pixels, 1):
-        Image.fromarray(pixels[0]).save(folder / f"{i:04d}.png")
-        rows.append(f"{i:04d}.png,{texts[i - 1]}")
-    (folder / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return folder
-
-
-def run(words: list[str], place: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        cwd=place,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONFAULTHANDLER": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-def printed(said: str) -> list[str]:
-    """The commands that stand alone on a line."""
-    python = str(Path(sys.executable))
-    lines = [line.strip().replace(python, "python") for line in said.splitlines()]
-    return [line for line in lines if PROGRAM.match(line)]
 
 
 def test_the_tutorial_runs_as_it_stands_and_so_does_what_it_prints(
@@ -109,69 +51,3 @@ def test_the_tutorial_runs_as_it_stands_and_so_does_what_it_prints(
     done = run([sys.executable, "-c", python(TUTORIAL)], place)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
-
-
-def succeeded(command: str, place: Path) -> str:
-    """What a command says, which has to end well."""
-    words = shlex.split(command)
-    done = run([sys.executable, *words[1:]], place)
-    # Models that have learned nothing in two epochs cannot say which labels are wrong.
-    useless = words[2] == "search.labels" and "for one that reads" in done.stderr
-    assert done.returncode == (2 if useless else 0), f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-def test_what_is_printed_when_one_interrupts_goes_on(meters: Path) -> None:
-    place = meters.parent
-    # Long enough that something is left to do when the driver has taken the interrupt in.
-    search = "python -m search.run --space crnn --data meters --name r --trials 8 --epochs 3"
-    begun = interrupted(f"{search} --set batch_size=16 --set cut=5", place, "runs/r/epochs.jsonl")
-    [go_on] = [one for one in printed(begun) if "--resume" in one]
-    assert "best of crnn: " in succeeded(go_on, place)
-    assert len((place / "runs" / "r" / "trials.jsonl").read_text().splitlines()) >= 16
-    confirm = "python -m search.confirm runs/r --top 1 --seeds 2 --no-test"
-    begun = interrupted(confirm, place, "runs/r/confirmed/fits/epochs.jsonl")
-    [go_on] = printed(begun)
-    succeeded(go_on, place)
-    assert (place / "runs" / "r" / "best" / "model.safetensors").exists()
-
-
-def interrupted(command: str, place: Path, table: str) -> str:
-    """What a command says that is interrupted once a table has a row."""
-    process = subprocess.Popen(
-        [sys.executable, *shlex.split(command)[1:]],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 600
-    # The first line says what table it is.
-    while not ((place / table).exists() and (place / table).read_bytes().count(b"\n") > 1):
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 130, said
-    return said
-
-
-@pytest.mark.filterwarnings("default:README's Python crashed")
-def test_the_python_of_the_readme_runs(meters: Path) -> None:
-    place = meters.parent
-    with zipfile.ZipFile(place / "images.zip", "w") as archive:
-        for file in sorted(meters.iterdir()):
-            archive.write(file, file.name)
-    (place / "new.png").write_bytes((meters / "0001.png").read_bytes())
-    code = shorter(python(README), SHORTER_PYTHON)
-    done = run([sys.executable, "-c", code], place)
-    if done.returncode == -signal.SIGSEGV:
-        # Once in some thirty runs, the cause not found; the trace is to tell of it.
-        warnings.warn(f"README's Python crashed: {done.stdout}{done.stderr}", stacklevel=1)
-        shutil.rmtree(place / "runs")
-        done = run([sys.executable, "-c", code], place)
-    assert done.returncode == 0, done.stderr
-    assert "chosen: " in done.stdout
