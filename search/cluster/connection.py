@@ -1,19 +1,17 @@
 """Connection to Ray: what the cluster has, and what of it each trial gets."""
 
-import contextlib
 import logging
 import os
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from captcha_models.errors import InputError
+from search.cluster.address import check_address, has_token
 from search.tuning.settings import Settings
 
 _QUIET = {
@@ -45,7 +43,6 @@ BOOTSTRAP = "ray_bootstrap_config.yaml"
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = ("captcha_models", "spaces", "search")
-_ANSWER_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,13 @@ class Share:
         return _fits(node, self.cpus, self.gpus) > 0
 
 
+_own: list[tuple[str, bool]] = []
+"""What `connect` has connected this process to: how it is called, whether it is private."""
+
+
 @contextmanager
 def connect(address: str | None = None, *, num_cpus: int | None = None) -> Iterator[Cluster]:
-    """Connect to Ray for the time of a search.
+    """Connect to Ray for the time of a search; within another connection, stay with that one.
 
     Args:
         address: as `ray.init` takes it; None is RAY_ADDRESS if set, else a private local Ray.
@@ -107,7 +108,7 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     wanted = check_address(address)
-    if wanted != "local" and _has_token():
+    if wanted != "local" and has_token():
         # Ray uses a token by itself only where it starts a cluster.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
@@ -115,7 +116,8 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if ray.is_initialized():
-        yield current_cluster("a Ray that was already connected", private=True)
+        where, private = _own[0] if _own else ("a Ray that was already connected", True)
+        yield current_cluster(where, private=private)
         return
     options: dict[str, Any] = {"include_dashboard": False} if wanted == "local" else {}
     if wanted == "local":
@@ -132,9 +134,11 @@ def connect(address: str | None = None, *, num_cpus: int | None = None) -> Itera
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"cannot connect to {where}: {reason}") from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    _own.append((where, wanted == "local"))
     try:
         yield current_cluster(where, private=wanted == "local")
     finally:
+        _own.clear()
         ray.shutdown()
 
 
@@ -251,49 +255,3 @@ def _growth(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
         if kind != config["head_node_type"] and (cpus or gpus):
             found += [Node(cpus, gpus, kind)] * max(0, about["max_workers"] - up)
     return tuple(found[: max(0, config["max_workers"] + 1 - len(nodes))])
-
-
-def _assert_extra() -> None:
-    """Refuse a cluster without what clusters need; Ray would fail on its workers, and unclearly."""
-    if missing := [name for name in ("aiohttp", "aiohttp_cors", "grpc") if find_spec(name) is None]:
-        raise InputError(
-            f"a cluster needs the extra `cluster` ({', '.join(missing)} is missing): "
-            "pip install 'captcha-search[cluster]', or make setup"
-        )
-
-
-def check_address(address: str | None) -> str:
-    """The address to connect to, refused where no Ray listens; Ray itself would try for minutes.
-
-    A refused port is found out by TCP at once, where gRPC would wait; another kind of server by
-    gRPC, which Ray speaks.
-
-    Args:
-        address: as `connect` takes it.
-
-    Raises:
-        InputError: nobody listens there, or something else does, or what clusters need is missing.
-    """
-    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
-    host, colon, port = wanted.removeprefix("ray://").rpartition(":")
-    if not (colon and port.isdigit()):
-        return wanted
-    with contextlib.suppress(UnicodeError, OverflowError):
-        try:
-            socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
-        except OSError as error:
-            raise InputError(f"no Ray answers at {wanted}: {error.strerror or error}") from None
-        _assert_extra()
-        import grpc
-
-        with grpc.insecure_channel(f"{host}:{port}") as channel:
-            try:
-                grpc.channel_ready_future(channel).result(timeout=_ANSWER_S)
-            except grpc.FutureTimeoutError:
-                raise InputError(f"no Ray answers at {wanted}: something else is there") from None
-    return wanted
-
-
-def _has_token() -> bool:
-    given = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return given or (Path.home() / ".ray" / "auth_token").is_file()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from search.confirmation.candidates import (
 from search.confirmation.final import Winner, clear_kept, file_of, place, put_best, train_finals
 from search.store.disk_full import writing
 from search.store.jsonl import write_json
-from search.store.listed import CONFIRMED, FITS, ListedTrial, Row
+from search.store.listed import CONFIRMED, FITS
 from search.store.records import Records, now, read_run, whole
 from search.store.run_folder import RunFolder
 from search.store.storage import Storage
@@ -91,6 +92,10 @@ class Confirmation:
             InputError: other images than the search's, or a second test-set evaluation.
             KeyboardInterrupt: a second call goes on.
         """
+        with ExitStack() as kept:
+            return self._run(kept)
+
+    def _run(self, kept: ExitStack) -> dict[str, Any]:
         self._bring_up()
         with whole(self.records.path):
             load_outside(self.settings)
@@ -112,9 +117,9 @@ class Confirmation:
         if looks:
             # Before hours are spent on what would then be refused.
             ledger.assert_free(plan, force)
-        trials = self._list(images)
+        trials = self._list(images, kept)
         groups = iter(
-            _dealt(trials, [one.fits(self.plan) for own in found.values() for one in own])
+            trials.run_groups([one.fits(self.plan) for own in found.values() for one in own])
         )
         results = {
             name: {
@@ -143,6 +148,7 @@ class Confirmation:
         if judged:
             # Last, so that one that was killed before goes on.
             ledger.finish(plan)
+        self.doing("ending Ray")
         return results
 
     def _load(self) -> LabelledImages:
@@ -154,13 +160,13 @@ class Confirmation:
         """The model that the search's trials started from."""
         return load_init(self.settings, self.records.run.get("init"), self.records.path)
 
-    def _list(self, images: LabelledImages) -> ListRun:
+    def _list(self, images: LabelledImages, lasting: ExitStack) -> ListRun:
         own = {k: self.settings[k] for k in (*RESOURCES, "stall_s") if k in self.settings}
         given = {k: self.options[k] for k in RESOURCES if self.options[k] is not None}
         return ListRun(
             self.records.path / FITS, images, self.say, self.options["address"], self.num_cpus,
             kept.child(FITS).place if (kept := self._storage()) else None, {**own, **given},
-            train=self.train, init=self._init(), doing=self.doing,
+            train=self.train, init=self._init(), doing=self.doing, kept=lasting,
         )  # fmt: skip
 
     def _storage(self) -> Storage | None:
@@ -196,7 +202,7 @@ class Confirmation:
             groups += [one.tests, baseline.test_fits(self.plan, temperature)]
             self.say(f"{one.space}: {counted(len(one.tests), 'training')} each of {one.final.name} "
                      f"and the baseline {one.cost(trials.images)}")  # fmt: skip
-        dealt = iter(_dealt(trials, groups))
+        dealt = iter(trials.run_groups(groups))
         whole = True
         for one in winners:
             winner, other = next(dealt), next(dealt)
@@ -283,15 +289,3 @@ def _chosen(result: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _named(found: Sequence[Candidate], name: str) -> Candidate:
     return next(one for one in found if one.name == name)
-
-
-def _dealt(trials: ListRun, groups: Sequence[Sequence[ListedTrial]]) -> list[list[Row | None]]:
-    """Train groups of fits as one list; the rows, in the same groups.
-
-    Seed by seed, so that one that is interrupted says as much of each candidate.
-    """
-    fits = [fit for group in groups for fit in group]
-    order = sorted(range(len(fits)), key=lambda i: fits[i].seed)
-    rows = dict(zip(order, trials.run([fits[i] for i in order]), strict=True))
-    place = iter(range(len(fits)))
-    return [[rows[next(place)] for _ in group] for group in groups]

@@ -1,6 +1,7 @@
 """Run of a list of trials in a folder, where finished ones are found again by their keys."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class ListRun:
         train: what a trial does.
         init: a model that every trial starts from, as each trial's `init` says too.
         doing: shows what is being done while there is no progress to show.
+        kept: keeps the connection to Ray for the next call; see `Session`.
     """
 
     place: Path
@@ -53,6 +55,7 @@ class ListRun:
     train: Trainable = train
     init: "Initial | None" = None
     doing: Doing = quiet
+    kept: ExitStack | None = None
 
     def run(self, trials: Sequence[ListedTrial]) -> list[Row | None]:
         """Train what has no row yet.
@@ -81,6 +84,17 @@ class ListRun:
                 if key not in done:
                     self.say(f"{trial} failed: {self._errors().get(key, 'it was cut off')}")
         return [done.get(trial.key(self.images.digest)) for trial in trials]
+
+    def run_groups(self, groups: Sequence[Sequence[ListedTrial]]) -> list[list[Row | None]]:
+        """Train groups of trials as one list; the rows, in the same groups.
+
+        Seed by seed, so that one that is interrupted says as much of each group.
+        """
+        trials = [trial for group in groups for trial in group]
+        order = sorted(range(len(trials)), key=lambda i: trials[i].seed)
+        rows = dict(zip(order, self.run([trials[i] for i in order]), strict=True))
+        place = iter(range(len(trials)))
+        return [[rows[next(place)] for _ in group] for group in groups]
 
     def rows(self) -> dict[str, Row]:
         """The rows of finished trials, by key."""
@@ -111,6 +125,7 @@ class ListRun:
             self.num_cpus,
             self.train,
             doing=self.doing,
+            kept=self.kept,
         )
         self.place.parent.mkdir(parents=True, exist_ok=True)
         session.run_list(

@@ -13,7 +13,8 @@ from captcha_models.inspection.remarks import remarks
 from captcha_models.loading import loading
 from captcha_models.secrets import HIDDEN
 from captcha_models.words import counted
-from search.cluster.connection import Cluster, check_address, connect, share
+from search.cluster.address import check_address
+from search.cluster.connection import Cluster, connect, share
 from search.store.disk_full import writing
 from search.store.records import read_run, whole
 from search.store.run_folder import RunFolder, assert_not_kept

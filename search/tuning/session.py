@@ -56,6 +56,8 @@ class Session:
         train: what a trial does.
         callbacks: further ones of Ray Tune's.
         doing: shows what is being done while there is no progress to show; None ends it.
+        kept: keeps the connection to Ray for further lists, unless this one is not brought to its
+            end; None ends it with the list.
         records: what the run folder says, once there is one.
     """
 
@@ -67,6 +69,7 @@ class Session:
     train: Trainable = train
     callbacks: "Sequence[Callback]" = ()
     doing: Doing = quiet
+    kept: ExitStack | None = None
     records: Records | None = None
     stopping: Stopping = field(default_factory=Stopping)
 
@@ -93,7 +96,10 @@ class Session:
             if (self.place / RUN_FILE).is_file() or (store and is_kept(store)):
                 folder = stack.enter_context(RunFolder.open(self.place, store, self.say))
             self.doing(STARTING)
-            cluster = stack.enter_context(connect(self.address, num_cpus=self.num_cpus))
+            kept = self.kept or stack
+            cluster = kept.enter_context(connect(self.address, num_cpus=self.num_cpus))
+            # Here, where a second signal does not break off the end of Ray.
+            stack.push(lambda kind, *_: kept.close() if kind or self.stopping.interrupted else None)
             self.check_cluster(cluster, settings, store or Storage(str(self.place.parent)))
             self.say_share(cluster, settings)
             first()

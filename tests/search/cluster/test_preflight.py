@@ -117,7 +117,7 @@ def test_an_address_where_nothing_listens_is_refused_at_once(tmp_path: Path) -> 
 @pytest.mark.parametrize("speaks", [True, False])
 def test_something_else_at_the_address_is_refused_within_10_s(speaks: bool) -> None:
     from captcha_models.errors import InputError
-    from search.cluster.connection import check_address
+    from search.cluster.address import check_address
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"

@@ -1,6 +1,7 @@
 """Lists of trials that are stopped, fail, and go on; a trial takes milliseconds here."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,19 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, drawn: LabelledImages) -
     assert begun(tmp_path) == [0, 1, 2, 3]
 
 
+def test_one_connection_serves_several_lists(tmp_path: Path, drawn: LabelledImages) -> None:
+    ended: list[bool] = []
+    with ExitStack() as kept:
+        kept.callback(ended.append, True)
+        one = run_of(tmp_path, drawn)
+        one.kept = kept
+        for count in (1, 2):
+            assert seeds(one.run(listed(count))) == list(range(count))
+            assert not ended
+    assert ended
+    assert begun(tmp_path) == [0, 1]
+
+
 def test_a_failure_is_told_last_and_tried_again(tmp_path: Path, drawn: LabelledImages) -> None:
     (tmp_path / "1").touch()
     said: list[str] = []
@@ -99,9 +113,11 @@ def test_an_interrupt_keeps_what_has_ended(tmp_path: Path, drawn: LabelledImages
     import os
 
     (tmp_path / "driver").write_text(str(os.getpid()))
-    one.train = interrupts
+    one.train, one.kept, ended = interrupts, ExitStack(), list[bool]()
+    one.kept.callback(ended.append, True)
     with pytest.raises(KeyboardInterrupt):
         one.run(listed(6))
+    assert ended, "no later list shall find the connection of one that was interrupted"
     kept = run_of(tmp_path, drawn).rows()
     assert 2 <= len(kept) < 6
     # As a kill in the middle of a row would leave it.

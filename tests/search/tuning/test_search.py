@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 import spaces
 from captcha_models.errors import InputError, NonFiniteLossError
-from search.cluster.connection import Cluster, Node, Share, check_address, current_cluster, share
+from search.cluster.address import check_address
+from search.cluster.connection import Cluster, Node, Share, current_cluster, share
 from search.store.leaderboard import best, counts
 from search.store.predictions import read_predictions
 from search.store.records import Records, read_run
