@@ -67,6 +67,11 @@ $(READY): $(PACKAGES) pyproject.toml
 	  --reinstall-package captcha-search --editable .
 	@touch $@
 
+# What Ray's own processes, the database of a study and the exporter import beside what is below.
+COMPILED := aiohttp alembic google grpc mako networkx onnx onnx_ir onnxruntime onnxscript opencensus \
+  opentelemetry prometheus_client pygments ray sqlalchemy torch yarl
+UNUSED := ray/(rllib|serve|llm|data)/|torch/(testing|_inductor|_dynamo|distributed|ao)/|/tests?/
+
 # The stamp comes last, so a set-up that was cut off is begun afresh.
 $(PACKAGES): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -82,6 +87,8 @@ $(PACKAGES): requirements.lock
 	@# and Ray otherwise take twice as long to start, in every process of every search.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -W ignore -c \
 	  'import captcha_models.training.fit, fastai.vision.all, search.tuning.session, search.tuning.tuner, pytest'
+	@cd .venv/lib/python3.*/site-packages && PYTHONDONTWRITEBYTECODE= ../../../bin/python -W ignore \
+	  -m compileall -q -j 0 -x '$(UNUSED)' $(COMPILED)
 	@touch $@
 
 # The newest of everything within pyproject's bounds, in an environment of its own, and what the
