@@ -14,7 +14,7 @@ from tests.docs._tried import run, shorter
 
 README = ROOT / "README.md"
 SHORTER = {
-    "trials=8": 'trials=2, epochs=2, fixed={"batch_size": "16", "cut": "5"}',
+    "trials=8": 'trials=2, epochs=2, max_concurrent=1, fixed={"batch_size": "16", "cut": "5"}',
     "top=2, seeds=3": "top=1, seeds=2",
 }
 pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(900)]

@@ -57,7 +57,8 @@ def test_every_trial_of_a_search_starts_from_the_model(
     def experiment(init: Path, **given: Any) -> search.Experiment:
         return search.Experiment(
             drawn, space, name="r", runs_dir=tmp_path, say=said.append, init=str(init),
-            fixed={name: str(value) for name, value in TINY.items()}, epochs=1, **given,
+            fixed={name: str(value) for name, value in TINY.items()}, epochs=1,
+            max_concurrent=1, **given,
         )  # fmt: skip
 
     run = experiment(model, trials=1).run()
