@@ -1,4 +1,4 @@
-"""Storages that are slow, fail, fill up, are late, or away: nothing is lost, and little is said."""
+"""Storages that fail, fill up, are late, or away: nothing is lost, and little is said."""
 
 import json
 import threading
@@ -29,7 +29,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 KINDS: dict[str, dict[str, Any]] = {
     "every": {"every": 5},
-    "slow": {"delay_s": 1.0},
     "half": {"half": 3},
     "lags": {"lags": True},
 }
@@ -108,7 +107,7 @@ def test_a_checkpoint_that_was_not_copied_is_sent_again_or_an_error(
 
 @pytest.mark.ray
 @pytest.mark.long
-@pytest.mark.fault("storage that is slow, fails one call in five, cuts writes, lists late",
+@pytest.mark.fault("storage that fails one call in five, cuts writes, lists late",
                    "tried again, with a limit; nobody notices")  # fmt: skip
 @pytest.mark.usefixtures("ray")
 @pytest.mark.timeout(400)
@@ -119,20 +118,17 @@ def test_a_search_does_not_notice(behind: tuple[Faults, str], kind: str, tmp_pat
     log, said = tmp_path / "log", list[str]()
     settings, run = Settings.parse({**SMALL, "trials": 2}), tmp_path / "a" / "r"
     first = session(run, place, log, said)
-    if kind == "slow":  # One session is long enough.
-        assert first.begin(settings) == 0
-    else:
-        # It is ended half-way, and its folder stays behind.
-        stop_after(first, 2)
-        assert first.begin(settings) == 130
-        run = tmp_path / "b" / "r"
-        assert session(run, place, log, said).resume({}) == 0
+    # It is ended half-way, and its folder stays behind.
+    stop_after(first, 2)
+    assert first.begin(settings) == 130
+    run = tmp_path / "b" / "r"
+    assert session(run, place, log, said).resume({}) == 0
     assert_whole(run, Storage(place).child("r"), 2, tmp_path)
     # What had a checkpoint was not trained again: its last one was after epoch 2.
     done = Counter(log.read_text().split("\n"))
     assert all(done[f"{trial} {epoch}"] == 1 for trial in (0, 1) for epoch in (1, 2, 4))
     assert not [line for line in said if "waiting for" in line]
-    assert kind == "slow" or faults.did[kind] > 0
+    assert faults.did[kind] > 0
 
 
 @pytest.mark.ray
