@@ -31,6 +31,8 @@ LEAST = 2
 """Trials that have reported before one of them is changed."""
 CHANGED = 0.4
 """Share of the parameters that a change touches."""
+AGAIN = 20
+"""Times that a point which was tried is drawn anew, at most."""
 REACH = 0.15
 """Standard deviation of a change, as a share of the range."""
 
@@ -62,9 +64,23 @@ class PriorSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """A point of the space, by the parameters' names."""
+        """A point of the space, by the parameters' names; one that was tried is drawn again."""
         rng = np.random.default_rng([self._seed, trial.number])
         ranked = best_first(study)
+        tried = [one.params for one in study.get_trials(deepcopy=False)]
+        point = self._point(rng, ranked, search_space)
+        for _ in range(AGAIN):  # Of few choices all may have been tried.
+            if point not in tried:
+                break
+            point = self._point(rng, ranked, search_space)
+        return point
+
+    def _point(
+        self,
+        rng: np.random.Generator,
+        ranked: Sequence[Mapping[str, Any]],
+        search_space: Mapping[str, BaseDistribution],
+    ) -> dict[str, Any]:
         kind = rng.random()
         if kind < CHANCE:
             return {k: drawn(rng, among, None) for k, among in search_space.items()}

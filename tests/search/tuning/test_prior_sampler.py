@@ -54,6 +54,27 @@ def test_before_anything_is_known_proposals_lie_near_the_priors() -> None:
         SPACE.assert_contains(trial.params)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_point_is_tried_twice_while_there_are_others(seed: int) -> None:
+    choices = CategoricalDistribution([False, True])
+    few = Space(
+        name="few",
+        parameters=dict.fromkeys("abc", choices),
+        baseline=dict.fromkeys("abc", False),
+        priors={"a": Prior(True, 0.9)},
+    )
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=PriorSampler(few, seed))
+    points = []
+    for number in range(12):
+        trial = ask(study, few)
+        points.append(tuple(few.suggest(trial).values()))
+        study.tell(trial, float(number))
+    # All eight come before one comes again, but for draws that miss the last of them.
+    assert len(set(points[:6])) == 6, points
+    assert len(points) == 12
+
+
 def test_later_proposals_lie_near_the_best() -> None:
     study = new_study()
     for i in range(30):
