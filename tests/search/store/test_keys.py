@@ -90,7 +90,8 @@ def test_the_printed_command_goes_on_and_asks_for_the_keys(bucket: str, tmp_path
         assert character, shown
         shown += character
     os.write(driver, f"{storage}\n".encode())
-    shown += asked.stderr.read().decode()
+    with asked.stderr:
+        shown += asked.stderr.read().decode()
     assert asked.wait(timeout=100) == 0, shown
     os.close(terminal)
     shown += os.read(driver, 65536).decode()
