@@ -10,14 +10,14 @@ from spaces.crnn_wide import SPLICED
 from spaces.space import Prior, Space, Value
 
 DECISIVE = (
-    "lr", "cut", "batch_size", "rnn_hidden_1", "pool_height", "dropout", "weight_decay", "augment",
-    "augment_shape", "augment_elastic", "splice", "synthetic_share", "fixed_length",
+    "lr", "cut", "batch_size", "rnn_hidden_1", "pool_height", "dropout", "augment", "augment_shape",
+    "augment_elastic", "splice", "synthetic_share", "fixed_length",
 )  # fmt: skip
 """What a search of few trials varies."""
 
 FIXED = (
     "map_to_seq_hidden", "rnn_hidden_2", "orthogonal", "aux_weight", "joint_weight", "shortcut",
-    "clip", "ema", "calibrate", "normalize", "bf16",
+    "clip", "ema", "calibrate", "normalize", "bf16", "weight_decay",
 )  # fmt: skip
 """What keeps the value of the recommended configuration."""
 
@@ -42,7 +42,6 @@ STRONG: dict[str, Value] = {
     "batch_size": 8,
     "pool_height": False,
     "dropout": 0.3,
-    "weight_decay": 1e-3,
     "augment": 1.0,
     "augment_elastic": True,
     "splice": 0.75,
@@ -61,7 +60,6 @@ SPACE = Space(
         "rnn_hidden_1": Prior(256, 0.3),
         "pool_height": Prior(True, 0.8),
         "dropout": Prior(0.2, 0.25),
-        "weight_decay": Prior(0.01, 0.3),
         "augment": Prior(0.6, 0.25),
         "splice": Prior(0.5, 0.25),
         "synthetic_share": Prior(0.5, 0.3),
