@@ -200,8 +200,11 @@ class Confirmation:
             # A baseline that failed before is tried again; nothing was fitted to it.
             temperature = lines.get(baseline.name, {"temperature": 1.0})["temperature"]
             groups += [one.tests, baseline.test_fits(self.plan, temperature)]
-            self.say(f"{one.space}: {counted(len(one.tests), 'training')} each of {one.final.name} "
-                     f"and the baseline {one.cost(trials.images)}")  # fmt: skip
+            of = f"{one.final.name} and the baseline"
+            won = one.line["name"] == baseline.name
+            of = "the baseline, which is the winner," if won else f"each of {of}"
+            self.say(f"{one.space}: {counted(len(one.tests), 'training')} of {of} "
+                     f"{one.cost(trials.images)}")  # fmt: skip
         dealt = iter(trials.run_groups(groups))
         whole = True
         for one in winners:

@@ -107,6 +107,9 @@ def test_a_confirmation_and_its_one_look(records: Records, drawn: LabelledImages
     assert test["num_images"] == sum(map(is_locked, drawn.names))
     winner = next(line for line in found["candidates"] if line["chosen"])
     assert winner["name"] == found["chosen"] == before["chosen"]
+    told = next(line for line in said if "trainings of " in line or ": 1 training of " in line)
+    both = f"each of {winner['name']} and the baseline"
+    assert ("the baseline, which is the winner" if winner["baseline"] else both) in told
     assert test["optimism"]["mean"] == test["winner"]["nll"]["mean"] - winner["search_valid_nll"]
     assert json.loads((folder / "crnn.json").read_text()) == found
     assert len(read_table(ledger)) == 2
