@@ -1,6 +1,7 @@
 """Generated images beside a set's own: captchas where they look alike, else printed lines."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -30,8 +31,29 @@ def most_of_a_batch(config: Config) -> int:
     return max(round(config.batch_size * share), 1)
 
 
-def kind(images: LabelledImages, split: Split) -> str:
-    """What is generated beside these images, in words: `captchas`, `printed lines (why)`, `none`.
+@dataclass(frozen=True)
+class Generated:
+    """What is generated beside a set of images.
+
+    Attributes:
+        kind: of the images.
+        why: why they are no captchas, or why there are none; empty for captchas.
+    """
+
+    kind: Literal["captchas", "printed lines", "none"]
+    why: str = ""
+
+    def describe(self) -> str:
+        """In words for the person."""
+        return {
+            "captchas": "captchas, which look like these",
+            "printed lines": f"printed lines, no captchas ({self.why})",
+            "none": f"none ({self.why})",
+        }[self.kind]
+
+
+def generated(images: LabelledImages, split: Split) -> Generated:
+    """What is generated beside these images.
 
     Args:
         images: of the data set.
@@ -39,16 +61,16 @@ def kind(images: LabelledImages, split: Split) -> str:
     """
     unlike = no_captchas(images, split)
     if unlike is None:
-        return "captchas, which look like these"
+        return Generated("captchas")
     if reason := cannot_print(images, split):
-        return f"none ({reason})"
-    return f"printed lines, no captchas ({unlike})"
+        return Generated("none", reason)
+    return Generated("printed lines", unlike)
 
 
 def remark(images: LabelledImages, split: Split) -> tuple[str, ...]:
     """A line for the person where generated images are printed lines; none where they are not."""
-    found = kind(images, split)
-    return (f"generated images: {found}",) if found.startswith("printed") else ()
+    found = generated(images, split)
+    return (f"generated images: {found.describe()}",) if found.kind == "printed lines" else ()
 
 
 def make_stream(

@@ -41,7 +41,9 @@ def generated(images: LabelledImages, count: int) -> list[tuple[str, str]]:
     from captcha_models.data.generated import make_stream
     from captcha_models.data.splits import make_split
 
-    config = config_class("crnn")(batch_size=32, synthetic_share=1.0)  # As `kind` asks.
+    config = config_class("crnn")(
+        batch_size=32, synthetic_share=1.0
+    )  # As `Generated` is asked for.
     split = make_split(images.units, images.parts)
     stream = make_stream(config, images, split, 1, 0, torch.device("cpu"))
     found = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from captcha_models.data.decode import is_blank
-from captcha_models.data.generated import kind
+from captcha_models.data.generated import Generated, generated
 from captcha_models.data.images import LabelledImages
 from captcha_models.data.splits import Split, make_split
 from captcha_models.errors import InputError
@@ -47,7 +47,7 @@ class Survey:
         largest_group: images of it.
         split: images, units and groups of each part; empty if the images cannot be divided.
         split_note: who divided them, or why they cannot be.
-        generated: what is generated beside them, in words; empty if they cannot be divided.
+        generated: what is generated beside them; None if they cannot be divided.
         readers: what each architecture would see of them.
     """
 
@@ -72,7 +72,7 @@ class Survey:
     largest_group: int
     split: dict[str, dict[str, int]]
     split_note: str
-    generated: str
+    generated: Generated | None
     readers: list[Reader] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Survey:
     @property
     def draws(self) -> bool:
         """Whether anything is generated beside them."""
-        return bool(self.generated) and not self.generated.startswith("none")
+        return self.generated is not None and self.generated.kind != "none"
 
 
 def survey(images: LabelledImages) -> Survey:
@@ -125,7 +125,7 @@ def survey(images: LabelledImages) -> Survey:
         largest_group=max(groups.values(), default=0),
         split=parts,
         split_note=note,
-        generated=kind(images, split) if split else "",
+        generated=generated(images, split) if split else None,
         readers=readers(images, split) if split else [],
     )
 

@@ -54,7 +54,7 @@ def lines(found: Survey, search: str) -> Iterator[str]:
         )
     yield from _part("split", split(found))
     if found.generated:
-        yield from _part("generated", found.generated)
+        yield from _part("generated", found.generated.describe())
     for reader in found.readers:
         yield from _part(reader.arch, seen(reader))
     yield ""

@@ -115,6 +115,7 @@ def test_json_says_the_same(receipts: Path, inspect: Callable[..., Done]) -> Non
     assert sum(part["images"] for part in found["split"].values()) == 122
     assert sum(part["groups"] for part in found["split"].values()) == 24
     assert found["split"]["train"]["units"] == found["split"]["train"]["groups"]
+    assert found["generated"]["kind"] == "printed lines"
     assert list(found["symbols"].values()) == sorted(found["symbols"].values())
     crnn = found["readers"][0]
     assert [cut["value"] for cut in crnn["cuts"]] == [5, 6, 7, 8]
